@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Layouts that the programs and user space share. Fixed widths, padding spelled out, sizes asserted: src/mesh/ has the codecs. */
+#ifndef MERBRIDGE_ABI_H
+#define MERBRIDGE_ABI_H
+
+#include <linux/types.h>
+
+/* An address in one form for both families: IPv4 is ::ffff:a.b.c.d, network byte order. */
+struct mb_address {
+	__be32 word[4];
+};
+
+/* A TCP connection as one of its two sockets sees it. `netns` is 0 unless an end is in 127.0.0.0/8: only loopback
+ * addresses repeat from one network namespace to the next. */
+struct mb_quadruple {
+	__u64 netns;
+	struct mb_address local;
+	struct mb_address remote;
+	__be16 local_port;
+	__be16 remote_port;
+	__u32 pad;
+};
+
+/* An address with a port, both in network byte order. */
+struct mb_endpoint {
+	struct mb_address address;
+	__be16 port;
+	__u16 pad;
+};
+
+/* How far acceleration goes. A pod may say "inherit", the accelerator may not. Ordered: a wider scope is a larger number. */
+enum mb_acceleration {
+	MB_INHERIT = 0,
+	MB_OFF = 1,
+	MB_PROXIES = 2,
+	MB_FULL = 3,
+};
+
+/* Which hop of the mesh a connection is. */
+enum mb_hop {
+	MB_HOP_NONE = 0,
+	MB_HOP_OUTBOUND = 1, /* application to the outbound port of its own sidecar */
+	MB_HOP_INBOUND = 2,  /* anything to the inbound port of a pod's sidecar */
+	MB_HOP_DELIVERY = 3, /* sidecar to its own application, from the passthrough address */
+};
+
+/* Value of local_pod_ips. */
+struct mb_pod {
+	__u32 acceleration; /* enum mb_acceleration */
+	__u32 pad;
+};
+
+/* Value of process_ip: valid only in that network namespace, so a reused process id elsewhere never inherits it. */
+struct mb_process {
+	struct mb_address pod;
+	__u64 netns;
+};
+
+/* The one element of mesh_settings. User space raises `generation` after every change that a decision may depend on. */
+struct mb_settings {
+	__u32 acceleration; /* MB_OFF, MB_PROXIES or MB_FULL */
+	__u32 generation;
+};
+
+/* Set once before load, in .rodata: the mesh profile. Ports in host byte order, addresses in network byte order. */
+#define MB_MAX_EXCLUDED 16
+struct mb_profile {
+	__u32 sidecar_uid;
+	__u32 sidecar_gid;
+	__be32 passthrough;      /* 127.0.0.6: what a sidecar dials its own application from */
+	__u16 outbound_port;
+	__u16 inbound_port;
+	__u16 tunnel_port;       /* never redirected, also not when a sidecar calls its own pod */
+	__u16 excluded_count;
+	__u16 excluded_inbound[MB_MAX_EXCLUDED];
+	__u32 backlog_limit;     /* bytes charged to a receiver above which messages take the stack */
+};
+
+/* Index of each element of mesh_counters. */
+enum mb_counter {
+	MB_COUNT_OUTBOUND,         /* connections sent to the outbound port */
+	MB_COUNT_INBOUND,          /* connections sent to an inbound port */
+	MB_COUNT_LEFT_ALONE,       /* connections of enrolled pods that keep their destination */
+	MB_COUNT_HOOK_ERROR,       /* a hook could not do its work; the connection kept its old path */
+	MB_COUNT_SOCKETS,          /* sockets put into sock_pair_map */
+	MB_COUNT_SOCKET_ERROR,     /* sockets that could not be put there (map full, MPTCP, an upper layer protocol) */
+	MB_COUNT_REDIRECTED,       /* messages moved from socket to socket */
+	MB_COUNT_REDIRECTED_BYTES,
+	MB_COUNT_PASSED_SCOPE,     /* messages left to the stack: acceleration is off here */
+	MB_COUNT_PASSED_NO_PEER,   /* ... the other end is not known or is gone */
+	MB_COUNT_PASSED_UNDRAINED, /* ... the receiver has not yet read what went through the stack before */
+	MB_COUNT_PASSED_BACKLOG,   /* ... the receiver holds more than backlog_limit */
+	MB_COUNTERS,
+};
+
+_Static_assert(sizeof(struct mb_quadruple) == 48, "mb_quadruple");
+_Static_assert(sizeof(struct mb_endpoint) == 20, "mb_endpoint");
+_Static_assert(sizeof(struct mb_pod) == 8, "mb_pod");
+_Static_assert(sizeof(struct mb_process) == 24, "mb_process");
+_Static_assert(sizeof(struct mb_settings) == 8, "mb_settings");
+_Static_assert(sizeof(struct mb_profile) == 56, "mb_profile");
+
+#endif

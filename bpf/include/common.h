@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What every program includes: UAPI, helpers, the shared layouts, the maps. */
+#ifndef MERBRIDGE_COMMON_H
+#define MERBRIDGE_COMMON_H
+
+#include <stdbool.h>
+#include "kernel.h"
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include "abi.h"
+#include "maps.h"
+
+/* Without libc there is no sys/socket.h for the BPF target; the values are ABI. */
+#define AF_INET 2
+#define AF_INET6 10
+
+/* Verdict of the cgroup hooks: 0 would fail the system call with EPERM, and no hook here ever wants that. */
+#define MB_PROCEED 1
+
+/* The mesh profile, written by user space between open and load. */
+extern const volatile struct mb_profile profile;
+
+static __always_inline void mb_count(__u32 counter, __u64 n)
+{
+	__u64 *value = bpf_map_lookup_elem(&mesh_counters, &counter);
+
+	if (value)
+		*value += n;
+}
+
+static __always_inline const struct mb_settings *mb_settings(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&mesh_settings, &zero);
+}
+
+#endif

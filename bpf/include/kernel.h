@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The few kernel structures whose fields are read. CO-RE moves every offset to the running kernel's at load. */
+#ifndef MERBRIDGE_KERNEL_H
+#define MERBRIDGE_KERNEL_H
+
+#include <linux/types.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct net {
+	struct list_head dev_base_head;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct sock_common {
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	struct {
+		__s64 counter;
+	} skc_cookie;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct {
+		struct {
+			int counter;
+		} rmem_alloc;
+	} sk_backlog;
+};
+
+struct inet_sock {
+	struct sock sk;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 copied_seq;
+	__u32 write_seq;
+};
+
+struct in_ifaddr {
+	struct in_ifaddr *ifa_next;
+	__be32 ifa_local;
+};
+
+struct in_device {
+	struct in_ifaddr *ifa_list;
+};
+
+struct net_device {
+	struct list_head dev_list;
+	struct in_device *ip_ptr;
+};
+
+#pragma clang attribute pop
+
+#endif

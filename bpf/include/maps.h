@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every map, with who writes it, who reads it and when an entry leaves. Sizes are defaults: user space sets them before load. */
+#ifndef MERBRIDGE_MAPS_H
+#define MERBRIDGE_MAPS_H
+
+/* What was really dialled, kept on the socket: for the dialling side from connect on, for the accepting side from the end of the
+ * handshake on. Read by getpeername, sockops and getsockopt. Freed with the socket. */
+struct mb_origin {
+	struct mb_endpoint destination;
+	struct mb_address pods[2]; /* the pods whose scope decides; [1] is zero where one pod has both ends */
+	__u8 hop;                  /* enum mb_hop */
+	__u8 accepted;
+	__u8 pad[2];
+};
+
+/* Everything sk_msg needs, kept on a socket that is in sock_pair_map. Freed with the socket. */
+struct mb_peer {
+	struct mb_quadruple key;   /* the other end's key in sock_pair_map */
+	__u64 sock;                /* its struct sock, to be read with bpf_probe_read_kernel only; 0 while unknown */
+	__u64 cookie;              /* and the socket cookie that proves that it still is that socket */
+	struct mb_address pods[2];
+	__u32 hop;
+	__u32 generation;          /* of mesh_settings when `allowed` was decided */
+	__u32 allowed;
+	__u32 pad;
+};
+
+/* One end of a handshake, told to the other end. */
+struct mb_introduction {
+	__u64 sock;
+	__u64 cookie;
+	struct mb_address pods[2];
+	__u32 hop;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct mb_origin);
+} socket_origin SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct mb_peer);
+} socket_peer SEC(".maps");
+
+/* Address of a pod of this node that carries a sidecar -> how it is treated. Written by user space only; entries leave by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct mb_address);
+	__type(value, struct mb_pod);
+} local_pod_ips SEC(".maps");
+
+/* Quadruple as the accepting sidecar sees it -> what was really dialled. Written before the SYN leaves; taken out, and kept on the
+ * socket instead, when the handshake is done. So it holds pending connections only, and those that failed until they are evicted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct mb_quadruple);
+	__type(value, struct mb_endpoint);
+} pair_original_dst SEC(".maps");
+
+/* Quadruple -> the local socket that has it. Entries leave when their socket is closed, never by a program: what is queued on a
+ * socket is lost with its key. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 65536);
+	__type(key, struct mb_quadruple);
+	__type(value, __u64);
+} sock_pair_map SEC(".maps");
+
+/* Quadruple -> where to read the state of the socket that has it. Each end takes out what the other end left for it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct mb_quadruple);
+	__type(value, struct mb_introduction);
+} peer_introductions SEC(".maps");
+
+/* Process id of a sidecar -> the pod that it serves, learned when it asks for an original destination. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct mb_process);
+} process_ip SEC(".maps");
+
+/* Network namespace cookie -> the pod whose namespace it is. A cache: every use asks local_pod_ips whether the pod is still enrolled. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct mb_address);
+} netns_pods SEC(".maps");
+
+/* Written by user space: scope and switch. Read at every decision, also by sockets that outlive the attachment. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mb_settings);
+} mesh_settings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MB_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} mesh_counters SEC(".maps");
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Where a connection goes: the nat rules of Istio's sidecar (tools/istio-iptables/pkg/capture/run.go), default settings, in their order. */
+#ifndef MERBRIDGE_REDIRECT_H
+#define MERBRIDGE_REDIRECT_H
+
+#include "pod.h"
+#include "scope.h"
+
+/* What a connect hook does to its context. */
+struct mb_redirect {
+	__be32 ip;
+	__be16 port;
+	__be32 source; /* to bind to first; 0 = leave the source alone */
+};
+
+static __always_inline bool mb_is_excluded_inbound(__u16 port)
+{
+	if (port == profile.tunnel_port)
+		return true;
+	for (int i = 0; i < MB_MAX_EXCLUDED; i++) {
+		if (i >= profile.excluded_count)
+			break;
+		if (port == profile.excluded_inbound[i])
+			return true;
+	}
+	return false;
+}
+
+static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __be32 ip, __u16 port)
+{
+	__u64 ids = bpf_get_current_uid_gid();
+	bool is_uid = (__u32)ids == profile.sidecar_uid;
+	bool is_sidecar = is_uid || (__u32)(ids >> 32) == profile.sidecar_gid;
+	struct mb_address destination;
+
+	if (mb_is_local_destination(ip, pod)) {
+		/* -o lo -s 127.0.0.6/32 RETURN: a sidecar delivers to its application. */
+		if (ctx->sk->src_ip4 == profile.passthrough)
+			return MB_HOP_DELIVERY;
+		/* -o lo ! -d 127.0.0.1/32 ! --dport 15008 --uid-owner U: a sidecar calls its own pod, as if from outside. */
+		if (is_uid && ip != 0 && ip != bpf_htonl(0x7f000001) && port != profile.tunnel_port)
+			return MB_HOP_INBOUND;
+		/* -o lo RETURN, for everybody else. */
+		return MB_HOP_NONE;
+	}
+	/* Everything of an application goes to its sidecar. */
+	if (!is_sidecar)
+		return MB_HOP_OUTBOUND;
+	/* Out of this pod the sidecar is free; into another pod of this node it meets that pod's inbound rules. */
+	destination = mb_from_ip4(ip);
+	if (!mb_enrolled(&destination) || mb_is_excluded_inbound(port))
+		return MB_HOP_NONE;
+	return MB_HOP_INBOUND;
+}
+
+/* 127.128.0.0/9 at random: one fixed address would leave only one range of source ports, all in TIME_WAIT within a minute of load. */
+static __always_inline __be32 mb_loopback(void)
+{
+	return bpf_htonl(0x7f800000 | (bpf_get_prandom_u32() & 0x007fffff));
+}
+
+/* The hop to a sidecar's own application keeps its destination, so it is remembered only if it will be accelerated. */
+static __always_inline bool mb_worth_remembering(__u8 hop, __be32 pod)
+{
+	const struct mb_settings *settings = mb_settings();
+	struct mb_address pods[2] = { mb_from_ip4(pod) };
+
+	return hop != MB_HOP_DELIVERY || (settings && mb_in_scope(settings, pods, hop));
+}
+
+/* Decides, and remembers the decision on the socket. Returns the hop, MB_HOP_NONE where the destination stays as it is. */
+static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __be16 port, struct mb_redirect *to)
+{
+	__u64 netns = bpf_get_netns_cookie(ctx);
+	struct mb_origin *origin;
+	__be32 pod;
+	__u8 hop;
+
+	/* The node's own network: no pod of a mesh, and no reason to look further. */
+	if (netns == bpf_get_netns_cookie(NULL))
+		return MB_HOP_NONE;
+	pod = mb_own_pod(ctx, netns);
+	hop = pod ? mb_decide(ctx, pod, ip, bpf_ntohs(port)) : MB_HOP_NONE;
+	if (hop == MB_HOP_NONE || !mb_worth_remembering(hop, pod)) {
+		/* A socket may connect again, after a failure, to somewhere else. */
+		bpf_sk_storage_delete(&socket_origin, ctx->sk);
+		if (pod)
+			mb_count(MB_COUNT_LEFT_ALONE, 1);
+		return MB_HOP_NONE;
+	}
+	origin = bpf_sk_storage_get(&socket_origin, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!origin) {
+		mb_count(MB_COUNT_HOOK_ERROR, 1);
+		return MB_HOP_NONE;
+	}
+	__builtin_memset(origin, 0, sizeof(*origin));
+	origin->destination.address = mb_from_ip4(ip);
+	origin->destination.port = port;
+	origin->pods[0] = mb_from_ip4(pod);
+	origin->hop = hop;
+	if (hop == MB_HOP_DELIVERY)
+		return MB_HOP_NONE;
+	if (hop == MB_HOP_INBOUND) {
+		if (!mb_is_local_destination(ip, pod))
+			origin->pods[1] = origin->destination.address;
+		to->ip = ip;
+		to->port = bpf_htons(profile.inbound_port);
+		to->source = 0;
+		mb_count(MB_COUNT_INBOUND, 1);
+		return hop;
+	}
+	to->ip = mb_loopback();
+	to->port = bpf_htons(profile.outbound_port);
+	/* As under iptables the sidecar sees the pod's own address as its client. A source that the application chose stays. */
+	to->source = ctx->sk->src_ip4 || ctx->sk->src_port ? 0 : pod;
+	mb_count(MB_COUNT_OUTBOUND, 1);
+	return hop;
+}
+
+/* The pod's address could not be bound: the namespace has another address now. Forget it; this connection keeps its old path. */
+static __always_inline void mb_forget(struct bpf_sock_addr *ctx)
+{
+	__u64 netns = bpf_get_netns_cookie(ctx);
+
+	bpf_map_delete_elem(&netns_pods, &netns);
+	bpf_sk_storage_delete(&socket_origin, ctx->sk);
+	mb_count(MB_COUNT_HOOK_ERROR, 1);
+}
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* sockops: hands the original destination to the accepting side, and puts both ends of an accelerated connection into the sockhash. */
+#include "address.h"
+#include "scope.h"
+
+/* Called for a connection in scope. The introduction is made last: whoever finds it may redirect at once. */
+static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key,
+				     const struct mb_introduction *other, const struct mb_address pods[2], __u32 hop, __u32 generation)
+{
+	struct mb_introduction self = {};
+	struct mb_peer *peer;
+
+	peer = bpf_sk_storage_get(&socket_peer, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!peer)
+		goto refused;
+	mb_reverse(key, &peer->key);
+	peer->sock = other ? other->sock : 0;
+	peer->cookie = other ? other->cookie : 0;
+	peer->pods[0] = pods[0];
+	peer->pods[1] = pods[1];
+	peer->hop = hop;
+	peer->generation = generation;
+	peer->allowed = 1;
+	if (bpf_sock_hash_update(ctx, &sock_pair_map, key, BPF_ANY)) {
+		bpf_sk_storage_delete(&socket_peer, sk);
+		goto refused;
+	}
+	self.sock = (__u64)bpf_skc_to_tcp_sock(sk);
+	self.cookie = bpf_get_socket_cookie(ctx);
+	self.pods[0] = pods[0];
+	self.pods[1] = pods[1];
+	self.hop = hop;
+	bpf_map_update_elem(&peer_introductions, key, &self, BPF_ANY);
+	mb_count(MB_COUNT_SOCKETS, 1);
+	return;
+refused:
+	mb_count(MB_COUNT_SOCKET_ERROR, 1);
+}
+
+/* Before the SYN leaves, but with the source port chosen: nobody can accept this connection and not find its original destination. */
+static __always_inline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct mb_origin *origin;
+	struct mb_quadruple key, accepted;
+
+	if (!sk)
+		return;
+	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
+	if (!origin || origin->accepted || origin->hop == MB_HOP_DELIVERY || !mb_quadruple_of(ctx, &key))
+		return;
+	mb_reverse(&key, &accepted);
+	if (bpf_map_update_elem(&pair_original_dst, &accepted, &origin->destination, BPF_ANY))
+		mb_count(MB_COUNT_HOOK_ERROR, 1);
+}
+
+static __always_inline void mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	const struct mb_settings *settings = mb_settings();
+	struct mb_origin *origin;
+	struct mb_quadruple key;
+
+	if (!settings || settings->acceleration == MB_OFF || !sk)
+		return;
+	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
+	if (!origin || origin->accepted || !mb_in_scope(settings, origin->pods, origin->hop) || !mb_quadruple_of(ctx, &key))
+		return;
+	mb_enter(ctx, sk, &key, NULL, origin->pods, origin->hop, settings->generation);
+}
+
+/* The accepting side keeps what was dialled on its own socket: it can no longer be evicted, and the quadruple is free again. */
+static __always_inline void mb_take_origin(struct bpf_sock *sk, struct mb_quadruple *key, __u8 hop)
+{
+	struct mb_endpoint *destination = bpf_map_lookup_elem(&pair_original_dst, key);
+	struct mb_origin *origin;
+
+	if (!destination)
+		return;
+	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!origin) {
+		mb_count(MB_COUNT_HOOK_ERROR, 1);
+		return;
+	}
+	__builtin_memset(origin, 0, sizeof(*origin));
+	origin->destination = *destination;
+	origin->pods[0] = hop == MB_HOP_INBOUND ? key->local : key->remote;
+	origin->hop = hop;
+	origin->accepted = 1;
+	bpf_map_delete_elem(&pair_original_dst, key);
+}
+
+static __always_inline void mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	const struct mb_settings *settings;
+	struct mb_introduction *found, other;
+	struct mb_quadruple key, reversed;
+	__u32 port = ctx->local_port;
+	__u8 hop;
+
+	if (port == profile.inbound_port)
+		hop = MB_HOP_INBOUND;
+	else if (port == profile.outbound_port)
+		hop = MB_HOP_OUTBOUND;
+	else if (ctx->remote_ip4 == profile.passthrough)
+		hop = MB_HOP_DELIVERY;
+	else
+		return;
+	if (!sk || !mb_quadruple_of(ctx, &key))
+		return;
+	if (hop != MB_HOP_DELIVERY)
+		mb_take_origin(sk, &key, hop);
+
+	/* The dialling side has entered already, if it is of this node and in scope: then, and only then, this side enters too. */
+	settings = mb_settings();
+	if (!settings || settings->acceleration == MB_OFF)
+		return;
+	mb_reverse(&key, &reversed);
+	found = bpf_map_lookup_elem(&peer_introductions, &reversed);
+	if (!found)
+		return;
+	other = *found;
+	bpf_map_delete_elem(&peer_introductions, &reversed);
+	if (mb_in_scope(settings, other.pods, other.hop))
+		mb_enter(ctx, sk, &key, &other, other.pods, other.hop, settings->generation);
+}
+
+SEC("sockops")
+int mb_sockops(struct bpf_sock_ops *ctx)
+{
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		mb_on_connect(ctx, ctx->sk);
+		break;
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		mb_on_active(ctx, ctx->sk);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		mb_on_passive(ctx, ctx->sk);
+		break;
+	}
+	return MB_PROCEED;
+}
