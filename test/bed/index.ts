@@ -1,0 +1,24 @@
+/** Real pods on one machine with unmodified real sidecars: shared by tests, examples and benchmarks. */
+export { Bed, type BedOptions } from './bed';
+export { cgroup2Mount } from './cgroup';
+export type { Connection } from './connection-log';
+export { type Dialled, type Who, dial, startListener } from './dial';
+export { hasEnvoy } from './envoy';
+export { type IstioRules, applyIstioRules, istioRules, removeIstioRules } from './istio-rules';
+export { type LoadOptions, type LoadResult, load } from './load';
+export { MODES, type Mode, SCOPES, enterMesh } from './modes';
+export { type Sampling, machineMemory, memoryCost, sample } from './memory';
+export type { Finished, Pod, SpawnOptions } from './pod';
+export { processRss, startTime } from './processes';
+export { type RequestOptions, type RequestResult, firstRequest, request } from './request';
+export { type Comparison, type Spread, interleave, median, spread } from './rounds';
+export { Service, type ServiceOptions, startService } from './service';
+export {
+  INBOUND_PORT, OUTBOUND_PORT, SIDECAR_UID, Sidecar, type SidecarKind, type SidecarOptions, originalDestinations,
+  startSidecar,
+} from './sidecar';
+export { type Stall, stall } from './stall';
+export {
+  STREAM_PORT, type Received, type StreamClient, type StreamReport, type StreamServerOptions, startStreamServer, stream,
+} from './stream';
+export { APPLICATION_UID, WEB_PORT, type WebServerOptions, startWebServer } from './web-server';

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+
+/** What a program on this machine could still get, in bytes: socket buffers and psock queues show here, RSS hides them. */
+export function machineMemory(): number {
+  const match = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'));
+  if (!match) throw new Error('/proc/meminfo has no MemAvailable');
+  return Number(match[1]) * 1024;
+}
+
+/** Running samples of a quantity. */
+export interface Sampling {
+  /** Ends the sampling and returns what was seen. */
+  stop(): { readonly first: number; readonly min: number; readonly max: number; readonly last: number; readonly count: number };
+}
+
+/** Samples a quantity at an interval, the first time at once: `sample(machineMemory)`. */
+export function sample(measure: () => number, everyMs = 20): Sampling {
+  const first = measure();
+  let [min, max, last, count] = [first, first, first, 1];
+  const take = (): void => {
+    last = measure();
+    min = Math.min(min, last);
+    max = Math.max(max, last);
+    count++;
+  };
+  const timer = setInterval(take, everyMs);
+  return {
+    stop() {
+      clearInterval(timer);
+      take();
+      return { first, min, max, last, count };
+    },
+  };
+}
+
+/** How much memory the whole machine lost at the worst moment of an action, in bytes. */
+export async function memoryCost<T>(action: () => Promise<T>): Promise<{ readonly bytes: number; readonly result: T }> {
+  const sampling = sample(machineMemory);
+  try {
+    const result = await action();
+    const seen = sampling.stop();
+    return { bytes: seen.first - seen.min, result };
+  } catch (error) {
+    sampling.stop();
+    throw error;
+  }
+}

@@ -1,0 +1,24 @@
+import type { Acceleration, MeshAccelerator as Accelerator } from 'merbridge';
+import type { Bed } from './bed';
+import { applyIstioRules } from './istio-rules';
+
+/** How the pods of a bed are brought into their mesh: by Istio's own rules, or by the library in one of its scopes. */
+export type Mode = 'iptables' | Acceleration;
+
+export const MODES: readonly Mode[] = ['iptables', 'off', 'proxies', 'full'];
+export const SCOPES: readonly Acceleration[] = ['off', 'proxies', 'full'];
+
+/** Enters all pods that the bed has. Under iptables there is no accelerator to return. */
+export function enterMesh(bed: Bed, mode: 'iptables'): Promise<undefined>;
+export function enterMesh(bed: Bed, mode: Acceleration): Promise<Accelerator>;
+export function enterMesh(bed: Bed, mode: Mode): Promise<Accelerator | undefined>;
+export async function enterMesh(bed: Bed, mode: Mode): Promise<Accelerator | undefined> {
+  if (mode === 'iptables') {
+    for (const pod of bed.pods) applyIstioRules(pod);
+    return undefined;
+  }
+  const { MeshAccelerator } = await import('merbridge'); // here, so that the bed alone needs no built library
+  return MeshAccelerator.start({
+    profile: 'istio', cgroup: bed.cgroupPath, acceleration: mode, pods: bed.pods.map(pod => pod.address),
+  });
+}

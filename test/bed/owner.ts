@@ -1,0 +1,46 @@
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startTime } from './processes';
+
+const RUN = '/run';
+const PREFIX = 'merbridge-bed-';
+
+/**
+ * A run's directory: configuration and logs of its sidecars, and the record of who owns the run.
+ *
+ * It is made first and removed last: whatever exists of a run, its owner can be looked up.
+ */
+export function runDirectory(id: string): string {
+  return join(RUN, PREFIX + id);
+}
+
+export function recordOwner(id: string): string {
+  const directory = runDirectory(id);
+  mkdirSync(directory, { mode: 0o755 });
+  writeFileSync(join(directory, 'owner'), `${process.pid} ${identity(process.pid)}\n`);
+  return directory;
+}
+
+export function removeRunDirectory(id: string): void {
+  rmSync(runDirectory(id), { recursive: true, force: true });
+}
+
+/** Runs whose owner is dead. A run without a readable record is left alone: it may be seconds old, or not ours. */
+export function deadRuns(): string[] {
+  return readdirSync(RUN)
+    .filter(name => name.startsWith(PREFIX))
+    .map(name => name.slice(PREFIX.length))
+    .filter(id => /^[0-9a-f]+$/.test(id) && ownerIsDead(id));
+}
+
+function ownerIsDead(id: string): boolean {
+  const record = join(runDirectory(id), 'owner');
+  if (!existsSync(record)) return false;
+  const match = /^(\d+) (\S+)\n$/.exec(readFileSync(record, 'utf8'));
+  return match !== null && identity(Number(match[1])) !== match[2];
+}
+
+/** Start time and boot: start times count from the boot, and /run outlives one on some machines. */
+function identity(pid: number): string {
+  return `${startTime(pid)}@${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;
+}

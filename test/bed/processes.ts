@@ -1,0 +1,40 @@
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+
+/**
+ * When a process started, in clock ticks since boot; undefined once it is dead (a zombie is dead).
+ *
+ * Process ids are reused, the pair of id and start time is not.
+ */
+export function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // the name may hold spaces and brackets
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+/** All process ids of this machine, as /proc shows them. */
+export function allProcesses(): number[] {
+  return readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(Number);
+}
+
+/** Whether a process lives in a network namespace, named as `readlink /proc/self/ns/net` names it. */
+export function isInNetns(pid: number, link: string): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`) === link;
+  } catch {
+    return false;
+  }
+}
+
+/** Resident memory of a process in bytes; 0 if it is gone. */
+export function processRss(pid: number): number {
+  try {
+    const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return line ? Number(line[1]) * 1024 : 0;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,46 @@
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { machineMemory, sample } from './memory';
+import type { Pod } from './pod';
+import { startService } from './service';
+import { APPLICATION_UID } from './web-server';
+
+const app = resolve(__dirname, 'apps', 'stall.py');
+
+/** What a reader that stalls did to its stream and to the machine. */
+export interface Stall {
+  /** What the reader got in the end: the number of bytes, and where the first wrong one is (-1: all are right). */
+  readonly bytes: number;
+  readonly wrongAt: number;
+  readonly seconds: number;
+  /** How far the machine's memory rose above where it was when the connection stood, in bytes. */
+  readonly memory: number;
+}
+
+/** Sends `bytes` from one pod to a reader in another that reads nothing for `sleep` seconds. */
+export async function stall(from: Pod, to: Pod, bytes: number, sleep: number, port = 9001): Promise<Stall> {
+  const server = await startService(to, {
+    name: `stall-${port}`, command: 'python3', args: [app, 'server', `${port}`, `${sleep}`], uid: APPLICATION_UID, ports: [port],
+  });
+  const client = from.spawn('python3', [app, 'client', to.address, `${port}`, `${bytes}`], {
+    uid: APPLICATION_UID, stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    const lines = createInterface({ input: client.stdout! })[Symbol.asyncIterator]();
+    const ended = once(client, 'exit');
+    if ((await lines.next()).value !== 'connected') throw new Error('stall.py did not connect');
+    const memory = sample(machineMemory);
+    const started = process.hrtime.bigint();
+    client.stdin!.end('go\n');
+    const answer = await lines.next();
+    const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+    const { first, min } = memory.stop();
+    await ended;
+    if (answer.done) throw new Error(`the stream died after ${seconds.toFixed(1)} s`);
+    return { bytes: 0, wrongAt: 0, ...(JSON.parse(answer.value) as { bytes: number; wrongAt: number }), seconds, memory: first - min };
+  } finally {
+    client.kill('SIGKILL');
+    await server.stop();
+  }
+}
