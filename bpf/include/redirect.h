@@ -103,7 +103,8 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 	if (hop == MB_HOP_INBOUND) {
 		if (!mb_is_local_destination(ip, pod))
 			origin->pods[1] = origin->destination.address;
-		to->ip = ip;
+		/* REDIRECT goes to 127.0.0.1, which matters to who listens there only; the pod's own address keeps the same source. */
+		to->ip = mb_is_loopback(ip) ? bpf_htonl(0x7f000001) : ip;
 		to->port = bpf_htons(profile.inbound_port);
 		to->source = 0;
 		mb_count(MB_COUNT_INBOUND, 1);

@@ -38,7 +38,8 @@ export async function stall(from: Pod, to: Pod, bytes: number, sleep: number, po
     const { first, min } = memory.stop();
     await ended;
     if (answer.done) throw new Error(`the stream died after ${seconds.toFixed(1)} s`);
-    return { bytes: 0, wrongAt: 0, ...(JSON.parse(answer.value) as { bytes: number; wrongAt: number }), seconds, memory: first - min };
+    const arrived = JSON.parse(answer.value) as { bytes: number; wrongAt: number };
+    return { ...arrived, seconds, memory: first - min };
   } finally {
     client.kill('SIGKILL');
     await server.stop();

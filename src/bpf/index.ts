@@ -1,0 +1,34 @@
+/** Objects, programs, maps, links and cgroups of BPF, typed. */
+export { BpfAttachment } from './attachment';
+export { Cgroup, type CgroupAttachOptions, type CgroupProgram, type CgroupProgramsOptions } from './cgroup';
+export { Handle, LEAK_WARNING } from './handle';
+export { kernelAtLeast, kernelVersion, type KernelVersion } from './kernel-version';
+export { BpfLink } from './link';
+export { BpfArrayMap, type ArrayMapCodecs, type CreateArrayMapOptions } from './maps/array-map';
+export { BpfHashMap, DeletableMap } from './maps/hash-map';
+export { KeyedMap, type CreateMapOptions, type IterateOptions, type MapCodecs, type SetMode, type SetOptions } from './maps/keyed-map';
+export { BpfLruHashMap } from './maps/lru-hash-map';
+export { BpfMap, BpfMapHandle } from './maps/map';
+export { possibleCpus } from './maps/per-cpu';
+export { BpfPerCpuArrayMap } from './maps/per-cpu-array-map';
+export {
+  BpfSockHashMap,
+  type AttachVerdictOptions,
+  type CreateSockHashMapOptions,
+  type SockHashMapCodecs,
+} from './maps/sock-hash-map';
+export { BpfObject } from './object';
+export { BpfVariable, type VariableValue } from './object-variable';
+export { OpenBpfMap } from './open-map';
+export { OpenBpfObject, type OpenObjectOptions } from './open-object';
+export { OpenBpfProgram } from './open-program';
+export { BpfProgram } from './program';
+export { TcpPair, tcpPair } from './tcp-pair';
+export {
+  AttachType,
+  MapType,
+  ProgramType,
+  type AttachTypeName,
+  type MapTypeName,
+  type ProgramTypeName,
+} from './types';

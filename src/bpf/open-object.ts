@@ -1,0 +1,243 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+
+import { Btf, elfSections, elfVariables, type ElfSection } from '../codec';
+import { Errno, ObjectFileError, VerifierError } from '../errors';
+import { check, copyFrom, libbpf, readWord, systemError } from '../native';
+import { Handle } from './handle';
+import { NativeObject, type LoadOutcome } from './native-object';
+import { BpfObject, pick } from './object';
+import { BpfVariable, type VariablePlace } from './object-variable';
+import { OpenBpfMap, type OpenObjectAccess } from './open-map';
+import { OpenBpfProgram } from './open-program';
+import { checkOptions } from './options';
+
+/** Options of {@link OpenBpfObject.open} and {@link OpenBpfObject.openFile}. */
+export interface OpenObjectOptions {
+  /** What the object is called in messages. Default: the name of the file, without `.o`. */
+  name?: string;
+}
+
+/** Sections of global variables. */
+const VARIABLE_SECTION = /^\.(rodata|data|bss)/;
+
+/**
+ * An object file that is open and not loaded: nothing of it is in the kernel yet, and its settings can be changed.
+ *
+ * `load()` turns it into a {@link BpfObject} and leaves this one closed. When loading fails, this one stays open: change
+ * what was wrong and load again, or close it. It holds nothing of the kernel, only memory.
+ *
+ * @example
+ * ```ts
+ * import { OpenBpfObject, VerifierError } from 'merbridge';
+ *
+ * const open = OpenBpfObject.openFile('connect.bpf.o');
+ * open.map('local_pod_ips').maxEntries = 4096;
+ * open.variable('proxy_port').set(15001);
+ * const object = open.load();
+ * console.log(object.programs().map(({ name, type }) => `${name}: ${type}`));
+ * object.close();
+ * ```
+ */
+export class OpenBpfObject extends Handle {
+  /** Name it was opened under. */
+  readonly name: string;
+  readonly #bytes: Buffer;
+  readonly #sections: readonly ElfSection[];
+  /** Changes, to be done again when the object has to be opened anew: libbpf cannot load one twice. */
+  readonly #changes = new Map<string, (native: NativeObject) => void>();
+  readonly #access: OpenObjectAccess;
+  #native: NativeObject | undefined;
+
+  /** @internal */
+  constructor(bytes: Buffer, name: string) {
+    // Before libbpf reads it, so that the error says what is wrong with the file in words of its own.
+    const sections = elfSections(bytes, name);
+    const native = NativeObject.open(bytes, name);
+    super(`open object "${name}"`);
+    this.name = name;
+    this.#bytes = bytes;
+    this.#sections = sections;
+    this.#native = native;
+    this.#access = {
+      native: () => this.#live(),
+      apply: (key, change) => {
+        change(this.#live());
+        this.#changes.set(key, change);
+      },
+    };
+  }
+
+  /**
+   * Opens an object file.
+   *
+   * @param path - what clang wrote for the target `bpf`, with type information (`-g`)
+   * @throws ObjectFileError `ERR_BPF_OBJECT_FILE` when it is missing, not readable or damaged
+   * @throws LibraryLoadError `ERR_BPF_LIBRARY_LOAD` when libbpf is not installed
+   */
+  static openFile(path: string, options: OpenObjectOptions = {}): OpenBpfObject {
+    checkOptions(options, ['name'], 'openFile');
+    if (typeof path !== 'string' || path === '') throw new TypeError('path: the path of an object file is needed');
+    let bytes: Buffer;
+    try {
+      bytes = readFileSync(path);
+    } catch (error) {
+      const { code, errno } = error as NodeJS.ErrnoException;
+      const reason = code === 'ENOENT' ? 'there is no such file' : 'the file cannot be read';
+      throw new ObjectFileError(path, reason, { cause: error, errno: errno === undefined ? undefined : Math.abs(errno) });
+    }
+    return OpenBpfObject.open(bytes, { name: options.name ?? basename(path).replace(/(\.bpf)?\.o$/, '') });
+  }
+
+  /**
+   * Opens an object file that is in memory.
+   *
+   * @param bytes - the whole file; is copied
+   * @param options - its name, for messages. Default: `'object'`
+   * @throws ObjectFileError `ERR_BPF_OBJECT_FILE` when it is damaged
+   */
+  static open(bytes: Uint8Array, options: OpenObjectOptions = {}): OpenBpfObject {
+    checkOptions(options, ['name'], 'open');
+    if (!(bytes instanceof Uint8Array)) throw new TypeError('bytes: a Buffer or Uint8Array is needed');
+    return new OpenBpfObject(Buffer.from(bytes), options.name ?? 'object');
+  }
+
+  /**
+   * The declaration of a map, by its name in C.
+   *
+   * @throws RangeError when there is none; the message lists those that are there
+   */
+  map(name: string): OpenBpfMap {
+    pick(this.#live().maps, name, `${this.label}: no map`);
+    return new OpenBpfMap(name, this.#access);
+  }
+
+  /** The declarations of all maps, those behind global variables included. */
+  maps(): OpenBpfMap[] {
+    return [...this.#live().maps.keys()].map((name) => new OpenBpfMap(name, this.#access));
+  }
+
+  /**
+   * A program, by the name of its C function.
+   *
+   * @throws RangeError when there is none; the message lists those that are there
+   */
+  program(name: string): OpenBpfProgram {
+    pick(this.#live().programs, name, `${this.label}: no program`);
+    return new OpenBpfProgram(name, this.#access);
+  }
+
+  /** All programs. */
+  programs(): OpenBpfProgram[] {
+    return [...this.#live().programs.keys()].map((name) => new OpenBpfProgram(name, this.#access));
+  }
+
+  /**
+   * A global variable, by its name in C. Variables that the compiler optimised away are not there: declare settings as
+   * `const volatile`.
+   *
+   * @throws RangeError when there is none; the message lists those that are there
+   */
+  variable(name: string): BpfVariable {
+    this.ensureOpen();
+    return new BpfVariable(pick(this.#variables(), name, `${this.label}: no global variable`), {
+      read: (section) => this.#initialValue(section),
+      write: (section, bytes) =>
+        this.#access.apply(`variable ${section}`, (native) => {
+          check(libbpf.bpf_map__set_initial_value(pick(native.maps, section, 'no section'), bytes, bytes.length), {
+            operation: 'bpf_map__set_initial_value',
+            subject: `${section} of ${this.label}`,
+          });
+        }),
+    });
+  }
+
+  /**
+   * Creates the maps in the kernel and has it verify and load the programs. This object is closed then.
+   *
+   * @returns the loaded object; the caller closes it
+   * @throws VerifierError `ERR_BPF_VERIFIER` when the kernel refuses a program; `log` is complete
+   * @throws PermissionError `ERR_BPF_PERMISSION` when capabilities are missing
+   * @throws BpfError for other reasons; its hint is the last line of libbpf, its cause all of them
+   */
+  load(): BpfObject {
+    const logBytes = new Map<string, number>();
+    for (;;) {
+      const native = this.#live();
+      const outcome = native.load(logBytes);
+      if (outcome.ok) return this.#loaded(native);
+      // The object of libbpf is spent. Another one is opened when it is needed.
+      native.close();
+      this.#native = undefined;
+      this.untrack();
+      const { refused } = outcome;
+      const larger = refused?.truncated ? NativeObject.nextLogBytes(logBytes.get(refused.program)) : undefined;
+      if (refused === undefined || larger === undefined) throw this.#loadError(outcome);
+      logBytes.set(refused.program, larger);
+    }
+  }
+
+  /** @internal */
+  protected override release(): void {
+    this.#native?.close();
+    this.#native = undefined;
+  }
+
+  #loaded(native: NativeObject): BpfObject {
+    try {
+      const object = new BpfObject(this.name, native);
+      this.#native = undefined;
+      return object;
+    } finally {
+      // On success it has nothing left to free; otherwise it frees what was loaded.
+      this.close();
+    }
+  }
+
+  #loadError({ errno, lines, refused }: Extract<LoadOutcome, { ok: false }>): Error {
+    const operation = 'bpf_object__load';
+    const last = lines.at(-1);
+    const hint = last === undefined ? undefined : `libbpf: ${last}`;
+    const error = systemError(errno, { operation, subject: `object "${this.name}"`, hint, lines });
+    if (refused === undefined || error.code === 'ERR_BPF_PERMISSION') return error;
+    return new VerifierError(refused.program, refused.log, {
+      errno: errno === Errno.ENOSPC ? undefined : errno,
+      operation,
+      subject: `program "${refused.program}" of object "${this.name}"`,
+      cause: error.cause,
+    });
+  }
+
+  #live(): NativeObject {
+    this.ensureOpen();
+    if (this.#native === undefined) {
+      const native = NativeObject.open(this.#bytes, this.name);
+      try {
+        for (const change of this.#changes.values()) change(native);
+      } catch (error) {
+        native.close();
+        throw error;
+      }
+      this.#native = native;
+      this.track();
+    }
+    return this.#native;
+  }
+
+  #variables(): Map<string, VariablePlace> {
+    const section = this.#sections.find(({ name }) => name === '.BTF');
+    const btf = section === undefined ? undefined : Btf.parse(section.data, this.name);
+    const places = elfVariables(this.#sections)
+      .filter((variable) => VARIABLE_SECTION.test(variable.section) && variable.size > 0)
+      .map((variable) => ({ ...variable, signed: btf?.variable(variable.name)?.signed ?? false }));
+    return new Map(places.map((place) => [place.name, place]));
+  }
+
+  #initialValue(section: string): Buffer {
+    const map = pick(this.#live().maps, section, `${this.label}: no section`);
+    const size = Buffer.alloc(8);
+    const address = libbpf.bpf_map__initial_value(map, size);
+    return address === 0 ? Buffer.alloc(0) : copyFrom(address, readWord(size, 0));
+  }
+}
+

@@ -1,0 +1,218 @@
+/**
+ * The types of a BPF object, as clang describes them in the section ".BTF".
+ *
+ * @see https://docs.kernel.org/bpf/btf.html
+ */
+import { ObjectFileError } from '../errors';
+import { elfSections, stringAt } from './elf';
+
+/** enum btf_kind of linux/btf.h, those that sizes depend on. */
+const Kind = {
+  INT: 1,
+  PTR: 2,
+  ARRAY: 3,
+  STRUCT: 4,
+  UNION: 5,
+  ENUM: 6,
+  TYPEDEF: 8,
+  VOLATILE: 9,
+  CONST: 10,
+  RESTRICT: 11,
+  FUNC_PROTO: 13,
+  VAR: 14,
+  DATASEC: 15,
+  DECL_TAG: 17,
+  TYPE_TAG: 18,
+  ENUM64: 19,
+} as const;
+
+/** A member of a struct or union. */
+export interface BtfMember {
+  readonly name: string;
+  /** First byte, from the start of the struct. */
+  readonly offset: number;
+  /** Bytes of its type; of a bit field, those of the integer that holds it. */
+  readonly size: number;
+}
+
+/** How the compiler laid out a struct. */
+export interface StructLayout {
+  readonly name: string;
+  /** sizeof, in bytes. */
+  readonly size: number;
+  readonly members: readonly BtfMember[];
+}
+
+interface BtfType {
+  readonly kind: number;
+  readonly name: string;
+  /** Bytes, or the id of another type: depends on the kind. */
+  readonly sizeOrType: number;
+  readonly kindFlag: boolean;
+  readonly data: Buffer;
+  readonly count: number;
+}
+
+/** Bytes after the common header of a type. */
+function trailing(kind: number, count: number): number {
+  switch (kind) {
+    case Kind.INT:
+    case Kind.VAR:
+    case Kind.DECL_TAG:
+      return 4;
+    case Kind.ARRAY:
+      return 12;
+    case Kind.STRUCT:
+    case Kind.UNION:
+    case Kind.DATASEC:
+    case Kind.ENUM64:
+      return count * 12;
+    case Kind.ENUM:
+    case Kind.FUNC_PROTO:
+      return count * 8;
+    default:
+      return 0;
+  }
+}
+
+/** The types of one object. */
+export class Btf {
+  /** Type 0 is void and not stored. */
+  readonly #types: ReadonlyArray<BtfType | undefined>;
+  readonly #strings: Buffer;
+  readonly #subject: string;
+
+  private constructor(types: ReadonlyArray<BtfType | undefined>, strings: Buffer, subject: string) {
+    this.#types = types;
+    this.#strings = strings;
+    this.#subject = subject;
+  }
+
+  /**
+   * Reads the contents of a ".BTF" section.
+   *
+   * @param section - its bytes, little endian
+   * @param subject - name of the object, for errors
+   * @throws ObjectFileError when the bytes are no BTF
+   */
+  static parse(section: Buffer, subject = 'BTF'): Btf {
+    const fail = (reason: string): never => {
+      throw new ObjectFileError(subject, `its type information is damaged: ${reason}`);
+    };
+    if (section.length < 24 || section.readUInt16LE(0) !== 0xeb9f) fail('wrong magic number');
+    const headerLength = section.readUInt32LE(4);
+    const typesAt = headerLength + section.readUInt32LE(8);
+    const typesEnd = typesAt + section.readUInt32LE(12);
+    const stringsAt = headerLength + section.readUInt32LE(16);
+    const stringsEnd = stringsAt + section.readUInt32LE(20);
+    if (typesEnd > section.length || stringsEnd > section.length) fail('it is cut short');
+    const strings = section.subarray(stringsAt, stringsEnd);
+    const types: Array<BtfType | undefined> = [undefined];
+    for (let at = typesAt; at < typesEnd; ) {
+      if (at + 12 > typesEnd) fail('a type is cut short');
+      const info = section.readUInt32LE(at + 4);
+      const kind = (info >>> 24) & 0x1f;
+      const count = info & 0xffff;
+      const end = at + 12 + trailing(kind, count);
+      if (end > typesEnd) fail('a type is cut short');
+      types.push({
+        kind,
+        count,
+        kindFlag: info >>> 31 === 1,
+        name: stringAt(strings, section.readUInt32LE(at)),
+        sizeOrType: section.readUInt32LE(at + 8),
+        data: section.subarray(at + 12, end),
+      });
+      at = end;
+    }
+    return new Btf(types, strings, subject);
+  }
+
+  /**
+   * The layout of a struct or union, by the name behind `struct` or by that of a typedef.
+   *
+   * @throws RangeError when the object has no such type
+   */
+  struct(name: string): StructLayout {
+    for (const type of this.#types) {
+      if (type === undefined || type.name !== name) continue;
+      const target = type.kind === Kind.TYPEDEF ? this.#resolve(type.sizeOrType) : type;
+      if (target?.kind !== Kind.STRUCT && target?.kind !== Kind.UNION) continue;
+      return { name, size: target.sizeOrType, members: this.#members(target) };
+    }
+    throw new RangeError(`${this.#subject}: no struct "${name}" in its type information`);
+  }
+
+  /** Size of a global variable in bytes and whether its type is a signed integer; `undefined` when there is none. */
+  variable(name: string): { size: number; signed: boolean } | undefined {
+    const type = this.#types.find((candidate) => candidate?.kind === Kind.VAR && candidate.name === name);
+    if (type === undefined) return undefined;
+    const target = this.#resolve(type.sizeOrType);
+    const signed = target?.kind === Kind.INT && (target.data.readUInt32LE(0) & (1 << 24)) !== 0;
+    return { size: this.#sizeOf(type.sizeOrType), signed };
+  }
+
+  #members(type: BtfType): BtfMember[] {
+    return Array.from({ length: type.count }, (_, index) => {
+      const at = index * 12;
+      const typeId = type.data.readUInt32LE(at + 4);
+      const bits = type.data.readUInt32LE(at + 8);
+      return {
+        name: stringAt(this.#strings, type.data.readUInt32LE(at)),
+        // With the kind flag the upper eight bits hold the width of a bit field.
+        offset: Math.floor((type.kindFlag ? bits & 0xff_ffff : bits) / 8),
+        size: this.#sizeOf(typeId),
+      };
+    });
+  }
+
+  /** Follows typedefs and qualifiers. */
+  #resolve(id: number): BtfType | undefined {
+    let type = this.#types[id];
+    for (let depth = 0; type !== undefined && depth < 32; depth++) {
+      const passes: readonly number[] = [Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG];
+      if (!passes.includes(type.kind)) return type;
+      type = this.#types[type.sizeOrType];
+    }
+    return type;
+  }
+
+  #sizeOf(id: number, depth = 0): number {
+    const type = this.#resolve(id);
+    if (type === undefined || depth > 32) return 0;
+    if (type.kind === Kind.PTR) return 8;
+    if (type.kind === Kind.ARRAY) return this.#sizeOf(type.data.readUInt32LE(0), depth + 1) * type.data.readUInt32LE(8);
+    const sized: readonly number[] = [Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.DATASEC];
+    return sized.includes(type.kind) ? type.sizeOrType : 0;
+  }
+}
+
+/**
+ * How the compiler laid out a struct of an object file: to check that a struct codec agrees with it.
+ *
+ * @param object - the bytes of the object file, compiled with `-g`
+ * @param name - name of the struct
+ * @throws ObjectFileError when the bytes are no BPF object, or it was compiled without type information
+ * @throws RangeError when it has no such struct
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs';
+ * import { structLayout } from 'merbridge';
+ *
+ * const { size, members } = structLayout(readFileSync('sock_ops.bpf.o'), 'sock_pair');
+ * console.log(size, members.map(({ name, offset }) => `${name} at ${offset}`));
+ * ```
+ */
+export function structLayout(object: Buffer, name: string): StructLayout {
+  return objectBtf(object, 'object').struct(name);
+}
+
+/** The types of an object file. @throws ObjectFileError when it has none */
+export function objectBtf(object: Buffer, subject: string): Btf {
+  const section = elfSections(object, subject).find((candidate) => candidate.name === '.BTF');
+  if (section === undefined) {
+    throw new ObjectFileError(subject, 'it has no type information', { hint: 'compile it with -g' });
+  }
+  return Btf.parse(section.data, subject);
+}

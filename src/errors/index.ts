@@ -1,0 +1,69 @@
+import type { BpfError } from './bpf-error';
+import type { ClosedError } from './closed-error';
+import type { InvalidAddressError } from './invalid-address-error';
+import type { LibraryLoadError } from './library-load-error';
+import type { IterationAbortedError, MapFullError, MapIncompatibleError } from './map-errors';
+import type { NotSupportedError } from './not-supported-error';
+import type { ObjectFileError } from './object-file-error';
+import type { PermissionError } from './permission-error';
+import type { AlreadyAttachedError, NotACgroupError } from './target-errors';
+import type { VerifierError } from './verifier-error';
+
+export { BpfError, type BpfErrorOptions } from './bpf-error';
+export { defineError } from './bpf-error';
+export { ClosedError } from './closed-error';
+export { Errno, errnoName, errnoNumber, errnoText } from './errno';
+export { InvalidAddressError } from './invalid-address-error';
+export { LIBBPF_PACKAGES, LibraryLoadError, type LibraryLoadErrorOptions } from './library-load-error';
+export { IterationAbortedError, MapFullError, MapIncompatibleError, type MapDifference } from './map-errors';
+export { NotSupportedError, type NotSupportedErrorOptions } from './not-supported-error';
+export { ObjectFileError } from './object-file-error';
+export { PermissionError } from './permission-error';
+export { AlreadyAttachedError, NotACgroupError, type AttachedProgram } from './target-errors';
+export { VerifierError } from './verifier-error';
+
+/**
+ * A refusal by the kernel or by libbpf that no other class stands for.
+ *
+ * Not a class of its own: there is nothing a catcher would do differently, the error number says it all.
+ */
+export type BpfSystemCallError = BpfError & { readonly code: 'ERR_BPF_SYSTEM_CALL' };
+
+/**
+ * Every error of the rooms below the mesh, told apart by `code`.
+ *
+ * @example
+ * ```ts
+ * import { BpfError, type AnyBpfError } from 'merbridge';
+ *
+ * function advise(error: unknown): string {
+ *   if (!(error instanceof BpfError)) throw error;
+ *   const known = error as AnyBpfError;
+ *   switch (known.code) {
+ *     case 'ERR_BPF_PERMISSION':
+ *       return `missing: ${known.missing.join(' ')}`;
+ *     case 'ERR_BPF_VERIFIER':
+ *       return known.log;
+ *     default:
+ *       return known.message;
+ *   }
+ * }
+ * ```
+ */
+export type AnyBpfError =
+  | BpfSystemCallError
+  | VerifierError
+  | NotSupportedError
+  | PermissionError
+  | MapIncompatibleError
+  | MapFullError
+  | IterationAbortedError
+  | ClosedError
+  | LibraryLoadError
+  | NotACgroupError
+  | AlreadyAttachedError
+  | ObjectFileError
+  | InvalidAddressError;
+
+/** All stable codes of {@link AnyBpfError}. */
+export type BpfErrorCode = AnyBpfError['code'];

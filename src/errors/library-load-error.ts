@@ -1,0 +1,44 @@
+import { BpfError, defineError, type BpfErrorOptions } from './bpf-error';
+
+/** How libbpf is called by the package managers of the common distributions. */
+export const LIBBPF_PACKAGES = 'Debian and Ubuntu: libbpf1, Fedora: libbpf, Alpine: libbpf';
+
+/** What is known about a library that did not load. */
+export interface LibraryLoadErrorOptions extends BpfErrorOptions {
+  /** Version of the library, when it loaded but is too old. */
+  version?: string | undefined;
+}
+
+/**
+ * The shared library of libbpf could not be loaded, or it is too old.
+ *
+ * Install it (Debian and Ubuntu `libbpf1`, Fedora `libbpf`, Alpine `libbpf`), or name the file in the environment
+ * variable `MERBRIDGE_LIBBPF`.
+ */
+export class LibraryLoadError extends BpfError {
+  declare readonly code: 'ERR_BPF_LIBRARY_LOAD';
+  /** Names and paths that were tried, in order. */
+  readonly tried: readonly string[];
+  /** Version that was found, such as `'0.5'`; absent when none was. */
+  readonly version?: string;
+
+  /**
+   * @param tried - names and paths that were tried
+   * @param options - version found, and the usual facts
+   */
+  constructor(tried: readonly string[], options: LibraryLoadErrorOptions = {}) {
+    const what =
+      options.version === undefined
+        ? `libbpf could not be loaded, tried ${tried.join(', ')}`
+        : `libbpf ${options.version} is too old, at least 1.0 is needed`;
+    super(
+      'ERR_BPF_LIBRARY_LOAD',
+      { hint: `install it (${LIBBPF_PACKAGES}) or set MERBRIDGE_LIBBPF to its path`, ...options },
+      what,
+    );
+    this.tried = Object.freeze([...tried]);
+    if (options.version !== undefined) this.version = options.version;
+  }
+}
+
+defineError(LibraryLoadError, 'LibraryLoadError');

@@ -1,0 +1,42 @@
+import { BpfError, defineError, type BpfErrorOptions } from './bpf-error';
+
+/**
+ * The process may not do this: capabilities are missing.
+ *
+ * @see capabilities(7)
+ *
+ * @example
+ * ```ts
+ * import { OpenBpfObject, PermissionError } from 'merbridge';
+ *
+ * try {
+ *   OpenBpfObject.openFile('program.bpf.o').load();
+ * } catch (error) {
+ *   if (error instanceof PermissionError) console.error(`give me ${error.missing.join(', ')}`);
+ *   process.exitCode = 1;
+ * }
+ * ```
+ */
+export class PermissionError extends BpfError {
+  declare readonly code: 'ERR_BPF_PERMISSION';
+  /**
+   * Names of the capabilities that this process lacks, such as `'CAP_BPF'`. Empty when it has all of them and something
+   * else refused: a security module, kernel lockdown, or the owner of a file.
+   */
+  readonly missing: readonly string[];
+
+  /**
+   * @param missing - names of the capabilities that are lacking
+   * @param options - error number, operation and subject
+   */
+  constructor(missing: readonly string[], options: BpfErrorOptions = {}) {
+    const hint =
+      missing.length === 0
+        ? 'the process has the capabilities, so a security module, kernel lockdown or file permissions refused'
+        : `the process lacks ${missing.join(', ')}; run as root or grant them`;
+    super('ERR_BPF_PERMISSION', { ...options, hint: options.hint ?? hint });
+    this.missing = Object.freeze([...missing]);
+  }
+}
+
+defineError(PermissionError, 'PermissionError');

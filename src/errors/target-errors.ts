@@ -1,0 +1,57 @@
+import { BpfError, defineError, type BpfErrorOptions } from './bpf-error';
+
+/**
+ * A path does not name a cgroup of version 2, or no cgroup2 file system is mounted.
+ *
+ * BPF programs attach to cgroups of version 2 only. On hosts in hybrid mode these live below
+ * `/sys/fs/cgroup/unified`; `Cgroup.mountPoint()` finds the place.
+ */
+export class NotACgroupError extends BpfError {
+  declare readonly code: 'ERR_BPF_NOT_A_CGROUP';
+
+  /**
+   * @param subject - the path, or the file system that is missing
+   * @param reason - what is wrong with it, in a few words
+   * @param options - the usual facts
+   */
+  constructor(subject: string, reason: string, options: Omit<BpfErrorOptions, 'subject'> = {}) {
+    super('ERR_BPF_NOT_A_CGROUP', { ...options, subject }, reason);
+  }
+}
+
+/** A program that stands in the way of another. */
+export interface AttachedProgram {
+  /** Kernel-wide id of the program, as `bpftool prog` lists it. */
+  readonly id: number;
+  /** Its name, cut by the kernel to 15 bytes. */
+  readonly name: string;
+}
+
+/**
+ * Other programs are attached in a way that leaves no room for one more.
+ *
+ * Who owns them can be seen with `bpftool prog show id <id>`.
+ */
+export class AlreadyAttachedError extends BpfError {
+  declare readonly code: 'ERR_BPF_ALREADY_ATTACHED';
+  /** The programs that are attached. */
+  readonly programs: readonly AttachedProgram[];
+
+  /**
+   * @param subject - what they are attached to
+   * @param programs - the programs that are attached
+   * @param options - the usual facts
+   */
+  constructor(
+    subject: string,
+    programs: readonly AttachedProgram[],
+    options: Omit<BpfErrorOptions, 'subject'> = {},
+  ) {
+    const list = programs.map(({ id, name }) => `${name === '' ? '(unnamed)' : name} (id ${id})`).join(', ');
+    super('ERR_BPF_ALREADY_ATTACHED', { ...options, subject }, `already attached there: ${list}`);
+    this.programs = Object.freeze([...programs]);
+  }
+}
+
+defineError(NotACgroupError, 'NotACgroupError');
+defineError(AlreadyAttachedError, 'AlreadyAttachedError');

@@ -1,0 +1,36 @@
+import { oneOf, u32, type Codec } from '../codec';
+
+/**
+ * How far acceleration goes, from narrow to wide.
+ *
+ * - `'off'`: connections are redirected to their sidecars, every byte takes the TCP stack, no socket enters a sockmap.
+ * - `'proxies'`: connections whose two ends are sidecars of this node move from socket to socket. No application socket ever
+ *   behaves differently.
+ * - `'full'`: application sockets too. A socket in a sockmap is not quite a socket (splice(2) never sees redirected bytes; a
+ *   blocking `recv` after `shutdown(SHUT_WR)` may return EAGAIN; FIONREAD, MSG_WAITALL and MSG_ZEROCOPY differ), so this is
+ *   opted into, for all pods or for one.
+ */
+export type Acceleration = 'off' | 'proxies' | 'full';
+
+/** A pod's own choice: a scope, or `'inherit'` for the accelerator's. */
+export type PodAcceleration = Acceleration | 'inherit';
+
+const values = { off: 1, proxies: 2, full: 3 } as const;
+
+/** enum mb_acceleration of bpf/include/abi.h, without `inherit`. */
+export const accelerationCodec: Codec<Acceleration> = oneOf(values, u32);
+
+/** enum mb_acceleration of bpf/include/abi.h. */
+export const podAccelerationCodec: Codec<PodAcceleration> = oneOf({ inherit: 0, ...values }, u32);
+
+/**
+ * Checks a scope that comes from outside.
+ *
+ * @param value - anything
+ * @param name - how to call it in the message
+ * @throws TypeError if it is not one of the three
+ */
+export function assertAcceleration(value: unknown, name: string): asserts value is Acceleration {
+  if (typeof value !== 'string' || !Object.hasOwn(values, value))
+    throw new TypeError(`${name} must be 'off', 'proxies' or 'full', not ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,64 @@
+import { BpfPerCpuArrayMap, type BpfObject } from '../bpf';
+import { u64 } from '../codec';
+
+/** What the programs counted since they were loaded, summed over all CPUs. */
+export interface MeshCounters {
+  /** Connections sent to the outbound port of their own sidecar. */
+  readonly outbound: bigint;
+  /** Connections sent to the inbound port of a pod's sidecar. */
+  readonly inbound: bigint;
+  /** Connections of enrolled pods that kept their destination. */
+  readonly leftAlone: bigint;
+  /** A hook could not do its work, and the connection kept its old path. */
+  readonly hookErrors: bigint;
+  /** Sockets that entered `sock_pair_map`. */
+  readonly sockets: bigint;
+  /** Sockets that could not enter it: the map is full, or the kernel refuses that kind of socket. They stay on the TCP stack. */
+  readonly socketErrors: bigint;
+  /** Messages moved from socket to socket. */
+  readonly redirectedMessages: bigint;
+  /** Bytes in these messages. TCP_INFO and every tool that reads it do not see them. */
+  readonly redirectedBytes: bigint;
+  /** Messages left to the TCP stack because acceleration is off there. */
+  readonly passedScope: bigint;
+  /** Messages left to the TCP stack because the other end is not known yet, or gone. */
+  readonly passedNoPeer: bigint;
+  /** Messages left to the TCP stack because the receiver has not yet read what went through the stack before. */
+  readonly passedUndrained: bigint;
+  /** Messages left to the TCP stack because the receiver holds more than the backlog limit. */
+  readonly passedBacklog: bigint;
+}
+
+/** enum mb_counter of bpf/include/abi.h, in its order. */
+const names = [
+  'outbound',
+  'inbound',
+  'leftAlone',
+  'hookErrors',
+  'sockets',
+  'socketErrors',
+  'redirectedMessages',
+  'redirectedBytes',
+  'passedScope',
+  'passedNoPeer',
+  'passedUndrained',
+  'passedBacklog',
+] as const satisfies readonly (keyof MeshCounters)[];
+
+/**
+ * Reads `mesh_counters`.
+ *
+ * @internal
+ */
+export class CounterReader {
+  readonly #map: BpfPerCpuArrayMap<bigint>;
+
+  constructor(object: BpfObject) {
+    this.#map = BpfPerCpuArrayMap.from(object.map('mesh_counters'), { value: u64 });
+  }
+
+  read(): MeshCounters {
+    const sum = (index: number): bigint => (this.#map.get(index) ?? []).reduce((total, n) => total + n, 0n);
+    return Object.fromEntries(names.map((name, index) => [name, sum(index)])) as unknown as MeshCounters;
+  }
+}

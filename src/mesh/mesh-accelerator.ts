@@ -1,0 +1,255 @@
+import { availableParallelism } from 'node:os';
+import { TypedEmitter } from 'tiny-typed-emitter';
+import { Cgroup, kernelVersion, OpenBpfObject, type BpfObject } from '../bpf';
+import { AlreadyAttachedError, ClosedError, NotSupportedError, VerifierError } from '../errors';
+import { assertAcceleration, type Acceleration } from './acceleration';
+import { chargesReceiver } from './backlog-probe';
+import { CounterReader, type MeshCounters } from './counters';
+import { LocalPodIps } from './local-pod-ips';
+import { resolveOptions, type MeshAcceleratorOptions, type ResolvedOptions } from './mesh-options';
+import { MeshSettings } from './mesh-settings';
+import { objectPath } from './objects';
+import { PairOriginalDst } from './pair-original-dst';
+import { ProcessIp } from './process-ip';
+import { programSettingsCodec, type MeshProfile } from './profile';
+import { Resources } from './resources';
+import { SockPairMap } from './sock-pair-map';
+
+/** What an accelerator reports. */
+export interface MeshEvents {
+  /** Something the kernel lacks was switched off alone. The first ones come after the turn of the event loop that `start` resolves in. */
+  warning: (warning: NotSupportedError) => void;
+  /** The scope was changed. */
+  acceleration: (now: Acceleration, before: Acceleration) => void;
+  /** Pods were enrolled or changed, or taken out. */
+  pods: (added: readonly string[], deleted: readonly string[]) => void;
+  /** The programs are detached. Emitted once. */
+  close: () => void;
+}
+
+/** cgroup programs in the order in which they are attached: connect comes last, so nothing is redirected before it can be answered. */
+const cgroupPrograms = [
+  'mb_sockops',
+  'mb_getsockopt',
+  'mb_getpeername4',
+  'mb_getpeername6',
+  'mb_connect6',
+  'mb_connect4',
+] as const;
+
+/**
+ * Sends the connections of enrolled pods through their sidecars without iptables, and moves the bytes of local connections straight from
+ * socket to socket.
+ *
+ * The programs stay attached until {@link close} or until the process ends, whichever is first; the object keeps the process alive as a
+ * listening server does ({@link unref} changes that). Existing connections survive both. Needs Linux 5.15, libbpf 1.0, and
+ * CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (or root).
+ *
+ * Only TCP over IPv4 between pods of this node is redirected: what comes in from other nodes still needs the mesh's own rules, with which
+ * the programs get along.
+ *
+ * @example
+ * ```ts
+ * import { MeshAccelerator } from 'merbridge';
+ *
+ * async function main(): Promise<void> {
+ *   const mesh = await MeshAccelerator.start({ profile: 'istio', cgroup: '/sys/fs/cgroup/kubepods.slice' });
+ *   mesh.on('warning', (warning) => console.warn(warning.message));
+ *   mesh.localPodIps.set('10.0.0.7', {});
+ *   process.once('SIGTERM', () => void mesh.close());
+ * }
+ * void main();
+ * ```
+ */
+export class MeshAccelerator extends TypedEmitter<MeshEvents> {
+  /** The pods of this node that carry a sidecar. Yours to keep up to date. */
+  readonly localPodIps: LocalPodIps;
+  /** What was dialled, for connections that are being set up. */
+  readonly pairOriginalDst: PairOriginalDst;
+  /** The accelerated sockets. */
+  readonly sockPairMap: SockPairMap;
+  /** Which sidecar process serves which pod. */
+  readonly processIp: ProcessIp;
+  /** The mesh that was chosen. */
+  readonly profile: MeshProfile;
+  /** Path of the cgroup that the programs are attached to. */
+  readonly cgroup: string;
+  /** What this kernel lacks, and what was switched off for it. */
+  readonly warnings: readonly NotSupportedError[];
+
+  readonly #resources: Resources;
+  readonly #settings: MeshSettings;
+  readonly #counters: CounterReader;
+  readonly #keepAlive: NodeJS.Timeout;
+  #closed = false;
+
+  /**
+   * Loads the programs and attaches them. If anything fails, everything is taken back and nothing stays behind.
+   *
+   * @param options - the cgroup, the mesh, the scope
+   * @returns the accelerator, attached
+   * @throws TypeError or RangeError for options that make no sense
+   * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path is none, or no cgroup2 is mounted
+   * @throws AlreadyAttachedError (`ERR_BPF_ALREADY_ATTACHED`) if an accelerator is attached to the cgroup or to one above it
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) with the missing capabilities
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if the kernel is older than 5.15
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf is missing
+   * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the compiled programs are missing or damaged
+   * @throws VerifierError (`ERR_BPF_VERIFIER`) with the whole log if the kernel refuses a program
+   */
+  static async start(options: MeshAcceleratorOptions): Promise<MeshAccelerator> {
+    // Asynchronous by contract: what a later version has to wait for must not change the signature.
+    await Promise.resolve();
+    const resolved = resolveOptions(options);
+    const resources = new Resources();
+    try {
+      return new MeshAccelerator(resolved, resources);
+    } catch (error) {
+      resources[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  private constructor(options: ResolvedOptions, resources: Resources) {
+    super();
+    const cgroup = resources.use(Cgroup.open(options.cgroup));
+    refuseSecond(cgroup, options.cgroup);
+    const object = resources.use(load(options));
+    const warnings: NotSupportedError[] = [];
+    if (options.acceleration !== 'off' && !chargesReceiver()) warnings.push(unboundedBacklog());
+
+    this.cgroup = options.cgroup;
+    this.profile = options.profile;
+    this.warnings = warnings;
+    this.#settings = new MeshSettings(object, warnings.length > 0 ? 'off' : options.acceleration);
+    this.#counters = new CounterReader(object);
+    this.pairOriginalDst = new PairOriginalDst(object);
+    this.sockPairMap = new SockPairMap(object);
+    this.processIp = new ProcessIp(object);
+    this.localPodIps = new LocalPodIps(object, (added, deleted) => this.#podsChanged(added, deleted));
+    this.localPodIps.setMany(options.pods);
+
+    resources.use(this.sockPairMap.map.attachVerdict(object.program('mb_redirect_msg')));
+    for (const name of cgroupPrograms) resources.use(cgroup.attach(object.program(name)));
+    this.#resources = resources;
+    // A server keeps its process alive, and so does this: its links end with the process.
+    this.#keepAlive = setInterval(() => undefined, 0x7fffffff);
+    for (const warning of warnings) setImmediate(() => this.emit('warning', warning));
+  }
+
+  /** Whether {@link close} was called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * The scope for pods that do not choose their own. `'off'` is final: it stops acceleration for every pod at once, existing connections
+   * included, without a byte lost; what waits in a socket is still read first. A wider scope is for new connections.
+   */
+  get acceleration(): Acceleration {
+    return this.#settings.acceleration;
+  }
+
+  /**
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if this kernel cannot bound what waits in an accelerated socket
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   */
+  set acceleration(value: Acceleration) {
+    assertAcceleration(value, 'acceleration');
+    if (this.#closed) throw new ClosedError('MeshAccelerator');
+    if (value !== 'off' && !chargesReceiver()) throw unboundedBacklog();
+    const before = this.#settings.acceleration;
+    this.#settings.acceleration = value;
+    if (before !== value) this.emit('acceleration', value, before);
+  }
+
+  /**
+   * What the programs counted since they were loaded.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   */
+  counters(): MeshCounters {
+    return this.#counters.read();
+  }
+
+  /** Lets the process end although the accelerator is not closed; the programs are detached then. Returns this. */
+  unref(): this {
+    this.#keepAlive.unref();
+    return this;
+  }
+
+  /** Undoes {@link unref}. Returns this. */
+  ref(): this {
+    this.#keepAlive.ref();
+    return this;
+  }
+
+  /**
+   * Detaches everything and frees the maps. New connections take their old path at once. Existing ones live on over the TCP stack, and
+   * what was queued in their sockets is still read first; but their `getpeername` names the sidecar from now on. Idempotent.
+   */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#keepAlive);
+    // Sockets keep their sk_msg program until they are closed, whatever is detached: only the switch reaches them.
+    this.#settings.acceleration = 'off';
+    this.#resources[Symbol.dispose]();
+    await Promise.resolve();
+    this.emit('close');
+  }
+
+  /** Same as {@link close}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #podsChanged(added: readonly string[], deleted: readonly string[]): void {
+    this.#settings.touch();
+    if (deleted.length > 0) this.processIp.forget(deleted);
+    if (added.length + deleted.length > 0) this.emit('pods', added, deleted);
+  }
+}
+
+function refuseSecond(cgroup: Cgroup, path: string): void {
+  const ours = cgroup
+    .programs({ attachType: 'cgroup/connect4', effective: true })
+    .filter(({ name }) => name === 'mb_connect4');
+  if (ours.length > 0)
+    throw new AlreadyAttachedError(path, ours, {
+      operation: 'MeshAccelerator.start',
+      hint: 'close the accelerator that holds it, in this process or another one, before a second is started',
+    });
+}
+
+function load(options: ResolvedOptions): BpfObject {
+  using open = OpenBpfObject.openFile(objectPath('merbridge'));
+  // A CPU takes free elements of an LRU map by the hundred: without room for all CPUs, fresh entries would be evicted.
+  const pending = Math.max(16384, availableParallelism() * 1024);
+  open.map('local_pod_ips').maxEntries = options.maxPods;
+  open.map('netns_pods').maxEntries = Math.max(options.maxPods, pending);
+  open.map('sock_pair_map').maxEntries = options.maxSockets;
+  open.map('pair_original_dst').maxEntries = pending;
+  open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(options.maxSockets / 4));
+  open.variable('profile').set(options, programSettingsCodec);
+  try {
+    return open.load();
+  } catch (error) {
+    const { major, minor } = kernelVersion();
+    if (error instanceof VerifierError && (major < 5 || (major === 5 && minor < 15)))
+      throw new NotSupportedError('network namespace cookies in sockops, getsockopt and sk_msg', {
+        minimumKernel: '5.15',
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+function unboundedBacklog(): NotSupportedError {
+  return new NotSupportedError('acceleration', {
+    minimumKernel: '6.13',
+    hint:
+      'this kernel does not charge redirected bytes to their receiver, so a stalled reader could take all memory; ' +
+      "acceleration is 'off', redirection works",
+  });
+}

@@ -1,0 +1,71 @@
+import { assertAcceleration, type Acceleration } from './acceleration';
+import type { PodOptions } from './local-pod-ips';
+import { resolveProfile, type MeshProfile, type MeshProfileName } from './profile';
+
+/** How an accelerator is started. */
+export interface MeshAcceleratorOptions {
+  /**
+   * Path of a directory of the cgroup2 file system. The programs see every process at or below it, so it must hold the sidecars and the
+   * applications of all pods: on a Kubernetes node `kubepods.slice` (systemd) or `kubepods`.
+   */
+  readonly cgroup: string;
+  /** The mesh whose sidecars run here: the name of one of {@link meshProfiles}, or a profile of your own. Default `'istio'`. */
+  readonly profile?: MeshProfileName | MeshProfile;
+  /** Scope of acceleration for pods that do not choose their own. Default `'proxies'`. */
+  readonly acceleration?: Acceleration;
+  /** Pods that are enrolled before the first program is attached, so that none of their connections is missed. */
+  readonly pods?: Iterable<string | readonly [address: string, options: PodOptions]>;
+  /** How many pods fit, 1 or more. Default 16384. */
+  readonly maxPods?: number;
+  /** How many sockets can be accelerated at a time, two for each connection. Those beyond stay on the TCP stack. Default 65536. */
+  readonly maxSockets?: number;
+  /**
+   * Bytes that may wait, unread, in one accelerated socket; above it messages take the TCP stack, whose window holds the sender back.
+   * 1 MiB to 1 GiB, default 6 MiB, the order of `net.ipv4.tcp_rmem[2]`. Lower values make programs that take a short read together with
+   * EPOLLRDHUP for the end of a stream cut its tail.
+   */
+  readonly backlogLimit?: number;
+}
+
+/** Options with every default filled in. @internal */
+export interface ResolvedOptions {
+  readonly cgroup: string;
+  readonly profile: MeshProfile;
+  readonly acceleration: Acceleration;
+  readonly pods: Iterable<string | readonly [address: string, options: PodOptions]>;
+  readonly maxPods: number;
+  readonly maxSockets: number;
+  readonly backlogLimit: number;
+}
+
+const MiB = 1024 * 1024;
+
+/**
+ * @internal
+ * @throws TypeError for an unknown option or a wrong type, RangeError for a number out of range
+ */
+export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions {
+  const {
+    cgroup,
+    profile = 'istio',
+    acceleration = 'proxies',
+    pods = [],
+    maxPods = 16384,
+    maxSockets = 65536,
+    backlogLimit = 6 * MiB,
+    ...unknown
+  } = options;
+  const [extra] = Object.keys(unknown);
+  if (extra !== undefined) throw new TypeError(`MeshAccelerator: unknown option '${extra}'`);
+  if (typeof cgroup !== 'string' || cgroup === '') throw new TypeError('MeshAccelerator: cgroup must be the path of a cgroup2 directory');
+  assertAcceleration(acceleration, 'MeshAccelerator: acceleration');
+  assertRange('maxPods', maxPods, 1, 0x7fffffff);
+  assertRange('maxSockets', maxSockets, 2, 0x7fffffff);
+  assertRange('backlogLimit', backlogLimit, MiB, 1024 * MiB);
+  return { cgroup, profile: resolveProfile(profile), acceleration, pods, maxPods, maxSockets, backlogLimit };
+}
+
+function assertRange(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new RangeError(`MeshAccelerator: ${name} must be an integer from ${min} to ${max}, not ${String(value)}`);
+}

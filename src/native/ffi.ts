@@ -1,0 +1,129 @@
+/**
+ * The foreign function interface, loaded once. Everything this library needs of ffi-napi and ref-napi goes through the
+ * few typed members here, so that no type of theirs is named anywhere else.
+ */
+import { readFileSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+
+import { LibraryLoadError } from '../errors';
+
+/** C types of arguments and results. A pointer is a `size_t`: see {@link Ffi.address}. */
+export type CType = 'int' | 'uint32' | 'uint64' | 'size_t' | 'bool' | 'void';
+
+/** A shared library that was opened. */
+export interface SharedLibrary {
+  /** Address of a symbol, or `undefined` when the library does not have it. */
+  symbol(name: string): Buffer | undefined;
+}
+
+/** What this library uses of ffi-napi and ref-napi. */
+export interface Ffi {
+  /** Opens a shared library by name or path; `null` is the process itself. Throws what dlopen says. */
+  open(file: string | null): SharedLibrary;
+  /** Describes a C function to libffi. The result has to stay alive as long as calls are made with it. */
+  signature(returns: CType, args: readonly CType[]): Buffer;
+  /** Calls `fn`. `argv` holds one address per argument, `result` has room for eight bytes. Nothing is checked. */
+  call(signature: Buffer, fn: Buffer, result: Buffer, argv: Buffer): void;
+  /** A C function that runs `body`, which gets the address block of the arguments. Hold it as long as C may call it. */
+  callback(signature: Buffer, resultSize: number, argc: number, body: (result: Buffer, argv: Buffer) => void): Buffer;
+  /** errno of this thread, as the last call left it. */
+  errno(): number;
+  /** Address of the first byte of a buffer. Keeps nothing alive. */
+  address(buffer: Buffer): number;
+  /** ref-napi itself, for the struct and array packages. */
+  readonly ref: object;
+}
+
+/** The parts of ffi-napi's internal module that a call without allocations needs; the same in 4.0.0 to 4.0.3. */
+interface Bindings {
+  ffi_call(signature: Buffer, fn: Buffer, result: Buffer, argv: Buffer): void;
+  Callback(
+    signature: Buffer,
+    resultSize: number,
+    argc: number,
+    report: (error: unknown) => void,
+    body: (result: Buffer, argv: Buffer) => unknown,
+  ): Buffer;
+}
+
+let loaded: Ffi | undefined;
+let failure: LibraryLoadError | undefined;
+
+/**
+ * The foreign function interface.
+ *
+ * @throws LibraryLoadError when the native addon does not load here, or would be loaded by a worker thread first
+ */
+export function ffi(): Ffi {
+  if (loaded === undefined) {
+    if (failure !== undefined) throw failure;
+    try {
+      loaded = load();
+    } catch (error) {
+      failure = error instanceof LibraryLoadError ? error : unusable(error);
+      throw failure;
+    }
+  }
+  return loaded;
+}
+
+function load(): Ffi {
+  if (!isMainThread && !readFileSync('/proc/self/maps', 'latin1').includes('ffi-napi')) {
+    // The addon keeps state of the thread that loads it first; if that is a worker, the process crashes when it ends.
+    throw new LibraryLoadError(['ffi-napi'], {
+      hint: 'load merbridge in the main thread before a worker thread does',
+    });
+  }
+  const napi = require('ffi-napi') as typeof import('ffi-napi');
+  const ref = require('ref-napi') as typeof import('ref-napi');
+  const bindings = require('ffi-napi/lib/bindings') as Bindings;
+  const errno = napi.errno;
+  const address = ref.address as (buffer: Buffer) => number;
+  const type = (name: CType) => ref.types[name];
+  return {
+    open: (file) => {
+      const library = new napi.DynamicLibrary(file as string, napi.DynamicLibrary.FLAGS.RTLD_NOW);
+      return {
+        symbol: (name) => {
+          try {
+            return library.get(name);
+          } catch {
+            return undefined;
+          }
+        },
+      };
+    },
+    signature: (returns, args) => napi.CIF(type(returns) as never, args.map(type) as never) as Buffer,
+    call: bindings.ffi_call,
+    callback: (signature, resultSize, argc, body) =>
+      // An exception cannot travel through C frames; bodies catch their own, and this catches a mistake in one.
+      bindings.Callback(signature, resultSize, argc, () => undefined, (result, argv) => {
+        try {
+          body(result, argv);
+        } catch {
+          result.fill(0);
+        }
+        return undefined;
+      }),
+    errno,
+    address,
+    ref,
+  };
+}
+
+function unusable(error: unknown): LibraryLoadError {
+  return new LibraryLoadError(['ffi-napi'], {
+    cause: error,
+    hint: 'the native addon ffi-napi does not load here; prebuilt for Linux with glibc on x64 and arm64',
+  });
+}
+
+// In the main thread the addon is loaded at once, so that workers started later can use it. What goes wrong is told to
+// the first caller: importing the library for its types or its codecs must work everywhere.
+if (isMainThread && process.platform === 'linux') {
+  try {
+    ffi();
+  } catch {
+    // remembered in `failure`
+  }
+}

@@ -1,0 +1,13 @@
+/** The only room that knows there is a foreign function interface. Nothing of it is part of the public API. */
+export { addressOf, copyFrom, cString } from './memory';
+export { uint32Array, type NativeUint32Array } from './arrays';
+export { bindLazily, type Bound, type FunctionRow } from './bind';
+export { check, checkErrno, checkPointer, systemError, type CallContext } from './call';
+export { missingCapabilities } from './capabilities';
+export { LINK_TYPE_CGROUP, linkInfo, mapInfo, programInfo, type LinkInfo, type MapInfo, type ProgramInfo } from './info';
+export { libbpf, libbpfSymbol, libbpfVersion } from './library';
+export { libc } from './libc';
+export { collectLog, silence } from './log';
+export { MapCalls } from './map-calls';
+export { readWord, writeWord } from './prepared';
+export { opts, optsSize, type OptsName } from './structs';

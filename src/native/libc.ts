@@ -1,0 +1,32 @@
+/** The few functions of the C library that Node does not offer. */
+import { NotSupportedError } from '../errors';
+import { bindLazily, type FunctionRow } from './bind';
+import { ffi, type SharedLibrary } from './ffi';
+
+const LIBC_FUNCTIONS = {
+  memcpy: { returns: 'address', args: ['pointer', 'pointer', 'size'] },
+  strlen: { returns: 'size', args: ['pointer'] },
+  // The last argument is a va_list, which is passed by reference on x86-64 and on arm64.
+  vsnprintf: { returns: 'int', args: ['pointer', 'size', 'pointer', 'pointer'] },
+  socket: { returns: 'int', args: ['int', 'int', 'int'] },
+  bind: { returns: 'int', args: ['int', 'pointer', 'u32'] },
+  listen: { returns: 'int', args: ['int', 'int'] },
+  connect: { returns: 'int', args: ['int', 'pointer', 'u32'] },
+  accept4: { returns: 'int', args: ['int', 'pointer', 'pointer', 'int'] },
+  getsockname: { returns: 'int', args: ['int', 'pointer', 'pointer'] },
+  getsockopt: { returns: 'int', args: ['int', 'int', 'int', 'pointer', 'pointer'] },
+  // Variadic in C; with three integer arguments the call looks the same on both architectures.
+  fcntl: { returns: 'int', args: ['int', 'int', 'int'] },
+  send: { returns: 'int', args: ['int', 'pointer', 'size', 'int'] },
+  recv: { returns: 'int', args: ['int', 'pointer', 'size', 'int'] },
+} as const satisfies Record<string, FunctionRow>;
+
+let library: SharedLibrary | undefined;
+
+/** Functions of the C library; those that fail return -1 and set errno. */
+export const libc = bindLazily(LIBC_FUNCTIONS, (name) => {
+  library ??= ffi().open(null);
+  const address = library.symbol(name);
+  if (address === undefined) throw new NotSupportedError(`${name}() of the C library`);
+  return address;
+});

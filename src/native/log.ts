@@ -1,0 +1,85 @@
+/**
+ * What libbpf has to say. Without a print function it writes to standard error, which belongs to the application; so it
+ * is silent, except while an object is opened or loaded, when its lines are kept for the error.
+ */
+import { ffi } from './ffi';
+import { libbpf } from './library';
+import { libc } from './libc';
+import { addressOf } from './memory';
+import { readWord, signatureOf } from './prepared';
+
+/** enum libbpf_print_level: 0 warning, 1 information, 2 debug. */
+const LEVEL_DEBUG = 2;
+/** Longest line that is kept, in bytes. Verifier logs do not come this way. */
+const LINE_BYTES = 4096;
+/** How many lines are kept. */
+const LINES = 64;
+
+/**
+ * Callbacks that C may call, and the buffers around the stack memory that they were called with. In a global, because
+ * the engine collects module variables that no running function refers to, while C still has the address.
+ */
+const HELD = Symbol.for('merbridge.native.callbacks');
+type Held = Set<unknown>;
+const holder = globalThis as typeof globalThis & { [HELD]?: Held };
+const held: Held = (holder[HELD] ??= new Set());
+
+let lines: string[] = [];
+let callback: Buffer | undefined;
+
+/**
+ * Runs a function of libbpf and collects what it prints, warnings and information only.
+ *
+ * @param body - makes the call; must be synchronous
+ * @returns the result of `body` and the lines, oldest first, the last 64 at most
+ */
+export function collectLog<T>(body: () => T): { result: T; lines: string[] } {
+  lines = [];
+  callback ??= printCallback();
+  libbpf.libbpf_set_print(callback);
+  try {
+    return { result: body(), lines };
+  } finally {
+    libbpf.libbpf_set_print(null);
+  }
+}
+
+/** Makes libbpf silent. Called before anything else of it is used. */
+export function silence(): void {
+  libbpf.libbpf_set_print(null);
+}
+
+/**
+ * int print(enum libbpf_print_level level, const char *format, va_list args).
+ *
+ * The arguments are taken from the raw block by copying. ffi-napi's own `Callback` wraps each of them in a buffer over
+ * foreign memory, for each of which version 4.0.3 tells the engine about a gigabyte, so that every line costs a full
+ * garbage collection. Two such buffers, for the result and for the block, are made by the addon itself; they are kept,
+ * so that the next line at the same depth of the stack uses them again.
+ */
+function printCallback(): Buffer {
+  const words = Buffer.alloc(24);
+  const text = Buffer.alloc(LINE_BYTES);
+  const level = Buffer.alloc(4);
+  const pointers = Buffer.alloc(16);
+  const body = (result: Buffer, argv: Buffer): void => {
+    held.add(result.buffer).add(argv.buffer);
+    libc.memcpy(words, addressOf(argv), 24);
+    libc.memcpy(level, readWord(words, 0), 4);
+    result.fill(0);
+    if (level.readInt32LE(0) >= LEVEL_DEBUG) return;
+    libc.memcpy(pointers, readWord(words, 8), 8);
+    libc.memcpy(pointers.subarray(8), readWord(words, 16), 8);
+    const length = libc.vsnprintf(text, LINE_BYTES, readWord(pointers, 0), readWord(pointers, 8));
+    const line = text.toString('utf8', 0, Math.min(Math.max(length, 0), LINE_BYTES - 1)).replace(/^libbpf: /, '').trimEnd();
+    if (line === '') return;
+    lines.push(line);
+    if (lines.length > LINES) lines.shift();
+  };
+  // libffi reads the signature at every call, so it has to live as long as the callback.
+  const signature = signatureOf('int', ['int', 'size', 'size']);
+  const made = ffi().callback(signature, 4, 3, body);
+  held.add(made).add(signature);
+  return made;
+}
+

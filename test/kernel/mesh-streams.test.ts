@@ -1,0 +1,44 @@
+/** Whole streams in every scope: data right after connect with a half-close behind it, and a reader that sleeps under a fast sender. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Bed, SCOPES, STREAM_PORT, enterMesh, stall, startSidecar, startStreamServer, stream, type SidecarKind } from '../bed';
+
+const MiB = 1024 * 1024;
+const KINDS: readonly SidecarKind[] = ['haproxy', 'envoy'];
+
+for (const kind of KINDS) {
+  for (const scope of SCOPES) {
+    test(`${kind}, ${scope}: 2,000 connections send at once, half-close, and read the right answer`, { timeout: 120_000 }, async () => {
+      using bed = Bed.create({ subnet: 31 });
+      const [client, server] = [bed.pod('client'), bed.pod('server')];
+      await using mesh = await enterMesh(bed, scope);
+      await startStreamServer(server);
+      await Promise.all([client, server].map(pod => startSidecar(pod, { kind, mode: 'tcp', log: false })));
+      const { outcomes } = await stream(client, 'burst', { host: server.address, port: STREAM_PORT, connections: 2000 });
+      assert.deepEqual(outcomes, { ok: 2000 });
+
+      const counters = mesh.counters();
+      assert.equal(counters.outbound, 2000n);
+      assert.equal(counters.inbound, 2000n);
+      assert.equal(counters.hookErrors, 0n);
+      assert.equal(counters.sockets, scope === 'off' ? 0n : scope === 'proxies' ? 4000n : 12_000n);
+      assert.equal(counters.redirectedMessages > 0n, scope !== 'off');
+    });
+  }
+}
+
+for (const scope of SCOPES) {
+  test(`haproxy, ${scope}: a reader that sleeps 4 s under 2 GB costs at most 32 MB, and the stream is whole`, { timeout: 180_000 }, async t => {
+    using bed = Bed.create({ subnet: 32 });
+    const [client, server] = [bed.pod('client'), bed.pod('server')];
+    await using mesh = await enterMesh(bed, scope);
+    await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
+    const result = await stall(client, server, 2e9, 4);
+    t.diagnostic(`${scope}: memory + ${(result.memory / MiB).toFixed(1)} MiB, ${result.seconds.toFixed(1)} s`);
+    assert.equal(result.bytes, 2e9);
+    assert.equal(result.wrongAt, -1);
+    assert.ok(result.seconds >= 4, 'the reader slept');
+    assert.ok(result.memory <= 32e6, `memory rose by ${(result.memory / 1e6).toFixed(1)} MB`);
+    assert.equal(mesh.counters().redirectedBytes > 0n, scope !== 'off');
+  });
+}

@@ -1,0 +1,12 @@
+// Creates a map in the kernel through the bundled native packages. Needs root.
+import { BpfHashMap, u32, u64 } from 'merbridge';
+
+const map = BpfHashMap.create({ name: 'package_check', key: u32, value: u64, maxEntries: 4 });
+try {
+  map.set(7, 2n ** 63n + 1n);
+  const value = map.get(7);
+  if (value !== 2n ** 63n + 1n) throw new Error(`map: read ${value}`);
+  if (map.get(8) !== undefined) throw new Error('map: an absent key has a value');
+} finally {
+  map.close();
+}

@@ -1,0 +1,6 @@
+// A CommonJS consumer. Prints what it sees, for import.mjs to compare.
+const merbridge = require('merbridge');
+
+if (typeof merbridge.MeshAccelerator !== 'function') throw new Error('require: MeshAccelerator is missing');
+if (require('merbridge/package.json').name !== 'merbridge') throw new Error('require: package.json is missing');
+console.log(JSON.stringify(Object.keys(merbridge).sort()));

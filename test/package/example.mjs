@@ -1,0 +1,63 @@
+// The first example of the README, run as it stands.
+//
+// README.md marks it with a line `<!-- example: quickstart -->`, followed by a fenced block ```ts. It is an ECMAScript
+// module that imports 'merbridge' by name. Every quoted path below /sys/fs/cgroup in it is replaced by a cgroup that is
+// made for the run. It prints a line when it works; then, unless it ends by itself, it gets SIGTERM and has to end.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+import { asRoot, run } from './consumer.mjs';
+import { root } from './paths.mjs';
+
+const block = /<!-- example: quickstart -->\s*```ts\n([\s\S]*?)```/;
+const cgroupPath = /(['"`])\/sys\/fs\/cgroup[^'"`]*\1/g;
+
+/** The source of the example, or undefined when the README has none. */
+export function readExample() {
+  const readme = join(root, 'README.md');
+  return existsSync(readme) ? block.exec(readFileSync(readme, 'utf8'))?.[1] : undefined;
+}
+
+export async function runExample(consumer, source) {
+  if (source.search(cgroupPath) < 0) throw new Error('the example names no path below /sys/fs/cgroup, so it cannot be run safely');
+  const { transpileModule, ModuleKind, ScriptTarget } = createRequire(import.meta.url)('typescript');
+  const cgroup = await throwAwayCgroup(consumer);
+  try {
+    const { outputText } = transpileModule(source.replace(cgroupPath, JSON.stringify(cgroup.path)), {
+      compilerOptions: { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 },
+    });
+    writeFileSync(join(consumer.folder, 'example.mjs'), outputText);
+    const [command, ...args] = asRoot(consumer, [consumer.node, 'example.mjs']);
+    let works = false;
+    const result = await run(command, args, consumer, {
+      timeout: 20_000,
+      onOutput: (child, stdout) => {
+        if (works || !stdout.includes('\n')) return;
+        works = true;
+        setTimeout(() => child.kill('SIGTERM'), 500).unref();
+      },
+    });
+    if (!works) throw new Error(`the example printed nothing in 20 seconds\n${result.output}`);
+    if (result.code !== 0 && result.signal !== 'SIGTERM') {
+      throw new Error(`the example ended with ${result.code ?? result.signal}\n${result.output}`);
+    }
+  } finally {
+    await cgroup.remove();
+  }
+}
+
+/** A cgroup of its own below the root of cgroup2, made as root. */
+async function throwAwayCgroup(consumer) {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' '));
+  const mount = mounts.find(([, , type]) => type === 'cgroup2')?.[1];
+  if (mount === undefined) throw new Error('no cgroup2 is mounted');
+  const path = join(mount, `merbridge-package-${process.pid}`);
+  const privileged = async (program) => {
+    const [command, ...args] = asRoot(consumer, [program, path]);
+    const { code, output } = await run(command, args, consumer);
+    if (code !== 0) throw new Error(output);
+  };
+  await privileged('/usr/bin/mkdir');
+  return { path, remove: () => privileged('/usr/bin/rmdir') };
+}
