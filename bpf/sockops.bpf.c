@@ -3,6 +3,25 @@
 #include "address.h"
 #include "scope.h"
 
+/* asm-generic/socket.h; the same on every architecture that the objects serve. */
+#define SOL_SOCKET 1
+#define SO_SNDBUF 7
+#define SO_RCVBUF 8
+
+/* Bytes that wait in the psock and bytes that wait in the TCP receive queue are charged to one account, and the window is what sk_rcvbuf
+ * leaves of it. So it gets room for both: a window stays open while messages wait, and a message that takes the stack is not held up until
+ * a probe timer finds out that they were read (reading a psock sends no window update). Both sizes fixed, neither grows under a reader that
+ * stalls. A refusal is no harm: then TCP's own limits hold. */
+static __always_inline void mb_set_buffers(struct bpf_sock_ops *ctx)
+{
+	int receive = profile.receive_buffer, send = profile.send_buffer;
+
+	if (!receive)
+		return;
+	bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
+	bpf_setsockopt(ctx, SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));
+}
+
 /* Called for a connection in scope. The introduction is made last: whoever finds it may redirect at once. */
 static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key,
 				     const struct mb_introduction *other, const struct mb_address pods[2], __u32 hop, __u32 generation)
@@ -25,6 +44,7 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 		bpf_sk_storage_delete(&socket_peer, sk);
 		goto refused;
 	}
+	mb_set_buffers(ctx);
 	self.sock = (__u64)bpf_skc_to_tcp_sock(sk);
 	self.cookie = bpf_get_socket_cookie(ctx);
 	self.pods[0] = pods[0];

@@ -74,6 +74,8 @@ struct mb_profile {
 	__u16 excluded_count;
 	__u16 excluded_inbound[MB_MAX_EXCLUDED];
 	__u32 backlog_limit;     /* bytes charged to a receiver above which messages take the stack */
+	__u32 receive_buffer;    /* SO_RCVBUF of an accelerated socket, which the kernel doubles; 0 = its buffers are left alone */
+	__u32 send_buffer;       /* SO_SNDBUF, likewise */
 };
 
 /* Index of each element of mesh_counters. */
@@ -98,6 +100,6 @@ _Static_assert(sizeof(struct mb_endpoint) == 20, "mb_endpoint");
 _Static_assert(sizeof(struct mb_pod) == 8, "mb_pod");
 _Static_assert(sizeof(struct mb_process) == 24, "mb_process");
 _Static_assert(sizeof(struct mb_settings) == 8, "mb_settings");
-_Static_assert(sizeof(struct mb_profile) == 56, "mb_profile");
+_Static_assert(sizeof(struct mb_profile) == 64, "mb_profile");
 
 #endif

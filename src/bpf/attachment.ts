@@ -7,7 +7,7 @@ import { Handle } from './handle';
 export class BpfAttachment extends Handle {
   readonly #detach: () => void;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(label: string, detach: () => void) {
     super(label);
     this.#detach = detach;

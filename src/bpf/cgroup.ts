@@ -64,7 +64,7 @@ export class Cgroup extends Handle {
   readonly path: string;
   readonly #fd: number;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(path: string, fd: number) {
     super(`cgroup ${path}`);
     this.path = path;

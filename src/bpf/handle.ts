@@ -27,7 +27,7 @@ export abstract class Handle {
   #parent: Handle | undefined;
   #open = true;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(label: string, options: { parent?: Handle | undefined; tracked?: boolean } = {}) {
     this.#label = label;
     this.#parent = options.parent;

@@ -4,7 +4,7 @@ export { Cgroup, type CgroupAttachOptions, type CgroupProgram, type CgroupProgra
 export { Handle, LEAK_WARNING } from './handle';
 export { kernelAtLeast, kernelVersion, type KernelVersion } from './kernel-version';
 export { BpfLink } from './link';
-export { BpfArrayMap, type ArrayMapCodecs, type CreateArrayMapOptions } from './maps/array-map';
+export { BpfArrayMap, IndexedMap, type ArrayMapCodecs, type CreateArrayMapOptions } from './maps/array-map';
 export { BpfHashMap, DeletableMap } from './maps/hash-map';
 export { KeyedMap, type CreateMapOptions, type IterateOptions, type MapCodecs, type SetMode, type SetOptions } from './maps/keyed-map';
 export { BpfLruHashMap } from './maps/lru-hash-map';

@@ -30,7 +30,7 @@ export class BpfLink extends Handle {
   readonly cgroupId: bigint | undefined;
   readonly #fd: number;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(fd: number, label: string) {
     const info = linkInfo(fd, label);
     super(`link ${label}`);

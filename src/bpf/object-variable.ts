@@ -3,7 +3,7 @@ import { u16, u32, u64, u8, type Codec } from '../codec';
 /** What the default codec of a variable reads and writes. */
 export type VariableValue = number | bigint | boolean | Uint8Array;
 
-/** @internal A global variable's place in its section. */
+/** A global variable's place in its section. */
 export interface VariablePlace {
   readonly name: string;
   readonly section: string;
@@ -12,7 +12,7 @@ export interface VariablePlace {
   readonly signed: boolean;
 }
 
-/** @internal The bytes of a section, before load. */
+/** The bytes of a section, before load. */
 export interface SectionAccess {
   read(section: string): Buffer;
   write(section: string, bytes: Buffer): void;
@@ -42,7 +42,7 @@ export class BpfVariable {
   readonly #place: VariablePlace;
   readonly #access: SectionAccess;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(place: VariablePlace, access: SectionAccess) {
     this.name = place.name;
     this.section = place.section;

@@ -18,7 +18,7 @@ export class BpfObject extends Handle {
   readonly #maps = new Map<string, BpfMapHandle>();
   readonly #programs = new Map<string, BpfProgram>();
 
-  /** @internal Takes over the object of libbpf. */
+  /** Made by `OpenBpfObject.load()`, not by `new`. */
   constructor(name: string, native: NativeObject) {
     super(`object "${name}"`);
     this.name = name;

@@ -5,7 +5,7 @@ import type { NativeObject } from './native-object';
 import { checkInteger } from './options';
 import { mapTypeName, type MapTypeName } from './types';
 
-/** @internal What a part of an open object asks of it. */
+/** What a part of an open object asks of it. */
 export interface OpenObjectAccess {
   /** The object of libbpf; throws when it is closed or loaded. */
   native(): NativeObject;
@@ -23,7 +23,7 @@ export class OpenBpfMap {
   readonly name: string;
   readonly #access: OpenObjectAccess;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(name: string, access: OpenObjectAccess) {
     this.name = name;
     this.#access = access;

@@ -49,7 +49,7 @@ export class OpenBpfObject extends Handle {
   readonly #access: OpenObjectAccess;
   #native: NativeObject | undefined;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(bytes: Buffer, name: string) {
     // Before libbpf reads it, so that the error says what is wrong with the file in words of its own.
     const sections = elfSections(bytes, name);

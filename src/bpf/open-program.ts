@@ -13,7 +13,7 @@ export class OpenBpfProgram {
   readonly name: string;
   readonly #access: OpenObjectAccess;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(name: string, access: OpenObjectAccess) {
     this.name = name;
     this.#access = access;

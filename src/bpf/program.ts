@@ -6,7 +6,7 @@ import { Handle } from './handle';
 import { checkInteger } from './options';
 import { programTypeName, type AttachTypeName, type ProgramTypeName } from './types';
 
-/** @internal */
+/** Where a program object gets its file descriptor from. */
 export interface ProgramSource {
   readonly fd: number;
   readonly owned: boolean;
@@ -37,7 +37,7 @@ export class BpfProgram extends Handle {
   readonly #fd: number;
   readonly #owned: boolean;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(source: ProgramSource) {
     const info = programInfo(source.fd, source.name);
     super(`program "${source.name ?? info.name}"`, { parent: source.parent, tracked: source.owned });

@@ -21,7 +21,7 @@ export class TcpPair extends Handle {
   /** File descriptor of the end that was accepted. Belongs to the pair. */
   readonly server: number;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(client: number, server: number) {
     super('TCP pair');
     this.client = client;

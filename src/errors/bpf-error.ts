@@ -40,15 +40,15 @@ export class BpfError extends Error {
   /** Stable name of the kind of failure; `'ERR_BPF_SYSTEM_CALL'` when there is no more special one. */
   readonly code: string;
   /** Positive error number of the kernel, or 4000 and above from libbpf; absent when no number was involved. */
-  readonly errno?: number;
+  declare readonly errno?: number;
   /** Name of {@link BpfError.errno}, such as `'EPERM'`. */
-  readonly errnoName?: string;
+  declare readonly errnoName?: string;
   /** The C function that failed, such as `'bpf_map_update_elem'`. */
-  readonly operation?: string;
+  declare readonly operation?: string;
   /** What it was done to, such as `'map "local_pod_ips"'`. */
-  readonly subject?: string;
+  declare readonly subject?: string;
   /** What to look at or to do, in a few words. */
-  readonly hint?: string;
+  declare readonly hint?: string;
 
   /**
    * @param code - stable name of the kind of failure

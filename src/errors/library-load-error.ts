@@ -20,7 +20,7 @@ export class LibraryLoadError extends BpfError {
   /** Names and paths that were tried, in order. */
   readonly tried: readonly string[];
   /** Version that was found, such as `'0.5'`; absent when none was. */
-  readonly version?: string;
+  declare readonly version?: string;
 
   /**
    * @param tried - names and paths that were tried

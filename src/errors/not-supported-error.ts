@@ -32,9 +32,9 @@ export class NotSupportedError extends BpfError {
   /** The feature that is missing, in a few words. */
   readonly feature: string;
   /** First kernel release that has it, such as `'5.7'`; absent when the kernel is not what is missing. */
-  readonly minimumKernel?: string;
+  declare readonly minimumKernel?: string;
   /** First libbpf release that has it; absent when libbpf is not what is missing. */
-  readonly minimumLibbpf?: string;
+  declare readonly minimumLibbpf?: string;
 
   /**
    * @param feature - what is missing, in a few words

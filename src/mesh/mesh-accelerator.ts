@@ -4,6 +4,7 @@ import { Cgroup, kernelVersion, OpenBpfObject, type BpfObject } from '../bpf';
 import { AlreadyAttachedError, ClosedError, NotSupportedError, VerifierError } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import { chargesReceiver } from './backlog-probe';
+import { bufferSizes } from './buffer-sizes';
 import { CounterReader, type MeshCounters } from './counters';
 import { LocalPodIps } from './local-pod-ips';
 import { resolveOptions, type MeshAcceleratorOptions, type ResolvedOptions } from './mesh-options';
@@ -231,7 +232,7 @@ function load(options: ResolvedOptions): BpfObject {
   open.map('sock_pair_map').maxEntries = options.maxSockets;
   open.map('pair_original_dst').maxEntries = pending;
   open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(options.maxSockets / 4));
-  open.variable('profile').set(options, programSettingsCodec);
+  open.variable('profile').set({ profile: options.profile, ...bufferSizes(options.backlogLimit) }, programSettingsCodec);
   try {
     return open.load();
   } catch (error) {

@@ -1,4 +1,5 @@
 import { array, ipAddress, u16, u32, struct, type Codec } from '../codec';
+import type { BufferSizes } from './buffer-sizes';
 
 /** What a mesh's sidecar looks like from outside: ports, user and addresses that its own iptables rules are written with. */
 export interface MeshProfile {
@@ -51,19 +52,19 @@ const layout = struct({
   excludedCount: u16,
   excludedInbound: array(u16, MAX_EXCLUDED),
   backlogLimit: u32,
+  receiveBuffer: u32,
+  sendBuffer: u32,
 });
 
-/** A profile with the bound that the programs keep. */
-export interface ProgramSettings {
+/** A profile with the bounds that the programs keep. */
+export interface ProgramSettings extends BufferSizes {
   readonly profile: MeshProfile;
-  /** Bytes charged to a receiver above which messages take the stack. */
-  readonly backlogLimit: number;
 }
 
 /** struct mb_profile of bpf/include/abi.h, for writing only. */
 export const programSettingsCodec: Codec<ProgramSettings> = {
   size: layout.size,
-  encode({ profile, backlogLimit }, buffer, offset = 0) {
+  encode({ profile, backlogLimit, receiveBuffer, sendBuffer }, buffer, offset = 0) {
     const address = Buffer.alloc(ipAddress.size);
     ipAddress.encode(profile.passthroughAddress, address, 0);
     const { excludedInboundPorts: excluded } = profile;
@@ -78,6 +79,8 @@ export const programSettingsCodec: Codec<ProgramSettings> = {
         excludedCount: excluded.length,
         excludedInbound: Array.from({ length: MAX_EXCLUDED }, (_, i) => excluded[i] ?? 0),
         backlogLimit,
+        receiveBuffer,
+        sendBuffer,
       },
       buffer,
       offset,

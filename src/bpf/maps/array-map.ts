@@ -20,7 +20,7 @@ export interface CreateArrayMapOptions<V> extends ArrayMapCodecs<V> {
   flags?: number;
 }
 
-/** @internal Keys of arrays are indices; one beyond the end is a mistake of the caller, not a full map. */
+/** What arrays have in common: keys are indices, and one beyond the end is a mistake of the caller, not a full map. */
 export abstract class IndexedMap<V> extends KeyedMap<number, V> {
   /** How many entries there are: all of them, always. */
   get length(): number {
@@ -86,7 +86,7 @@ export abstract class IndexedMap<V> extends KeyedMap<number, V> {
  * ```
  */
 export class BpfArrayMap<V> extends IndexedMap<V> {
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(source: MapSource, codecs: ArrayMapCodecs<V>) {
     super(source, { key: u32, value: codecs.value });
     checkHash(this, ['array'], { key: u32, value: codecs.value });

@@ -133,8 +133,8 @@ export function* readEntries(map: BatchMap, batchSize: number): Generator<EntryB
   for (;;) {
     count.writeUInt32LE(size, 0);
     const result = libbpf.bpf_map_lookup_batch(map.fd, first ? null : from, to, keys, values, count, null);
-    if (result === -Errno.ENOSPC) {
-      // A single bucket is larger than the buffers; nothing was handed out.
+    if (result === -Errno.ENOSPC && size < map.maxEntries) {
+      // A single bucket is larger than the buffers; nothing was handed out. It cannot hold more than the map.
       size *= 2;
       keys = Buffer.alloc(size * map.keySize);
       values = Buffer.alloc(size * map.valueBytes);

@@ -58,7 +58,7 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   protected readonly calls: MapCalls;
   readonly #batch: BatchMap;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(source: MapSource, codecs: MapCodecs<K, V>) {
     super(source);
     this.keyCodec = codecs.key;

@@ -7,7 +7,7 @@ import { Handle } from '../handle';
 import { checkInteger } from '../options';
 import { MapType, mapTypeName, type MapTypeName } from '../types';
 
-/** @internal Where a map object gets its file descriptor from. */
+/** Where a map object gets its file descriptor from. */
 export interface MapSource {
   readonly fd: number;
   /** Whether closing the map object closes the file descriptor. */
@@ -40,7 +40,7 @@ export abstract class BpfMap extends Handle {
   readonly #fd: number;
   readonly #owned: boolean;
 
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(source: MapSource) {
     const info = mapInfo(source.fd, source.name);
     const name = source.name ?? info.name;

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 
 import { u32, u64, type Codec } from '../../codec';
 import { AlreadyAttachedError, Errno, NotSupportedError } from '../../errors';
-import { check, libbpf, systemError } from '../../native';
+import { check, libbpf, mapInfo, systemError } from '../../native';
 import { BpfAttachment } from '../attachment';
 import { closeOnError, duplicateFd } from '../fd';
 import { checkInteger, checkOptions } from '../options';
@@ -72,7 +72,7 @@ function socketCodec(valueSize: number): Codec<bigint> {
  * ```
  */
 export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
-  /** @internal */
+  /** Made by the functions of this library, not by `new`. */
   constructor(source: MapSource, codecs: SockHashMapCodecs<K>, valueSize: number) {
     super(source, { key: codecs.key, value: socketCodec(valueSize) });
     requireMap(this, { types: ['sockhash'], keySize: codecs.key.size });
@@ -107,7 +107,7 @@ export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
    * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
    */
   static fromPin<K>(path: string, codecs: SockHashMapCodecs<K>): BpfSockHashMap<K> {
-    return buildMap(pinnedMap(path), (source) => new BpfSockHashMap(source, codecs, 8));
+    return buildMap(pinnedMap(path), (source) => new BpfSockHashMap(source, codecs, mapInfo(source.fd).valueSize));
   }
 
   /**
