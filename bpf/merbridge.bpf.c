@@ -7,6 +7,7 @@
 #include "getsockopt.bpf.c"
 #include "sockops.bpf.c"
 #include "sk_msg.bpf.c"
+#include "ingress.bpf.c"
 
 const volatile struct mb_profile profile = {};
 

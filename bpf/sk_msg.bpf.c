@@ -2,11 +2,14 @@
 /* sk_msg: moves a message into the receiver's socket, if that keeps the order of the bytes and the bound on memory. */
 #include "scope.h"
 
+/* A sender that outran its reader keeps to the stack for this long: each change of path costs a retransmission (see ingress.bpf.c). */
+#define MB_BULK_NS (1000ull * 1000 * 1000)
+
 /* The receiver drains what is queued on its psock before its TCP receive queue. So a message may overtake nothing: every byte that this
  * sender gave to the stack must have been read. And a sockmap redirect has no flow control: what the receiver has not read is charged
  * to its sk_rmem_alloc, and above the limit the stack, which has a window, takes over. Returns the counter of the reason, or
  * MB_COUNT_REDIRECTED. */
-static __always_inline __u32 mb_may_redirect(const struct mb_peer *peer, __u32 write_seq)
+static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, __u32 write_seq)
 {
 	struct tcp_sock *receiver = (struct tcp_sock *)peer->sock;
 	__u32 copied_seq = 0;
@@ -21,8 +24,15 @@ static __always_inline __u32 mb_may_redirect(const struct mb_peer *peer, __u32 w
 		return MB_COUNT_PASSED_NO_PEER;
 	if (copied_seq != write_seq)
 		return MB_COUNT_PASSED_UNDRAINED;
-	if (charged < 0 || (__u32)charged > profile.backlog_limit)
+	if (charged < 0 || (__u32)charged > profile.backlog_limit) {
+		peer->bulk_since = bpf_ktime_get_ns();
 		return MB_COUNT_PASSED_BACKLOG;
+	}
+	if (peer->bulk_since) {
+		if (bpf_ktime_get_ns() - peer->bulk_since < MB_BULK_NS)
+			return MB_COUNT_PASSED_BACKLOG;
+		peer->bulk_since = 0;
+	}
 	return MB_COUNT_REDIRECTED;
 }
 

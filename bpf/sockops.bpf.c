@@ -16,6 +16,10 @@ static __always_inline void mb_set_buffers(struct bpf_sock_ops *ctx)
 {
 	int receive = profile.receive_buffer, send = profile.send_buffer;
 
+	int delayed_ack_us = 10000, retransmit_us = 20000;
+
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_BPF_DELACK_MAX, &delayed_ack_us, sizeof(delayed_ack_us));
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_BPF_RTO_MIN, &retransmit_us, sizeof(retransmit_us));
 	if (!receive)
 		return;
 	bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
@@ -40,6 +44,8 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	peer->hop = hop;
 	peer->generation = generation;
 	peer->allowed = 1;
+	peer->bulk_since = 0;
+	peer->held_since = 0;
 	if (bpf_sock_hash_update(ctx, &sock_pair_map, key, BPF_ANY)) {
 		bpf_sk_storage_delete(&socket_peer, sk);
 		goto refused;

@@ -20,6 +20,9 @@
 /* Verdict of the cgroup hooks: 0 would fail the system call with EPERM, and no hook here ever wants that. */
 #define MB_PROCEED 1
 
+/* Verdict of cgroup_skb/ingress: the segment is dropped before TCP sees it. */
+#define MB_DROP 0
+
 /* The mesh profile, written by user space between open and load. */
 extern const volatile struct mb_profile profile;
 

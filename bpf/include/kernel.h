@@ -34,6 +34,11 @@ struct sock {
 			int counter;
 		} rmem_alloc;
 	} sk_backlog;
+	void *sk_user_data;
+};
+
+struct sk_psock {
+	struct list_head ingress_msg;
 };
 
 struct inet_sock {

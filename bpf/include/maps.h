@@ -23,6 +23,8 @@ struct mb_peer {
 	__u32 generation;          /* of mesh_settings when `allowed` was decided */
 	__u32 allowed;
 	__u32 pad;
+	__u64 bulk_since;          /* when this sender last outran its reader; 0 = never */
+	__u64 held_since;          /* when the first segment to this receiver was held back; 0 = none is */
 };
 
 /* One end of a handshake, told to the other end. */

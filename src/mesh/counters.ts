@@ -25,8 +25,10 @@ export interface MeshCounters {
   readonly passedNoPeer: bigint;
   /** Messages left to the TCP stack because the receiver has not yet read what went through the stack before. */
   readonly passedUndrained: bigint;
-  /** Messages left to the TCP stack because the receiver holds more than the backlog limit. */
+  /** Messages left to the TCP stack because the receiver holds more than the backlog limit, or did so within a second. */
   readonly passedBacklog: bigint;
+  /** TCP segments held back until their receiver has read what was redirected before them; TCP sends them again. */
+  readonly heldSegments: bigint;
 }
 
 /** enum mb_counter of bpf/include/abi.h, in its order. */
@@ -43,6 +45,7 @@ const names = [
   'passedNoPeer',
   'passedUndrained',
   'passedBacklog',
+  'heldSegments',
 ] as const satisfies readonly (keyof MeshCounters)[];
 
 /**

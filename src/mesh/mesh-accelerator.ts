@@ -30,6 +30,7 @@ export interface MeshEvents {
 
 /** cgroup programs in the order in which they are attached: connect comes last, so nothing is redirected before it can be answered. */
 const cgroupPrograms = [
+  'mb_ingress',
   'mb_sockops',
   'mb_getsockopt',
   'mb_getpeername4',

@@ -52,7 +52,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     pods = [],
     maxPods = 16384,
     maxSockets = 65536,
-    backlogLimit = 6 * MiB,
+    backlogLimit = 2 * MiB,
     ...unknown
   } = options;
   const [extra] = Object.keys(unknown);
