@@ -55,7 +55,7 @@ function summary(
     ['  its sidecar was told', ...each(rounds => rounds[0]?.outbound || '-')],
     ['  the other sidecar too', ...each(rounds => rounds[0]?.inbound || '-')],
     ['requests answered', ...each(rounds => answered(rounds))],
-    [`requests/s, ${options.connections} connections`, ...each(rounds => String(Math.round(mid(rounds, r => r.load.qps))))],
+    [`requests/s, ${options.connections} connections, ${options.body} bytes`, ...each(rounds => String(Math.round(mid(rounds, r => r.load.qps))))],
     ['  × iptables, median', ...each((_, mode) => ratios[mode].median.toFixed(2))],
     ['  lowest to highest', ...each((_, mode) => `${ratios[mode].min.toFixed(2)}–${ratios[mode].max.toFixed(2)}`)],
     ['p50 in ms, median', ...each(rounds => mid(rounds, r => r.load.p50).toFixed(2))],

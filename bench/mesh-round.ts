@@ -24,14 +24,14 @@ export interface RoundResult {
  * its original destination can be shown; then they are started anew without a log, which would be the bottleneck of the load.
  */
 export async function meshRound(mode: Mode, options: DemoOptions): Promise<RoundResult> {
-  const { sidecar: kind, connections, seconds } = options;
+  const { sidecar: kind, connections, seconds, body } = options;
   const bed = Bed.create();
   let first, result, dialled, outbound, inbound;
   try {
     const client = bed.pod('client');
     const server = bed.pod('server');
     await using _mesh = await enterMesh(bed, mode);
-    await startWebServer(server);
+    await startWebServer(server, { bodyBytes: body });
     dialled = `${server.address}:${WEB_PORT}`;
     const url = `http://${dialled}/`;
 

@@ -67,26 +67,26 @@ struct mb_settings {
 struct mb_profile {
 	__u32 sidecar_uid;
 	__u32 sidecar_gid;
-	__be32 passthrough;      /* 127.0.0.6: what a sidecar dials its own application from */
+	__be32 passthrough; /* 127.0.0.6: what a sidecar dials its own application from */
 	__u16 outbound_port;
 	__u16 inbound_port;
-	__u16 tunnel_port;       /* never redirected, also not when a sidecar calls its own pod */
+	__u16 tunnel_port; /* never redirected, also not when a sidecar calls its own pod */
 	__u16 excluded_count;
 	__u16 excluded_inbound[MB_MAX_EXCLUDED];
-	__u32 backlog_limit;     /* bytes charged to a receiver above which messages take the stack */
-	__u32 receive_buffer;    /* SO_RCVBUF of an accelerated socket, which the kernel doubles; 0 = its buffers are left alone */
-	__u32 send_buffer;       /* SO_SNDBUF, likewise */
+	__u32 backlog_limit;  /* bytes charged to a receiver above which messages take the stack */
+	__u32 receive_buffer; /* SO_RCVBUF of an accelerated socket, which the kernel doubles; 0 = its buffers are left alone */
+	__u32 send_buffer;    /* SO_SNDBUF, likewise */
 };
 
 /* Index of each element of mesh_counters. */
 enum mb_counter {
-	MB_COUNT_OUTBOUND,         /* connections sent to the outbound port */
-	MB_COUNT_INBOUND,          /* connections sent to an inbound port */
-	MB_COUNT_LEFT_ALONE,       /* connections of enrolled pods that keep their destination */
-	MB_COUNT_HOOK_ERROR,       /* a hook could not do its work; the connection kept its old path */
-	MB_COUNT_SOCKETS,          /* sockets put into sock_pair_map */
-	MB_COUNT_SOCKET_ERROR,     /* sockets that could not be put there (map full, MPTCP, an upper layer protocol) */
-	MB_COUNT_REDIRECTED,       /* messages moved from socket to socket */
+	MB_COUNT_OUTBOUND,     /* connections sent to the outbound port */
+	MB_COUNT_INBOUND,      /* connections sent to an inbound port */
+	MB_COUNT_LEFT_ALONE,   /* connections of enrolled pods that keep their destination */
+	MB_COUNT_HOOK_ERROR,   /* a hook could not do its work; the connection kept its old path */
+	MB_COUNT_SOCKETS,      /* sockets put into sock_pair_map */
+	MB_COUNT_SOCKET_ERROR, /* sockets that could not be put there (map full, MPTCP, an upper layer protocol) */
+	MB_COUNT_REDIRECTED,   /* messages moved from socket to socket */
 	MB_COUNT_REDIRECTED_BYTES,
 	MB_COUNT_PASSED_SCOPE,     /* messages left to the stack: acceleration is off here */
 	MB_COUNT_PASSED_NO_PEER,   /* ... the other end is not known or is gone */

@@ -15,16 +15,16 @@ struct mb_origin {
 
 /* Everything sk_msg needs, kept on a socket that is in sock_pair_map. Freed with the socket. */
 struct mb_peer {
-	struct mb_quadruple key;   /* the other end's key in sock_pair_map */
-	__u64 sock;                /* its struct sock, to be read with bpf_probe_read_kernel only; 0 while unknown */
-	__u64 cookie;              /* and the socket cookie that proves that it still is that socket */
+	struct mb_quadruple key; /* the other end's key in sock_pair_map */
+	__u64 sock;              /* its struct sock, to be read with bpf_probe_read_kernel only; 0 while unknown */
+	__u64 cookie;            /* and the socket cookie that proves that it still is that socket */
 	struct mb_address pods[2];
 	__u32 hop;
-	__u32 generation;          /* of mesh_settings when `allowed` was decided */
+	__u32 generation; /* of mesh_settings when `allowed` was decided */
 	__u32 allowed;
 	__u32 pad;
-	__u64 bulk_since;          /* when this sender last outran its reader; 0 = never */
-	__u64 held_since;          /* when the first segment to this receiver was held back; 0 = none is */
+	__u64 bulk_since; /* when this sender last outran its reader; 0 = never */
+	__u64 held_since; /* when the first segment to this receiver was held back; 0 = none is */
 };
 
 /* One end of a handshake, told to the other end. */

@@ -22,11 +22,12 @@ export interface SectionAccess {
  * A global variable of an object that is not loaded yet: a `const volatile` setting, which the verifier takes for a
  * constant, or a variable's first value.
  *
- * @example In C: `const volatile __u16 proxy_port = 15001;`
+ * @example
  * ```ts
  * import { OpenBpfObject } from 'merbridge';
  *
  * const open = OpenBpfObject.openFile('connect.bpf.o');
+ * // In C: const volatile __u16 proxy_port = 15001;
  * open.variable('proxy_port').set(15006);
  * const object = open.load();
  * object.close();

@@ -21,6 +21,9 @@ export interface OpenObjectOptions {
 /** Sections of global variables. */
 const VARIABLE_SECTION = /^\.(rodata|data|bss)/;
 
+/** How often a load is tried that signals interrupt. */
+const MAX_INTERRUPTIONS = 50;
+
 /**
  * An object file that is open and not loaded: nothing of it is in the kernel yet, and its settings can be changed.
  *
@@ -162,7 +165,7 @@ export class OpenBpfObject extends Handle {
    */
   load(): BpfObject {
     const logBytes = new Map<string, number>();
-    for (;;) {
+    for (let interruptions = 0; ; ) {
       const native = this.#live();
       const outcome = native.load(logBytes);
       if (outcome.ok) return this.#loaded(native);
@@ -170,6 +173,8 @@ export class OpenBpfObject extends Handle {
       native.close();
       this.#native = undefined;
       this.untrack();
+      // The verifier gives up when a signal is pending (bpf_check in kernel/bpf/verifier.c), as a profiler's always is; libbpf tries 5 times.
+      if (outcome.errno === Errno.EAGAIN && ++interruptions < MAX_INTERRUPTIONS) continue;
       const { refused } = outcome;
       const larger = refused?.truncated ? NativeObject.nextLogBytes(logBytes.get(refused.program)) : undefined;
       if (refused === undefined || larger === undefined) throw this.#loadError(outcome);

@@ -20,7 +20,7 @@ export function oneOf<const N extends Readonly<Record<string, number>>>(
   names: N,
   codec: Codec<number>,
 ): Codec<keyof N & string> {
-  const numbers = new Map(Object.entries(names)) as Map<string, number>;
+  const numbers = new Map(Object.entries(names));
   const texts = new Map([...numbers].map(([text, number]) => [number, text as keyof N & string]));
   const list = [...numbers.keys()].join(', ');
   if (texts.size !== numbers.size) throw new RangeError(`oneOf: two names share a number among ${list}`);

@@ -1,6 +1,8 @@
 import type { Codec } from './codec';
 
 /** Codecs of the fields of a struct, in the order of the C declaration. */
+// `any`: a codec takes and gives its value, so no other type of field would fit all of them.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type StructFields = Readonly<Record<string, Codec<any>>>;
 
 /** The value of a struct: an object with one property per field. */
@@ -24,10 +26,11 @@ export interface StructCodec<F extends StructFields> extends Codec<StructValue<F
  * @param options - `name` is the name of the C struct, for messages
  * @throws RangeError for a struct without fields
  *
- * @example struct endpoint { struct in6_addr ip; __be16 port; __u32 flags; }
+ * @example
  * ```ts
  * import { ipAddress, port, struct, u32 } from 'merbridge';
  *
+ * // struct endpoint { struct in6_addr ip; __be16 port; __u32 flags; };
  * const endpoint = struct({ ip: ipAddress, port, flags: u32 }, { name: 'endpoint' });
  * endpoint.size; // 24
  * endpoint.offsets.flags; // 20

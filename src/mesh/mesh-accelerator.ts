@@ -153,6 +153,8 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   }
 
   /**
+   * Changes the scope; see the getter.
+   *
    * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if this kernel cannot bound what waits in an accelerated socket
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */

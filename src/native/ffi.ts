@@ -78,7 +78,7 @@ function load(): Ffi {
   const ref = require('ref-napi') as typeof import('ref-napi');
   const bindings = require('ffi-napi/lib/bindings') as Bindings;
   const errno = napi.errno;
-  const address = ref.address as (buffer: Buffer) => number;
+  const address = ref.address;
   const type = (name: CType) => ref.types[name];
   return {
     open: (file) => {
@@ -93,7 +93,7 @@ function load(): Ffi {
         },
       };
     },
-    signature: (returns, args) => napi.CIF(type(returns) as never, args.map(type) as never) as Buffer,
+    signature: (returns, args) => napi.CIF(type(returns) as never, args.map(type) as never),
     call: bindings.ffi_call,
     callback: (signature, resultSize, argc, body) =>
       // An exception cannot travel through C frames; bodies catch their own, and this catches a mistake in one.

@@ -80,7 +80,7 @@ function typeOf(name: OptsName): StructType {
   let type = types.get(name);
   if (type === undefined) {
     const define = (require('ref-struct-di') as typeof import('ref-struct-di'))(ffi().ref as never);
-    type = define(FIELDS[name] as never) as unknown as StructType;
+    type = define(FIELDS[name] as never);
     types.set(name, type);
   }
   return type;

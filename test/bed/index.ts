@@ -7,7 +7,7 @@ export { hasEnvoy } from './envoy';
 export { type IstioRules, applyIstioRules, istioRules, removeIstioRules } from './istio-rules';
 export { type LoadOptions, type LoadResult, load } from './load';
 export { MODES, type Mode, SCOPES, enterMesh } from './modes';
-export { type Sampling, machineMemory, memoryCost, sample } from './memory';
+export { type Sampling, machineMemory, memoryCost, sample, tcpMemory } from './memory';
 export type { Finished, Pod, SpawnOptions } from './pod';
 export { processRss, startTime } from './processes';
 export { type RequestOptions, type RequestResult, firstRequest, request } from './request';

@@ -7,6 +7,13 @@ export function machineMemory(): number {
   return Number(match[1]) * 1024;
 }
 
+/** What the kernel keeps for all TCP sockets, psock queues included, in bytes. */
+export function tcpMemory(): number {
+  const match = /^TCP: .* mem (\d+)$/m.exec(readFileSync('/proc/net/sockstat', 'utf8'));
+  if (!match) throw new Error('/proc/net/sockstat has no memory of TCP');
+  return Number(match[1]) * 4096;
+}
+
 /** Running samples of a quantity. */
 export interface Sampling {
   /** Ends the sampling and returns what was seen. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { machineMemory, sample } from './memory';
+import { machineMemory, sample, tcpMemory } from './memory';
 import type { Pod } from './pod';
 import { startService } from './service';
 import { APPLICATION_UID } from './web-server';
@@ -16,6 +16,8 @@ export interface Stall {
   readonly seconds: number;
   /** How far the machine's memory rose above where it was when the connection stood, in bytes. */
   readonly memory: number;
+  /** What all TCP sockets of the machine held at the worst moment, beyond what they held before, in bytes. */
+  readonly tcpMemory: number;
 }
 
 /** Sends `bytes` from one pod to a reader in another that reads nothing for `sleep` seconds. */
@@ -31,15 +33,17 @@ export async function stall(from: Pod, to: Pod, bytes: number, sleep: number, po
     const ended = once(client, 'exit');
     if ((await lines.next()).value !== 'connected') throw new Error('stall.py did not connect');
     const memory = sample(machineMemory);
+    const tcp = sample(tcpMemory);
     const started = process.hrtime.bigint();
     client.stdin!.end('go\n');
     const answer = await lines.next();
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
     const { first, min } = memory.stop();
+    const held = tcp.stop();
     await ended;
     if (answer.done) throw new Error(`the stream died after ${seconds.toFixed(1)} s`);
     const arrived = JSON.parse(answer.value) as { bytes: number; wrongAt: number };
-    return { ...arrived, seconds, memory: first - min };
+    return { ...arrived, seconds, memory: first - min, tcpMemory: held.max - held.first };
   } finally {
     client.kill('SIGKILL');
     await server.stop();

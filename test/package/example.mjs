@@ -52,7 +52,7 @@ async function throwAwayCgroup(consumer) {
   const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' '));
   const mount = mounts.find(([, , type]) => type === 'cgroup2')?.[1];
   if (mount === undefined) throw new Error('no cgroup2 is mounted');
-  const path = join(mount, `merbridge-package-${process.pid}`);
+  const path = join(mount, `check-package-${process.pid}`);
   const privileged = async (program) => {
     const [command, ...args] = asRoot(consumer, [program, path]);
     const { code, output } = await run(command, args, consumer);

@@ -30,6 +30,9 @@ export function faults(tarball, folder) {
   const objects = own.filter((file) => file.startsWith('dist/objects/'));
   demand(objects.includes('dist/objects/merbridge.bpf.o'), 'dist/objects/merbridge.bpf.o is missing');
   for (const object of objects) demand(object.endsWith('.bpf.o'), `${object} does not belong into the package`);
+  for (const file of own.filter((name) => statSync(join(unpacked, name)).isFile())) {
+    demand(!readFileSync(join(unpacked, file)).includes(root), `${file} names the folder it was built in`);
+  }
   for (const file of own.filter((name) => /^dist\/.*\.js$/.test(name))) {
     const source = file.replace(/^dist/, 'src').replace(/\.js$/, '.ts');
     demand(existsSync(join(root, source)), `${file} has no source`);

@@ -1,0 +1,121 @@
+/**
+ * A small controller that embeds the accelerator: a JSON file says which pods are wanted, and the file may change at any time.
+ *
+ *   custom-controller.ts PODS.json [CGROUP]
+ *
+ * The file holds an object, by address: { "10.0.0.7": {}, "10.0.0.8": { "acceleration": "full" } }. Replace the source by your own (an API
+ * server, the CRI, a CNI's hook); what matters is `reconcile`.
+ */
+import { watch, type FSWatcher } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { BpfError, MeshAccelerator, fromBytes, ipAddress, toBytes, type PodOptions } from 'merbridge';
+
+class PodFileController implements AsyncDisposable {
+  readonly #mesh: MeshAccelerator;
+  readonly #path: string;
+  readonly #watcher: FSWatcher;
+  readonly #poll: NodeJS.Timeout;
+  #running: Promise<void> = Promise.resolve();
+
+  private constructor(mesh: MeshAccelerator, path: string) {
+    this.#mesh = mesh;
+    this.#path = resolve(path);
+    mesh.on('warning', warning => console.warn(`warning: ${warning.message}`));
+    mesh.on('pods', (added, deleted) => {
+      for (const address of added) console.log(`enrolled ${address}, acceleration '${mesh.localPodIps.get(address)?.acceleration}'`);
+      for (const address of deleted) console.log(`took out ${address}`);
+    });
+    // The directory, not the file: editors and `mv` replace a file. Events may be lost, so it is also read every ten seconds.
+    this.#watcher = watch(dirname(this.#path), (_, name) => {
+      if (name === null || name === basename(this.#path)) void this.sync();
+    });
+    this.#poll = setInterval(() => void this.sync(), 10_000);
+  }
+
+  static async start(path: string, cgroup: string): Promise<PodFileController> {
+    const mesh = await MeshAccelerator.start({ cgroup });
+    try {
+      const controller = new PodFileController(mesh, path);
+      await controller.sync();
+      return controller;
+    } catch (error) {
+      await mesh.close();
+      throw error;
+    }
+  }
+
+  /** Brings the map to what the file says. Calls follow one another; none of them rejects. */
+  sync(): Promise<void> {
+    this.#running = this.#running.then(async () => {
+      try {
+        const text = await readFile(this.#path, 'utf8');
+        if (!this.#mesh.closed) this.reconcile(JSON.parse(text) as Record<string, PodOptions>);
+      } catch (error) {
+        // No file, or half of one: the pods stay as they are, and the next event or the poll tries again.
+        console.error(`${this.#path}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    });
+    return this.#running;
+  }
+
+  /** Level-triggered: compares all that is wanted with all that is there, so a lost event costs nothing but time. */
+  reconcile(pods: Readonly<Record<string, PodOptions>>): void {
+    const { localPodIps } = this.#mesh;
+    const wanted = new Map<string, PodOptions>();
+    for (const [address, options] of Object.entries(pods)) {
+      try {
+        wanted.set(fromBytes(ipAddress, toBytes(ipAddress, address)), options); // in the form in which the map returns it
+      } catch (error) {
+        if (!(error instanceof BpfError) || error.code !== 'ERR_BPF_INVALID_ADDRESS') throw error;
+        console.error(`skipped: ${error.message}`);
+      }
+    }
+    const present = new Map(localPodIps.entries());
+    for (const address of present.keys()) if (!wanted.has(address)) localPodIps.delete(address);
+    for (const [address, options] of wanted) {
+      if (present.get(address)?.acceleration === (options.acceleration ?? 'inherit')) continue;
+      try {
+        localPodIps.set(address, options);
+      } catch (error) {
+        if (error instanceof BpfError && error.code === 'ERR_BPF_MAP_FULL') {
+          console.error(`no room for ${address} and those behind it: raise maxPods`);
+          return;
+        }
+        if (!(error instanceof TypeError)) throw error;
+        console.error(`skipped ${address}: ${error.message}`); // options that make no sense
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#poll);
+    this.#watcher.close();
+    await this.#running;
+    await this.#mesh.close();
+    console.log('detached');
+  }
+}
+
+/** What an operator should do. Codes are stable; messages are for people. */
+function advice(error: BpfError): string {
+  switch (error.code) {
+    case 'ERR_BPF_PERMISSION': return 'run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON';
+    case 'ERR_BPF_NOT_A_CGROUP': return 'name a directory of the cgroup2 file system';
+    case 'ERR_BPF_ALREADY_ATTACHED': return 'another controller runs on this node; stop it first';
+    case 'ERR_BPF_LIBRARY_LOAD': return 'install libbpf 1.0 or later';
+    default: return error.hint ?? 'see the message';
+  }
+}
+
+async function main(path: string | undefined, cgroup = '/sys/fs/cgroup/kubepods.slice'): Promise<void> {
+  if (path === undefined) throw new TypeError('usage: custom-controller.ts PODS.json [CGROUP]');
+  const controller = await PodFileController.start(path, cgroup);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void controller[Symbol.asyncDispose]());
+  console.log(`following ${path}`);
+}
+
+main(...(process.argv.slice(2) as [string?, string?])).catch((error: unknown) => {
+  console.error(error instanceof BpfError ? `${error.code}: ${error.message}\n${advice(error)}` : error);
+  process.exitCode = 1;
+});

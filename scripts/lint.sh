@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# All static checks, each to its end; fails when one of them does.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+failed=0
+check() {
+  local title=$1
+  shift
+  if "$@"; then echo "lint: $title: ok"; else echo "lint: $title: failed" >&2; failed=1; fi
+}
+
+shell_syntax() {
+  local script status=0
+  for script in scripts/*.sh .ci/run; do
+    case $(head -n 1 "$script") in
+      *bash) bash -n "$script" ;;
+      *) sh -n "$script" ;;
+    esac || status=1
+  done
+  return "$status"
+}
+
+lock_file_names_no_host() {
+  ! grep -n '"resolved"' package-lock.json
+}
+
+# Room rules that nobody breaks prove nothing: this tests the rule itself.
+check 'the rule of the rooms' node --test --test-reporter=dot test/package/*.test.mjs
+check 'TypeScript and JavaScript' node_modules/.bin/eslint .
+check 'format of bpf/' clang-format --dry-run --Werror bpf/*.c bpf/include/*.h
+check 'shell scripts' shell_syntax
+check 'package-lock.json' lock_file_names_no_host
+exit "$failed"
