@@ -83,7 +83,11 @@ function compose(
   return hint === undefined ? line : `${line} (${hint})`;
 }
 
-/** Brands a subclass and gives its instances their class name. Internal to this room. */
+/**
+ * Brands a subclass and gives its instances their class name.
+ *
+ * @internal
+ */
 export function defineError(Class: abstract new (...args: never[]) => BpfError, name: string): void {
   brand(Class, name);
   Object.defineProperty(Class.prototype, 'name', { value: name, configurable: true, writable: true });

@@ -10,6 +10,7 @@ import type { AlreadyAttachedError, NotACgroupError } from './target-errors';
 import type { VerifierError } from './verifier-error';
 
 export { BpfError, type BpfErrorOptions } from './bpf-error';
+/** @internal */
 export { defineError } from './bpf-error';
 export { ClosedError } from './closed-error';
 export { Errno, errnoName, errnoNumber, errnoText } from './errno';

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { TypedEmitter } from 'tiny-typed-emitter';
 import { Cgroup, kernelVersion, OpenBpfObject, type BpfObject } from '../bpf';
 import { AlreadyAttachedError, ClosedError, NotSupportedError, VerifierError } from '../errors';
@@ -28,9 +29,11 @@ export interface MeshEvents {
   close: () => void;
 }
 
-/** cgroup programs in the order in which they are attached: connect comes last, so nothing is redirected before it can be answered. */
+/**
+ * cgroup programs in the order in which they are attached: connect comes last, so nothing is redirected before it can be answered.
+ * `mb_ingress` comes before them all, and stays a moment longer: it protects the sockets that they accelerated.
+ */
 const cgroupPrograms = [
-  'mb_ingress',
   'mb_sockops',
   'mb_getsockopt',
   'mb_getpeername4',
@@ -38,6 +41,9 @@ const cgroupPrograms = [
   'mb_connect6',
   'mb_connect4',
 ] as const;
+
+/** How long `close` leaves readers for what is queued in their sockets, before what takes the stack may come beside it. */
+const DRAIN_MS = 250;
 
 /**
  * Sends the connections of enrolled pods through their sidecars without iptables, and moves the bytes of local connections straight from
@@ -79,11 +85,13 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   /** What this kernel lacks, and what was switched off for it. */
   readonly warnings: readonly NotSupportedError[];
 
-  readonly #resources: Resources;
+  /** What must stay until accelerated sockets are drained, and what sends connections its way. */
+  readonly #foundation: Resources;
+  readonly #hooks: Resources;
   readonly #settings: MeshSettings;
   readonly #counters: CounterReader;
   readonly #keepAlive: NodeJS.Timeout;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   /**
    * Loads the programs and attaches them. If anything fails, everything is taken back and nothing stays behind.
@@ -103,20 +111,22 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     // Asynchronous by contract: what a later version has to wait for must not change the signature.
     await Promise.resolve();
     const resolved = resolveOptions(options);
-    const resources = new Resources();
+    const foundation = new Resources();
+    const hooks = new Resources();
     try {
-      return new MeshAccelerator(resolved, resources);
+      return new MeshAccelerator(resolved, foundation, hooks);
     } catch (error) {
-      resources[Symbol.dispose]();
+      hooks[Symbol.dispose]();
+      foundation[Symbol.dispose]();
       throw error;
     }
   }
 
-  private constructor(options: ResolvedOptions, resources: Resources) {
+  private constructor(options: ResolvedOptions, foundation: Resources, hooks: Resources) {
     super();
-    const cgroup = resources.use(Cgroup.open(options.cgroup));
+    const cgroup = foundation.use(Cgroup.open(options.cgroup));
     refuseSecond(cgroup, options.cgroup);
-    const object = resources.use(load(options));
+    const object = foundation.use(load(options));
     const warnings: NotSupportedError[] = [];
     if (options.acceleration !== 'off' && !chargesReceiver()) warnings.push(unboundedBacklog());
 
@@ -131,9 +141,11 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     this.localPodIps = new LocalPodIps(object, (added, deleted) => this.#podsChanged(added, deleted));
     this.localPodIps.setMany(options.pods);
 
-    resources.use(this.sockPairMap.map.attachVerdict(object.program('mb_redirect_msg')));
-    for (const name of cgroupPrograms) resources.use(cgroup.attach(object.program(name)));
-    this.#resources = resources;
+    foundation.use(cgroup.attach(object.program('mb_ingress')));
+    hooks.use(this.sockPairMap.map.attachVerdict(object.program('mb_redirect_msg')));
+    for (const name of cgroupPrograms) hooks.use(cgroup.attach(object.program(name)));
+    this.#foundation = foundation;
+    this.#hooks = hooks;
     // A server keeps its process alive, and so does this: its links end with the process.
     this.#keepAlive = setInterval(() => undefined, 0x7fffffff);
     for (const warning of warnings) setImmediate(() => this.emit('warning', warning));
@@ -141,7 +153,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
 
   /** Whether {@link close} was called. */
   get closed(): boolean {
-    return this.#closed;
+    return this.#closing !== undefined;
   }
 
   /**
@@ -160,7 +172,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
    */
   set acceleration(value: Acceleration) {
     assertAcceleration(value, 'acceleration');
-    if (this.#closed) throw new ClosedError('MeshAccelerator');
+    if (this.closed) throw new ClosedError('MeshAccelerator');
     if (value !== 'off' && !chargesReceiver()) throw unboundedBacklog();
     const before = this.#settings.acceleration;
     this.#settings.acceleration = value;
@@ -190,22 +202,31 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
 
   /**
    * Detaches everything and frees the maps. New connections take their old path at once. Existing ones live on over the TCP stack, and
-   * what was queued in their sockets is still read first; but their `getpeername` names the sidecar from now on. Idempotent.
+   * what was queued in their sockets is still read first (readers get a quarter of a second for it); but their `getpeername` names the
+   * sidecar from now on. Idempotent.
    */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearInterval(this.#keepAlive);
-    // Sockets keep their sk_msg program until they are closed, whatever is detached: only the switch reaches them.
-    this.#settings.acceleration = 'off';
-    this.#resources[Symbol.dispose]();
-    await Promise.resolve();
-    this.emit('close');
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   /** Same as {@link close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#keepAlive);
+    // Sockets keep their sk_msg program until they are closed, whatever is detached: only the switch reaches them.
+    this.#settings.acceleration = 'off';
+    const accelerated = this.#counters.read().sockets > 0n;
+    try {
+      this.#hooks[Symbol.dispose]();
+      if (accelerated) await setTimeout(DRAIN_MS);
+    } finally {
+      this.#foundation[Symbol.dispose]();
+    }
+    this.emit('close');
   }
 
   #podsChanged(added: readonly string[], deleted: readonly string[]): void {
