@@ -44,9 +44,6 @@ async function main(): Promise<void> {
     pods, // in the map before the first program is attached
   });
   mesh.on('warning', warning => console.warn(warning.message));
-  console.log(`${pods.length} pods below ${mesh.cgroup}, acceleration '${mesh.acceleration}'`);
-  console.log(report(mesh.counters()));
-
   const timer = setInterval(() => console.log(report(mesh.counters())), Number(values.seconds) * 1000);
   const stop = async (): Promise<void> => {
     clearInterval(timer);
@@ -55,6 +52,9 @@ async function main(): Promise<void> {
     console.log(`detached; ${last}`);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop());
+
+  console.log(`${pods.length} pods below ${mesh.cgroup}, acceleration '${mesh.acceleration}'`);
+  console.log(report(mesh.counters()));
 }
 
 main().catch((error: unknown) => {

@@ -2,8 +2,11 @@ import { release } from 'node:os';
 
 /** A release of Linux. */
 export interface KernelVersion {
+  /** 6 of 6.18.5. */
   readonly major: number;
+  /** 18 of 6.18.5. */
   readonly minor: number;
+  /** 5 of 6.18.5. */
   readonly patch: number;
   /** The full text, as `uname -r` prints it. */
   readonly release: string;

@@ -54,6 +54,7 @@ export class OpenBpfMap {
     return libbpf.bpf_map__max_entries(this.#at());
   }
 
+  /** Sets it for the coming load; throws `ERR_BPF_CLOSED` after that. */
   set maxEntries(value: number) {
     checkInteger(value, 1, 0xffff_ffff, 'maxEntries');
     this.#access.apply(`maxEntries ${this.name}`, (native) => {

@@ -37,6 +37,7 @@ export class OpenBpfProgram {
     return libbpf.bpf_program__autoload(this.#at());
   }
 
+  /** Sets it for the coming load; throws `ERR_BPF_CLOSED` after that. */
   set autoload(value: boolean) {
     if (typeof value !== 'boolean') throw new TypeError(`autoload: a boolean is needed, got ${typeof value}`);
     this.#access.apply(`autoload ${this.name}`, (native) => {

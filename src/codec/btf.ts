@@ -28,6 +28,7 @@ const Kind = {
 
 /** A member of a struct or union. */
 export interface BtfMember {
+  /** Name in C; empty for an anonymous struct or union. */
   readonly name: string;
   /** First byte, from the start of the struct. */
   readonly offset: number;
@@ -37,9 +38,11 @@ export interface BtfMember {
 
 /** How the compiler laid out a struct. */
 export interface StructLayout {
+  /** Name in C. */
   readonly name: string;
   /** sizeof, in bytes. */
   readonly size: number;
+  /** Its members, in the order of the declaration. */
   readonly members: readonly BtfMember[];
 }
 

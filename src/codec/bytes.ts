@@ -12,7 +12,10 @@ function length(size: number, name: string): number {
  *
  * @param size - how many bytes, exactly
  */
-export function bytes(size: number): Codec<Uint8Array> & { decode(buf: Buffer, offset: number): Buffer } {
+export function bytes(size: number): Codec<Uint8Array> & {
+  /** Reads a copy. */
+  decode(buf: Buffer, offset: number): Buffer;
+} {
   length(size, 'bytes');
   const name = `bytes(${size})`;
   return {
@@ -71,7 +74,10 @@ export function fixedString(size: number): Codec<string> {
  * @param element - codec of one element
  * @param count - how many elements, exactly
  */
-export function array<T>(element: Codec<T>, count: number): Codec<readonly T[]> & { decode(buf: Buffer, offset: number): T[] } {
+export function array<T>(element: Codec<T>, count: number): Codec<readonly T[]> & {
+  /** Reads an array of its own. */
+  decode(buf: Buffer, offset: number): T[];
+} {
   length(count, 'array');
   const name = `${element.name ?? 'element'}[${count}]`;
   // sizeof of every C type is a multiple of its alignment, so elements follow each other without gaps.

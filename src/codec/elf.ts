@@ -7,6 +7,7 @@ import { ObjectFileError } from '../errors';
 
 /** A section of the file. */
 export interface ElfSection {
+  /** Name, such as `'.BTF'`. */
   readonly name: string;
   /** SHT_*: 1 contents, 2 symbol table, 8 zeros that are not in the file. */
   readonly type: number;
@@ -20,6 +21,7 @@ export interface ElfSection {
 
 /** A variable of the object, as its symbol table lists it. */
 export interface ElfVariable {
+  /** Name in C. */
   readonly name: string;
   /** Section it lies in, such as `'.rodata'`. */
   readonly section: string;

@@ -20,9 +20,9 @@ export interface MeshAcceleratorOptions {
   /** How many sockets can be accelerated at a time, two for each connection. Those beyond stay on the TCP stack. Default 65536. */
   readonly maxSockets?: number;
   /**
-   * Bytes that may wait, unread, in one accelerated socket; above it messages take the TCP stack, whose window holds the sender back.
-   * 1 MiB to 1 GiB, default 6 MiB, the order of `net.ipv4.tcp_rmem[2]`. Lower values make programs that take a short read together with
-   * EPOLLRDHUP for the end of a stream cut its tail.
+   * Bytes that may wait, unread, in one accelerated socket. A sender that outruns its reader by more goes back to the TCP stack, whose
+   * window holds it back, for a second at least; that change of path costs a retransmission, so bursts below the limit should be the rule.
+   * 1 MiB to 1 GiB, default 2 MiB.
    */
   readonly backlogLimit?: number;
 }

@@ -1,0 +1,94 @@
+/** The examples as a user runs them: by the name of the package, in a cgroup of their own, ended by SIGTERM. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { Cgroup } from 'merbridge';
+import { Bed } from '../bed';
+
+const examples = join(__dirname, '..', '..', 'examples');
+
+/** Runs an example until it has printed a line for each pattern, in that order; then ends it. Returns what it printed afterwards. */
+async function run(
+  file: string, args: readonly string[], expected: readonly (readonly [RegExp, (() => void)?])[], endsByItself = false,
+): Promise<string> {
+  await using child = killed(spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', join(examples, file), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'], cwd: join(examples, '..'),
+  }));
+  const { process: example, exited } = child;
+  let errors = '';
+  example.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text; });
+  const lines = createInterface({ input: example.stdout })[Symbol.asyncIterator]();
+  for (const [pattern, then] of expected) {
+    for (;;) {
+      const { value, done } = await lines.next();
+      if (done) assert.fail(`${file} ended without a line like ${pattern}\n${errors}`);
+      if (pattern.test(value)) break;
+    }
+    then?.();
+  }
+  if (!endsByItself) example.kill('SIGTERM');
+  let rest = '';
+  for (let line = await lines.next(); !line.done; line = await lines.next()) rest += `${line.value}\n`;
+  assert.deepEqual(await exited, [0, null], errors);
+  assert.equal(errors, '');
+  return rest;
+}
+
+/** A child that does not outlive its test. */
+function killed<C extends ReturnType<typeof spawn>>(child: C): { process: C; exited: Promise<unknown[]> } & AsyncDisposable {
+  const exited = once(child, 'close');
+  return { process: child, exited, async [Symbol.asyncDispose]() { child.kill('SIGKILL'); await exited; } };
+}
+
+/** A cgroup to attach to; afterwards no program may be left in it. */
+async function inCgroup(body: (path: string) => Promise<void>): Promise<void> {
+  using bed = Bed.create({ subnet: 51 });
+  await body(bed.cgroupPath);
+  using cgroup = Cgroup.open(bed.cgroupPath);
+  assert.deepEqual(cgroup.programs({ attachType: 'cgroup/connect4' }), []);
+}
+
+test('quickstart.ts attaches, and ends when it is told to', () => inCgroup(async path => {
+  await run('quickstart.ts', [path], [[/^attached to .* with 2 pods$/]]);
+}));
+
+test('objects-and-maps.ts reads what it wrote, and loads the shipped object', async () => {
+  await run('objects-and-maps.ts', [], [
+    [/10\.0\.0\.8: weight 2, 1 hits|fd00::9: weight 3/], [/^programs: .*mb_connect4/], [/^maps: .*local_pod_ips/], [/^loaded: .* holds 1$/],
+  ], true);
+});
+
+test('static-pods.ts prints its counters, and the last of them when it is told to end', () => inCgroup(async path => {
+  const rest = await run('static-pods.ts', ['--cgroup', path, '--seconds', '1', '10.51.0.7', '10.51.0.8'], [
+    [/^2 pods below .*, acceleration 'proxies'$/], [/^0 outbound, 0 inbound/], [/^0 outbound, 0 inbound/],
+  ]);
+  assert.match(rest, /^detached; 0 outbound/m);
+}));
+
+test('custom-controller.ts follows its file: pods that come, change and go', () => inCgroup(async path => {
+  const folder = mkdtempSync(join(tmpdir(), 'merbridge-example-'));
+  try {
+    const file = join(folder, 'pods.json');
+    const write = (pods: object): void => {
+      writeFileSync(`${file}.new`, JSON.stringify(pods));
+      renameSync(`${file}.new`, file);
+    };
+    write({ '10.51.0.7': {}, '::ffff:10.51.0.8': { acceleration: 'full' } });
+    const rest = await run('custom-controller.ts', [file, path], [
+      [/^enrolled 10\.51\.0\.7, acceleration 'inherit'$/],
+      [/^enrolled 10\.51\.0\.8, acceleration 'full'$/],
+      [/^following /, () => write({ '10.51.0.8': { acceleration: 'off' }, '10.51.0.9': {} })],
+      [/^took out 10\.51\.0\.7$/],
+      [/^enrolled 10\.51\.0\.8, acceleration 'off'$/],
+      [/^enrolled 10\.51\.0\.9, acceleration 'inherit'$/],
+    ]);
+    assert.match(rest, /^detached$/m);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}));
