@@ -22,3 +22,4 @@ export {
   STREAM_PORT, type Received, type StreamClient, type StreamReport, type StreamServerOptions, startStreamServer, stream,
 } from './stream';
 export { APPLICATION_UID, WEB_PORT, type WebServerOptions, startWebServer } from './web-server';
+export { type Crossed, type Crossing, type Echoes, cross, echoes, startShortReader } from './crossing';

@@ -1,0 +1,253 @@
+/** From start to close, and to every other end that a process can come to: nothing stays behind and no connection is lost. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { Cgroup, type MeshAccelerator, type AttachTypeName } from 'merbridge';
+import {
+  Bed, STREAM_PORT, WEB_PORT, applyIstioRules, enterMesh, load, originalDestinations, request, startSidecar, startStreamServer,
+  startWebServer, stream, type Pod,
+} from '../bed';
+
+const ROOT = join(__dirname, '..', '..');
+const HOOKS: readonly AttachTypeName[] = [
+  'cgroup/connect4', 'cgroup/connect6', 'cgroup/getpeername4', 'cgroup/getpeername6', 'cgroup/getsockopt', 'sockops', 'cgroup_skb/ingress',
+];
+const delay = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds));
+
+function attached(path: string): string[] {
+  using cgroup = Cgroup.open(path);
+  return HOOKS.flatMap(attachType => cgroup.programs({ attachType }).map(({ name }) => name));
+}
+
+/** Kernel-wide ids of what this process holds by file descriptor. */
+function held(kind: 'prog_id' | 'map_id'): number[] {
+  return readdirSync('/proc/self/fdinfo').flatMap(fd => {
+    try {
+      const id = new RegExp(`^${kind}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
+      return id === undefined ? [] : [Number(id)];
+    } catch {
+      return []; // it was the descriptor of the directory
+    }
+  });
+}
+
+/** Those of the ids that still exist. Other accelerators may live on this machine, so a count would say nothing. */
+async function remaining(kind: 'prog' | 'map', ids: ReadonlySet<number>): Promise<number[]> {
+  for (let attempt = 0; ; attempt++) {
+    const all = JSON.parse(execFileSync('bpftool', ['-j', kind, 'list'], { encoding: 'utf8', maxBuffer: 64 << 20 })) as { id: number }[];
+    const left = all.map(({ id }) => id).filter(id => ids.has(id));
+    if (left.length === 0 || attempt > 30) return left;
+    await delay(100); // the kernel frees them after a grace period
+  }
+}
+
+/** An accelerator in a process of its own. Resolves when it stands. */
+async function elsewhere(bed: Bed, rest: string): Promise<ChildProcess> {
+  const options = { cgroup: bed.cgroupPath, acceleration: 'full', pods: bed.pods.map(pod => pod.address) };
+  const child = spawn(process.execPath, ['-e', `
+    require(${JSON.stringify(ROOT)}).MeshAccelerator.start(${JSON.stringify(options)}).then(mesh => { console.log('started'); ${rest} });`],
+  { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = await once(createInterface({ input: child.stdout }), 'line') as [string];
+  assert.equal(line, 'started');
+  return child;
+}
+
+async function endOf(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null; milliseconds: number }> {
+  const since = Date.now();
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return { code: child.exitCode, signal: child.signalCode, milliseconds: Date.now() - since };
+}
+
+const TALKER = (host: string): string => `
+  const socket = require('net').connect(${STREAM_PORT}, '${host}');
+  socket.on('connect', () => console.log('connected'));
+  socket.on('data', data => console.log(String(data)));
+  socket.on('error', error => console.log(error.code));
+  process.stdin.on('data', data => socket.write(String(data).trim()));`;
+
+/** Connects to the echo server of a pod, and says words. */
+async function talk(from: Pod, to: Pod): Promise<{ say: (word: string) => Promise<string>; end: () => Promise<void> }> {
+  const talker = from.spawn(process.execPath, ['-e', TALKER(to.address)], { uid: 2000, stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: talker.stdout! })[Symbol.asyncIterator]();
+  assert.equal((await lines.next()).value, 'connected');
+  return {
+    say: async word => {
+      talker.stdin!.write(`${word}\n`);
+      return ((await lines.next()) as { value: string }).value;
+    },
+    end: async () => {
+      const ended = once(talker, 'exit');
+      talker.kill();
+      await ended;
+    },
+  };
+}
+
+test('50 times start and close leave no descriptor, no program and no map', { timeout: 60_000 }, async t => {
+  using bed = Bed.create({ subnet: 71 });
+  const pod = bed.pod('pod');
+  const round = async (): Promise<[programs: number[], maps: number[]]> => {
+    const mesh = await enterMesh(bed, 'full');
+    const ids: [number[], number[]] = [held('prog_id'), held('map_id')];
+    mesh.localPodIps.set(pod.address, { acceleration: 'off' });
+    await mesh.close();
+    return ids;
+  };
+  await round();
+  const open = readdirSync('/proc/self/fd').length;
+  const [programs, maps] = [new Set<number>(), new Set<number>()];
+  const since = Date.now();
+  for (let i = 0; i < 50; i++) {
+    const [ofPrograms, ofMaps] = await round();
+    for (const id of ofPrograms) programs.add(id);
+    for (const id of ofMaps) maps.add(id);
+  }
+  t.diagnostic(`${(Date.now() - since) / 50} ms a round, ${programs.size} programs and ${maps.size} maps in all`);
+  assert.ok(programs.size >= 50 * 8 && maps.size >= 50 * 10);
+  assert.equal(readdirSync('/proc/self/fd').length, open);
+  assert.deepEqual(attached(bed.cgroupPath), []);
+  assert.deepEqual(await remaining('prog', programs), []);
+  assert.deepEqual(await remaining('map', maps), []);
+});
+
+test('close may be called again, at the same time too, and is told once; await using calls it', async () => {
+  using bed = Bed.create({ subnet: 72 });
+  bed.pod('pod');
+  let told = 0;
+  let used: MeshAccelerator;
+  {
+    await using mesh = await enterMesh(bed, 'proxies');
+    used = mesh;
+    mesh.on('close', () => { told++; });
+    assert.equal(mesh.closed, false);
+    assert.notDeepEqual(attached(bed.cgroupPath), []);
+  }
+  assert.equal(used.closed, true);
+  assert.deepEqual(attached(bed.cgroupPath), []);
+  await used.close();
+  await Promise.all([used.close(), used.close()]);
+  assert.equal(told, 1);
+
+  const again = await enterMesh(bed, 'off');
+  const first = again.close();
+  assert.equal(again.closed, true, 'at once');
+  await again.close();
+  assert.deepEqual(attached(bed.cgroupPath), [], 'the second call waits for what the first one does');
+  await first;
+});
+
+test('an accelerator keeps its process alive until it is closed; unref lets it end', async () => {
+  using bed = Bed.create({ subnet: 73 });
+  bed.pod('pod');
+  const kept = await elsewhere(bed, "process.once('SIGTERM', () => mesh.close());");
+  await delay(500);
+  assert.equal(kept.exitCode, null, 'nothing but the accelerator holds it');
+  kept.kill('SIGTERM');
+  const closed = await endOf(kept);
+  assert.equal(closed.code, 0);
+  assert.ok(closed.milliseconds < 2000, `${closed.milliseconds} ms`);
+
+  for (const rest of ['mesh.unref();', 'mesh.unref().ref().unref();', 'process.exit();', 'mesh.close();', 'mesh.close(); process.exit();']) {
+    const { code, signal, milliseconds } = await endOf(await elsewhere(bed, rest));
+    assert.deepEqual({ code, signal }, { code: 0, signal: null }, rest);
+    assert.ok(milliseconds < 2000, `${rest} ${milliseconds} ms`);
+    assert.deepEqual(attached(bed.cgroupPath), [], rest);
+  }
+});
+
+test('after SIGKILL nothing is attached, accelerated connections go on, and new ones keep their path', { timeout: 60_000 }, async () => {
+  using bed = Bed.create({ subnet: 74 });
+  const [client, server] = [bed.pod('client'), bed.pod('server')];
+  const owner = await elsewhere(bed, '');
+  await startStreamServer(server, { mode: 'echo' });
+  const sidecars = await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
+  const { say, end } = await talk(client, server);
+  for (const word of ['one', 'two']) assert.equal(await say(word), word);
+
+  owner.kill('SIGKILL');
+  assert.equal((await endOf(owner)).signal, 'SIGKILL');
+  assert.deepEqual(attached(bed.cgroupPath), []);
+  for (const word of ['three', 'four', 'x'.repeat(5000)]) assert.equal(await say(word), word);
+  await delay(300);
+  assert.equal(await say('five'), 'five');
+  await end();
+
+  await Promise.all(sidecars.map(sidecar => sidecar.stop()));
+  const { outcome, remote } = await stream(client, 'peer', { host: server.address, port: STREAM_PORT, send: 'straight' });
+  assert.deepEqual({ outcome, remote }, { outcome: 'ok', remote: `${server.address}:${STREAM_PORT}` }, 'without any sidecar');
+
+  const next = await enterMesh(bed, 'full'); // and another one may come
+  await next.close();
+});
+
+test('coming and going under load loses no established connection', { timeout: 60_000 }, async t => {
+  using bed = Bed.create({ subnet: 75 });
+  const [client, server] = [bed.pod('client'), bed.pod('server')];
+  await startWebServer(server);
+  await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', log: false })));
+  let mesh = await enterMesh(bed, 'full');
+  const running = load(client, { url: `http://${server.address}:${WEB_PORT}/`, connections: 16, seconds: 6 });
+  let rounds = 0;
+  let done = false;
+  void running.finally(() => { done = true; }).catch(() => undefined);
+  while (!done) {
+    await delay(150);
+    await mesh.close();
+    await delay(50);
+    mesh = await enterMesh(bed, rounds++ % 2 === 0 ? 'proxies' : 'full');
+  }
+  await mesh.close();
+  const { errors, socketErrors, requests } = await running;
+  t.diagnostic(`${rounds} times under ${requests} requests`);
+  assert.equal(errors, 0, JSON.stringify(socketErrors));
+  assert.ok(rounds >= 5 && requests > 1000);
+});
+
+test('beside Istio\'s rules in iptables: the same answers, and after close they take over without a failed request', { timeout: 90_000 }, async t => {
+  using bed = Bed.create({ subnet: 76 });
+  const [client, server] = [bed.pod('client'), bed.pod('server')];
+  for (const pod of [client, server]) applyIstioRules(pod);
+  await startWebServer(server);
+  const mesh = await enterMesh(bed, 'full');
+  const sidecars = await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy' })));
+  const url = `http://${server.address}:${WEB_PORT}/`;
+  const destination = `${server.address}:${WEB_PORT}`;
+  let failed = 0;
+  let count = 0;
+  let closing: Promise<void> | undefined;
+  for (; count < 60; count++) {
+    if (count === 30) {
+      const { outbound, inbound, hookErrors, redirectedMessages } = mesh.counters();
+      assert.equal(outbound, 30n);
+      assert.ok(inbound >= 1n && redirectedMessages > 0n, 'the library was the one that did it');
+      assert.equal(hookErrors, 0n);
+      closing = mesh.close(); // not waited for: requests go on while it closes
+    }
+    const { ok, error } = await request(client, url);
+    if (!ok) {
+      failed++;
+      t.diagnostic(`request ${count}: ${error}`);
+    }
+  }
+  await closing;
+  assert.equal(failed, 0);
+  assert.deepEqual(attached(bed.cgroupPath), []);
+  for (const sidecar of sidecars) {
+    await sidecar.logged(60);
+    assert.deepEqual(new Set(originalDestinations(sidecar)), new Set([destination]), sidecar.pod.name);
+  }
+});
+
+test('a process that ends while it starts leaves nothing', () => {
+  using bed = Bed.create({ subnet: 77 });
+  const { status, stderr } = spawnSync(process.execPath, ['-e', `
+    void require(${JSON.stringify(ROOT)}).MeshAccelerator.start({ cgroup: ${JSON.stringify(bed.cgroupPath)} });
+    process.exit(0);`], { encoding: 'utf8', timeout: 20_000 });
+  assert.equal(status, 0, stderr);
+  assert.equal(stderr, '');
+  assert.deepEqual(attached(bed.cgroupPath), []);
+});

@@ -1,0 +1,160 @@
+/** The codecs of the mesh against the structs that the shipped object was compiled with, byte for byte. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+
+import { fromBytes, objectBtf, structLayout, toBytes, type Codec } from '../../src/codec';
+import { accelerationCodec, podAccelerationCodec } from '../../src/mesh/acceleration';
+import { bufferSizes } from '../../src/mesh/buffer-sizes';
+import { podCodec } from '../../src/mesh/local-pod-ips';
+import { settingsCodec } from '../../src/mesh/mesh-settings';
+import { objectPath } from '../../src/mesh/objects';
+import { sidecarProcessCodec } from '../../src/mesh/process-ip';
+import { meshProfiles, programSettingsCodec } from '../../src/mesh/profile';
+import { endpointCodec, quadrupleCodec } from '../../src/mesh/quadruple';
+
+const object = readFileSync(objectPath('merbridge'));
+
+/** name -> [offset, size] of every member, as clang laid them out. */
+function members(struct: string): Record<string, [offset: number, size: number]> {
+  return Object.fromEntries(structLayout(object, struct).members.map(({ name, offset, size }) => [name, [offset, size]]));
+}
+
+/** Names of the members in which two encodings differ: which bytes a field of the codec goes to. */
+function touched<T>(struct: string, codec: Codec<T>, one: T, other: T): string[] {
+  const [a, b] = [toBytes(codec, one), toBytes(codec, other)];
+  return Object.entries(members(struct))
+    .filter(([, [offset, size]]) => !a.subarray(offset, offset + size).equals(b.subarray(offset, offset + size)))
+    .map(([name]) => name);
+}
+
+describe('the compiled objects', () => {
+  for (const name of ['merbridge', 'probe'] as const) {
+    it(`${name} was built, for BPF, with type information`, () => {
+      assert.ok(existsSync(objectPath(name)), objectPath(name));
+      const bytes = readFileSync(objectPath(name));
+      assert.equal(bytes.toString('latin1', 1, 4), 'ELF');
+      assert.equal(bytes.readUInt16LE(18), 247, 'EM_BPF');
+      assert.doesNotThrow(() => objectBtf(bytes, name));
+    });
+  }
+});
+
+describe('sizes', () => {
+  const codecs: Record<string, { readonly size: number }> = {
+    mb_quadruple: quadrupleCodec,
+    mb_endpoint: endpointCodec,
+    mb_pod: podCodec,
+    mb_process: sidecarProcessCodec,
+    mb_settings: settingsCodec,
+    mb_profile: programSettingsCodec,
+  };
+  for (const [struct, codec] of Object.entries(codecs)) {
+    it(`of struct ${struct}`, () => assert.equal(codec.size, structLayout(object, struct).size));
+  }
+
+  it('offsets of plain structs', () => {
+    const offsets = (struct: string): number[] => Object.values(members(struct)).map(([offset]) => offset);
+    assert.deepEqual(Object.values(podCodec.offsets), offsets('mb_pod'));
+    assert.deepEqual(Object.values(settingsCodec.offsets), offsets('mb_settings'));
+    assert.deepEqual(Object.values(sidecarProcessCodec.offsets), offsets('mb_process'));
+  });
+});
+
+describe('quadruple', () => {
+  const value = { local: { address: '10.244.1.10', port: 15006 }, remote: { address: '127.0.0.6', port: 40001 }, netns: 0x0102030405060708n };
+
+  it('is what a program writes', () => {
+    assert.equal(
+      toBytes(quadrupleCodec, value).toString('hex'),
+      '0807060504030201' + '00000000000000000000ffff0af4010a' + '00000000000000000000ffff7f000006' + '3a9e' + '9c41' + '00000000',
+    );
+    assert.deepEqual(fromBytes(quadrupleCodec, toBytes(quadrupleCodec, value)), value);
+  });
+
+  it('has each field in its member', () => {
+    const changes: ReadonlyArray<[object, string]> = [
+      [{ netns: 1n }, 'netns'],
+      [{ local: { address: '10.244.1.11', port: 15006 } }, 'local'],
+      [{ remote: { address: '127.0.0.7', port: 40001 } }, 'remote'],
+      [{ local: { address: '10.244.1.10', port: 1 } }, 'local_port'],
+      [{ remote: { address: '127.0.0.6', port: 1 } }, 'remote_port'],
+    ];
+    for (const [change, member] of changes) assert.deepEqual(touched('mb_quadruple', quadrupleCodec, value, { ...value, ...change }), [member]);
+  });
+
+  it('has no namespace unless it is given, takes IPv6, and refuses what is none', () => {
+    const { netns: _, ...plain } = value;
+    assert.equal(fromBytes(quadrupleCodec, toBytes(quadrupleCodec, plain)).netns, 0n);
+    const six = { ...value, local: { address: 'fd00::1', port: 1 } };
+    assert.deepEqual(fromBytes(quadrupleCodec, toBytes(quadrupleCodec, six)), six);
+    assert.throws(() => toBytes(quadrupleCodec, { ...value, local: { address: '10.0', port: 1 } }), { code: 'ERR_BPF_INVALID_ADDRESS' });
+    assert.throws(() => toBytes(quadrupleCodec, { ...value, local: { address: '10.0.0.1', port: 65536 } }), RangeError);
+  });
+});
+
+describe('endpoint', () => {
+  it('is what a program writes, and leaves nothing in its padding', () => {
+    const buffer = Buffer.alloc(24, 0xee);
+    endpointCodec.encode({ address: '10.0.0.9', port: 80 }, buffer, 2);
+    assert.equal(buffer.toString('hex'), 'eeee' + '00000000000000000000ffff0a000009' + '0050' + '0000' + 'eeee');
+    assert.deepEqual(endpointCodec.decode(buffer, 2), { address: '10.0.0.9', port: 80 });
+    assert.deepEqual(members('mb_endpoint'), { address: [0, 16], port: [16, 2], pad: [18, 2] });
+  });
+});
+
+describe('scope', () => {
+  it('has the numbers of enum mb_acceleration', () => {
+    assert.deepEqual((['off', 'proxies', 'full'] as const).map(scope => toBytes(accelerationCodec, scope).readUInt32LE(0)), [1, 2, 3]);
+    assert.equal(toBytes(podAccelerationCodec, 'inherit').readUInt32LE(0), 0);
+    assert.equal(fromBytes(podAccelerationCodec, Buffer.from([2, 0, 0, 0])), 'proxies');
+    assert.throws(() => toBytes(accelerationCodec, 'inherit' as 'off'));
+    assert.throws(() => toBytes(accelerationCodec, 'toString' as 'off'));
+    assert.throws(() => fromBytes(accelerationCodec, Buffer.alloc(4)));
+    assert.throws(() => fromBytes(podAccelerationCodec, Buffer.from([9, 0, 0, 0])));
+  });
+});
+
+describe('profile', () => {
+  const settings = { profile: meshProfiles.istio, backlogLimit: 2 << 20, receiveBuffer: 3, sendBuffer: 4 };
+
+  it('puts each setting into its member', () => {
+    const bytes = toBytes(programSettingsCodec, settings);
+    const at = members('mb_profile');
+    const u32 = (name: string): number => bytes.readUInt32LE(at[name]![0]);
+    const u16 = (name: string): number => bytes.readUInt16LE(at[name]![0]);
+    assert.deepEqual(['sidecar_uid', 'sidecar_gid', 'backlog_limit', 'receive_buffer', 'send_buffer'].map(u32), [1337, 1337, 2 << 20, 3, 4]);
+    assert.deepEqual(['outbound_port', 'inbound_port', 'tunnel_port', 'excluded_count'].map(u16), [15001, 15006, 15008, 3]);
+    assert.deepEqual([...bytes.subarray(at['passthrough']![0]).subarray(0, 4)], [127, 0, 0, 6], 'in network byte order');
+    const [excluded, size] = at['excluded_inbound']!;
+    assert.equal(size, 32);
+    const ports = Array.from({ length: 16 }, (_, i) => bytes.readUInt16LE(excluded + 2 * i));
+    assert.deepEqual(ports, [15020, 15021, 15090, ...Array<number>(13).fill(0)]);
+  });
+
+  it('is never read', () => {
+    assert.throws(() => fromBytes(programSettingsCodec, Buffer.alloc(64)), TypeError);
+  });
+});
+
+describe('buffer sizes', () => {
+  const MiB = 1 << 20;
+  it('leave room for the backlog and a window beside it, doubled by the kernel', () => {
+    for (const backlogLimit of [MiB, 2 * MiB, 6 * MiB, 3 * MiB + 1]) {
+      const sizes = bufferSizes(backlogLimit, 1 << 30);
+      assert.equal(sizes.backlogLimit, backlogLimit);
+      assert.ok(sizes.receiveBuffer * 2 >= backlogLimit + MiB && sizes.receiveBuffer * 2 <= backlogLimit + MiB + 2);
+      assert.ok(Number.isInteger(sizes.receiveBuffer));
+      assert.equal(sizes.sendBuffer, MiB / 2);
+    }
+  });
+  it('leave buffers alone that the kernel would cut', () => {
+    assert.equal(bufferSizes(2 * MiB, 212_992).receiveBuffer, 0);
+    assert.equal(bufferSizes(2 * MiB, 0).receiveBuffer, 0);
+    assert.equal(bufferSizes(2 * MiB, 1.5 * MiB).receiveBuffer, 1.5 * MiB, 'exactly as much as is allowed');
+    assert.equal(bufferSizes(2 * MiB, 1.5 * MiB - 1).receiveBuffer, 0);
+  });
+  it('ask the kernel by default', () => {
+    assert.ok(bufferSizes(2 * MiB).receiveBuffer >= 0);
+  });
+});

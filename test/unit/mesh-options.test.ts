@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { BpfError } from '../../src/errors';
+import { resolveOptions } from '../../src/mesh/mesh-options';
+import { meshProfiles, resolveProfile, type MeshProfile } from '../../src/mesh/profile';
+import { Resources } from '../../src/mesh/resources';
+
+const cgroup = '/sys/fs/cgroup/kubepods';
+const MiB = 1 << 20;
+
+describe('options', () => {
+  it('have their defaults', () => {
+    assert.deepEqual(resolveOptions({ cgroup }), {
+      cgroup, profile: meshProfiles.istio, acceleration: 'proxies', pods: [], maxPods: 16384, maxSockets: 65536, backlogLimit: 2 * MiB,
+    });
+    assert.equal(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }).maxPods, 16384);
+  });
+
+  it('are taken as they are', () => {
+    const given = { cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxSockets: 2, backlogLimit: 1024 * MiB } as const;
+    assert.deepEqual(resolveOptions(given), { ...given, profile: meshProfiles.istio });
+  });
+
+  const wrong: ReadonlyArray<[object, typeof TypeError | typeof RangeError, RegExp]> = [
+    [{ cgruop: cgroup }, TypeError, /unknown option 'cgruop'/],
+    [{ cgroup: '' }, TypeError, /cgroup/],
+    [{ cgroup: 7 }, TypeError, /cgroup/],
+    [{ acceleration: 'FULL' }, TypeError, /"FULL"/],
+    [{ acceleration: 'constructor' }, TypeError, /acceleration/],
+    [{ acceleration: null }, TypeError, /acceleration/],
+    [{ acceleration: 3 }, TypeError, /acceleration/],
+    [{ maxPods: 0 }, RangeError, /maxPods/],
+    [{ maxPods: '5' }, RangeError, /maxPods/],
+    [{ maxPods: NaN }, RangeError, /maxPods/],
+    [{ maxPods: 2 ** 31 }, RangeError, /maxPods/],
+    [{ maxSockets: 1 }, RangeError, /maxSockets/],
+    [{ backlogLimit: MiB - 1 }, RangeError, /backlogLimit/],
+    [{ backlogLimit: 1024 * MiB + 1 }, RangeError, /backlogLimit/],
+    [{ profile: 'linkerd2' }, TypeError, /no mesh profile named 'linkerd2'/],
+    [{ profile: '__proto__' }, TypeError, /no mesh profile/],
+  ];
+  for (const [options, type, message] of wrong) {
+    it(`refuse ${JSON.stringify(options)}`, () => {
+      assert.throws(() => resolveOptions({ cgroup, ...options }), (error: unknown) => error instanceof type && message.test(error.message));
+    });
+  }
+
+  it('must be there', () => {
+    assert.throws(() => resolveOptions(undefined as unknown as { cgroup: string }), TypeError);
+    assert.throws(() => resolveOptions({} as { cgroup: string }), TypeError);
+  });
+});
+
+describe('profile', () => {
+  const own = (change: object): MeshProfile => ({ ...meshProfiles.istio, name: 'own', ...change });
+
+  it('is found by name, and cannot be changed', () => {
+    assert.equal(resolveProfile('istio'), meshProfiles.istio);
+    assert.throws(() => { (meshProfiles.istio as { inboundPort: number }).inboundPort = 1; }, TypeError);
+    assert.throws(() => { (meshProfiles.istio.excludedInboundPorts as number[]).push(1); }, TypeError);
+  });
+
+  it('may be one of the caller, up to every bound', () => {
+    for (const change of [
+      { outboundPort: 1, inboundPort: 65535 },
+      { sidecarUid: 0, sidecarGid: 0xffffffff },
+      { excludedInboundPorts: [] },
+      { excludedInboundPorts: Array.from({ length: 16 }, (_, i) => 15020 + i) },
+      { passthroughAddress: '127.255.255.254' },
+    ]) assert.deepEqual(resolveProfile(own(change)), own(change));
+  });
+
+  const wrong: ReadonlyArray<[object, (error: unknown) => boolean]> = [
+    [{ outboundPort: 0 }, error => error instanceof RangeError],
+    [{ inboundPort: 65536 }, error => error instanceof RangeError],
+    [{ tunnelPort: 1.5 }, error => error instanceof RangeError],
+    [{ outboundPort: '15001' }, error => error instanceof RangeError],
+    [{ outboundPort: 15006 }, error => error instanceof RangeError],
+    [{ sidecarUid: -1 }, error => error instanceof RangeError],
+    [{ sidecarGid: 2 ** 32 }, error => error instanceof RangeError],
+    [{ sidecarUid: undefined }, error => error instanceof RangeError],
+    [{ excludedInboundPorts: Array.from({ length: 17 }, (_, i) => i + 1) }, error => error instanceof RangeError],
+    [{ excludedInboundPorts: [0] }, error => error instanceof RangeError],
+    [{ excludedInboundPorts: undefined }, error => error instanceof TypeError],
+    [{ passthroughAddress: '10.0.0.6' }, error => error instanceof TypeError],
+    [{ passthroughAddress: '::1' }, error => error instanceof TypeError],
+    [{ passthroughAddress: '127.0.0' }, error => error instanceof TypeError],
+    [{ passthroughAddress: '127.0.0.256' }, error => error instanceof BpfError && error.code === 'ERR_BPF_INVALID_ADDRESS'],
+    [{ passthroughAddress: undefined }, error => error instanceof TypeError],
+  ];
+  for (const [change, expected] of wrong) {
+    it(`refuses ${JSON.stringify(change, (_, value: unknown) => value === undefined ? 'undefined' : value)}`, () => {
+      assert.throws(() => resolveProfile(own(change)), expected);
+    });
+  }
+});
+
+describe('resources', () => {
+  const resource = (closed: string[], name: string, fails = false): Disposable => ({
+    [Symbol.dispose]() {
+      closed.push(name);
+      if (fails) throw new Error(name);
+    },
+  });
+
+  it('are closed the last first, once, also if one fails', () => {
+    const closed: string[] = [];
+    const resources = new Resources();
+    for (const [name, fails] of [['a'], ['b', true], ['c', true], ['d']] as Array<[string, boolean?]>) resources.use(resource(closed, name, fails));
+    assert.throws(() => resources[Symbol.dispose](), /^Error: c$/, 'the first failure is the one that is told');
+    assert.deepEqual(closed, ['d', 'c', 'b', 'a']);
+    resources[Symbol.dispose]();
+    assert.equal(closed.length, 4);
+  });
+});
