@@ -49,7 +49,8 @@ int mb_ingress(struct __sk_buff *skb)
 	struct bpf_sock *sk = skb->sk;
 	struct tcp_sock *receiver;
 	struct mb_peer *peer;
-	__u64 now;
+	__u64 now, *held;
+	__u32 zero = 0;
 
 	if (!sk)
 		return MB_PROCEED;
@@ -71,6 +72,9 @@ int mb_ingress(struct __sk_buff *skb)
 		peer->held_since = now;
 	if (now - peer->held_since > MB_MAX_HOLD_NS)
 		return MB_PROCEED;
+	held = bpf_map_lookup_elem(&last_held, &zero);
+	if (held)
+		*held = now;
 	mb_count(MB_COUNT_HELD, 1);
 	return MB_DROP;
 }

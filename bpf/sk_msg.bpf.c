@@ -5,11 +5,24 @@
 /* A sender that outran its reader keeps to the stack for this long: each change of path costs a retransmission (see ingress.bpf.c). */
 #define MB_BULK_NS (1000ull * 1000 * 1000)
 
+/* Sockets keep this program when the process that attached everything has died, but not the gate of ingress.bpf.c: a path that changes while
+ * redirected bytes are unread is not safe any more. */
+static __always_inline bool mb_has_owner(const struct mb_settings *settings)
+{
+	struct tcp_sock *owner = (struct tcp_sock *)settings->owner;
+	__u64 cookie = 0;
+	__u8 state = 0;
+
+	bpf_probe_read_kernel(&state, sizeof(state), (void *)&owner->inet_conn.icsk_inet.sk.__sk_common.skc_state);
+	BPF_CORE_READ_INTO(&cookie, owner, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter);
+	return state == BPF_TCP_ESTABLISHED && cookie == settings->owner_cookie;
+}
+
 /* The receiver drains what is queued on its psock before its TCP receive queue. So a message may overtake nothing: every byte that this
  * sender gave to the stack must have been read. And a sockmap redirect has no flow control: what the receiver has not read is charged
  * to its sk_rmem_alloc, and above the limit the stack, which has a window, takes over. Returns the counter of the reason, or
  * MB_COUNT_REDIRECTED. */
-static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, __u32 write_seq)
+static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, __u32 write_seq, const struct mb_settings *settings)
 {
 	struct tcp_sock *receiver = (struct tcp_sock *)peer->sock;
 	__u32 copied_seq = 0;
@@ -33,6 +46,9 @@ static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, __u32 write_s
 			return MB_COUNT_PASSED_BACKLOG;
 		peer->bulk_since = 0;
 	}
+	/* Without an owner it ends here, for each direction at the first moment when nothing redirected is unread. */
+	if (!charged && !mb_has_owner(settings))
+		return MB_COUNT_PASSED_SCOPE;
 	return MB_COUNT_REDIRECTED;
 }
 
@@ -75,7 +91,7 @@ int mb_redirect_msg(struct sk_msg_md *msg)
 	else if (!sender || (!peer->sock && !mb_find_peer(peer)))
 		verdict = MB_COUNT_PASSED_NO_PEER;
 	else
-		verdict = mb_may_redirect(peer, sender->write_seq);
+		verdict = mb_may_redirect(peer, sender->write_seq, settings);
 	if (verdict == MB_COUNT_REDIRECTED) {
 		__u32 size = msg->size;
 

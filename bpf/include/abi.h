@@ -60,6 +60,8 @@ struct mb_process {
 struct mb_settings {
 	__u32 acceleration; /* MB_OFF, MB_PROXIES or MB_FULL */
 	__u32 generation;
+	__u64 owner; /* a struct sock of the process that holds the attachments, to be read with bpf_probe_read_kernel only */
+	__u64 owner_cookie;
 };
 
 /* Set once before load, in .rodata: the mesh profile. Ports in host byte order, addresses in network byte order. */
@@ -100,7 +102,7 @@ _Static_assert(sizeof(struct mb_quadruple) == 48, "mb_quadruple");
 _Static_assert(sizeof(struct mb_endpoint) == 20, "mb_endpoint");
 _Static_assert(sizeof(struct mb_pod) == 8, "mb_pod");
 _Static_assert(sizeof(struct mb_process) == 24, "mb_process");
-_Static_assert(sizeof(struct mb_settings) == 8, "mb_settings");
+_Static_assert(sizeof(struct mb_settings) == 24, "mb_settings");
 _Static_assert(sizeof(struct mb_profile) == 64, "mb_profile");
 
 #endif

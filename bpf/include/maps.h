@@ -108,6 +108,14 @@ struct {
 	__type(value, struct mb_settings);
 } mesh_settings SEC(".maps");
 
+/* When the last segment was held back (bpf_ktime_get_ns, CLOCK_MONOTONIC). Written by ingress, read by user space before it detaches it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} last_held SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, MB_COUNTERS);

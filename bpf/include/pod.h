@@ -5,8 +5,8 @@
 
 #include "address.h"
 
-/* A pod has a loopback device and one or two of its CNI's; more than these are not looked at. */
-#define MB_MAX_DEVICES 8
+/* A pod has a loopback device, one or two of its CNI, and what tunnel modules put into every namespace (tunl0, gre0, sit0 ...). */
+#define MB_MAX_DEVICES 32
 #define MB_MAX_ADDRESSES 4
 
 static __always_inline struct mb_pod *mb_enrolled(const struct mb_address *address)

@@ -100,7 +100,11 @@ export class Cgroup extends Handle {
       if (error instanceof NotACgroupError) throw error;
       const { code, errno } = error as NodeJS.ErrnoException;
       const reason = code === 'ENOENT' ? 'there is no such directory' : 'it cannot be opened';
-      throw new NotACgroupError(path, reason, { cause: error, errno: errno === undefined ? undefined : Math.abs(errno) });
+      throw new NotACgroupError(path, reason, {
+        cause: error,
+        errno: errno === undefined ? undefined : Math.abs(errno),
+        hint: mountHint(),
+      });
     }
     return closeOnError(fd, () => new Cgroup(path, fd));
   }
@@ -226,8 +230,8 @@ export function findMountPoint(mounts: string): string {
 
 function mountHint(): string {
   try {
-    return `that of this host is mounted at ${Cgroup.mountPoint()}`;
+    return `cgroup2 is mounted at ${Cgroup.mountPoint()} here`;
   } catch {
-    return 'none is mounted on this host';
+    return 'no cgroup2 is mounted on this host: mount -t cgroup2 none /sys/fs/cgroup/unified, or boot with a unified hierarchy';
   }
 }

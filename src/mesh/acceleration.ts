@@ -32,5 +32,5 @@ export const podAccelerationCodec: Codec<PodAcceleration> = oneOf({ inherit: 0, 
  */
 export function assertAcceleration(value: unknown, name: string): asserts value is Acceleration {
   if (typeof value !== 'string' || !Object.hasOwn(values, value))
-    throw new TypeError(`${name} must be 'off', 'proxies' or 'full', not ${JSON.stringify(value)}`);
+    throw new TypeError(`${name} must be 'off', 'proxies' or 'full', not '${String(value)}'`);
 }

@@ -1,5 +1,7 @@
+import { isIPv4 } from 'node:net';
 import { BpfHashMap, type BpfObject } from '../bpf';
 import { ipAddress, struct, u32 } from '../codec';
+import { InvalidAddressError, MapFullError } from '../errors';
 import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from './acceleration';
 
 /** How one pod is treated. */
@@ -53,12 +55,12 @@ export class LocalPodIps {
    * @param address - IPv4 address of the pod
    * @param options - how it is treated
    * @returns this
-   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is none
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is none, or one that no pod has (loopback, multicast)
    * @throws MapFullError (`ERR_BPF_MAP_FULL`) if `maxPods` are there already
    * @throws ClosedError (`ERR_BPF_CLOSED`) after the accelerator was closed
    */
   set(address: string, options: PodOptions = {}): this {
-    this.#map.set(address, toStored(options));
+    this.#map.set(podAddress(address), toStored(options));
     this.#changed([address], []);
     return this;
   }
@@ -72,12 +74,16 @@ export class LocalPodIps {
    */
   setMany(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
     const entries = Array.from(pods, (pod): readonly [string, Stored] =>
-      typeof pod === 'string' ? [pod, toStored({})] : [pod[0], toStored(pod[1])],
+      typeof pod === 'string' ? [podAddress(pod), toStored({})] : [podAddress(pod[0]), toStored(pod[1])],
     );
+    let written = 0;
     try {
-      this.#map.setMany(entries);
+      written = this.#map.setMany(entries);
+    } catch (error) {
+      if (error instanceof MapFullError) written = error.count;
+      throw error;
     } finally {
-      this.#changed(entries.map(([address]) => address), []);
+      if (written > 0) this.#changed(entries.slice(0, written).map(([address]) => address), []);
     }
   }
 
@@ -126,7 +132,22 @@ export class LocalPodIps {
   }
 }
 
-function toStored({ acceleration = 'inherit', ...unknown }: PodOptions): Stored {
+/** Refuses what no pod has: a loopback address would enrol every network namespace, because each of them has it. */
+function podAddress(address: string): string {
+  if (isIPv4(address)) {
+    const first = Number.parseInt(address, 10);
+    if (first === 0 || first === 127 || first >= 224)
+      throw new InvalidAddressError(address, 'a pod has a unicast address that is neither 0.0.0.0/8 nor 127.0.0.0/8');
+  } else if (typeof address === 'string' && address.includes(':') && !/^::ffff:\d+\./i.test(address)) {
+    throw new InvalidAddressError(address, 'only IPv4 addresses of pods are acted upon so far');
+  }
+  return address;
+}
+
+function toStored(options: PodOptions): Stored {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new TypeError(`pod options must be an object, not ${String(options)}`);
+  const { acceleration = 'inherit', ...unknown } = options;
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`pod options: unknown option '${extra}'`);
   if (acceleration !== 'inherit') assertAcceleration(acceleration, 'pod options: acceleration');

@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
-import { setTimeout } from 'node:timers/promises';
 import { TypedEmitter } from 'tiny-typed-emitter';
 import { Cgroup, kernelVersion, OpenBpfObject, type BpfObject } from '../bpf';
 import { AlreadyAttachedError, ClosedError, NotSupportedError, VerifierError } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
-import { chargesReceiver } from './backlog-probe';
+import { witness } from './backlog-probe';
+import { Drain } from './drain';
 import { bufferSizes } from './buffer-sizes';
 import { CounterReader, type MeshCounters } from './counters';
 import { LocalPodIps } from './local-pod-ips';
@@ -41,9 +41,6 @@ const cgroupPrograms = [
   'mb_connect6',
   'mb_connect4',
 ] as const;
-
-/** How long `close` leaves readers for what is queued in their sockets, before what takes the stack may come beside it. */
-const DRAIN_MS = 250;
 
 /**
  * Sends the connections of enrolled pods through their sidecars without iptables, and moves the bytes of local connections straight from
@@ -90,6 +87,8 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   readonly #hooks: Resources;
   readonly #settings: MeshSettings;
   readonly #counters: CounterReader;
+  readonly #drain: Drain;
+  readonly #chargesReceiver: boolean;
   readonly #keepAlive: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
 
@@ -116,8 +115,11 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     try {
       return new MeshAccelerator(resolved, foundation, hooks);
     } catch (error) {
-      hooks[Symbol.dispose]();
-      foundation[Symbol.dispose]();
+      try {
+        hooks[Symbol.dispose]();
+      } finally {
+        foundation[Symbol.dispose]();
+      }
       throw error;
     }
   }
@@ -128,13 +130,17 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     refuseSecond(cgroup, options.cgroup);
     const object = foundation.use(load(options));
     const warnings: NotSupportedError[] = [];
-    if (options.acceleration !== 'off' && !chargesReceiver()) warnings.push(unboundedBacklog());
+    const self = witness();
+    foundation.use(self.pair);
+    if (options.acceleration !== 'off' && !self.chargesReceiver) warnings.push(unboundedBacklog());
+    this.#chargesReceiver = self.chargesReceiver;
 
     this.cgroup = options.cgroup;
     this.profile = options.profile;
     this.warnings = warnings;
-    this.#settings = new MeshSettings(object, warnings.length > 0 ? 'off' : options.acceleration);
+    this.#settings = new MeshSettings(object, warnings.length > 0 ? 'off' : options.acceleration, self);
     this.#counters = new CounterReader(object);
+    this.#drain = new Drain(object);
     this.pairOriginalDst = new PairOriginalDst(object);
     this.sockPairMap = new SockPairMap(object);
     this.processIp = new ProcessIp(object);
@@ -173,7 +179,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   set acceleration(value: Acceleration) {
     assertAcceleration(value, 'acceleration');
     if (this.closed) throw new ClosedError('MeshAccelerator');
-    if (value !== 'off' && !chargesReceiver()) throw unboundedBacklog();
+    if (value !== 'off' && !this.#chargesReceiver) throw unboundedBacklog();
     const before = this.#settings.acceleration;
     this.#settings.acceleration = value;
     if (before !== value) this.emit('acceleration', value, before);
@@ -202,8 +208,8 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
 
   /**
    * Detaches everything and frees the maps. New connections take their old path at once. Existing ones live on over the TCP stack, and
-   * what was queued in their sockets is still read first (readers get a quarter of a second for it); but their `getpeername` names the
-   * sidecar from now on. Idempotent.
+   * what was queued in their sockets is still read first but their `getpeername` names the sidecar from now on. If sockets were accelerated,
+   * this takes a quarter of a second, and up to eight while readers are slow with what was redirected to them. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -222,7 +228,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     const accelerated = this.#counters.read().sockets > 0n;
     try {
       this.#hooks[Symbol.dispose]();
-      if (accelerated) await setTimeout(DRAIN_MS);
+      if (accelerated) await this.#drain.finished();
     } finally {
       this.#foundation[Symbol.dispose]();
     }

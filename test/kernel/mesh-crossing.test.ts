@@ -7,16 +7,18 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import type { MeshAccelerator } from 'merbridge';
-import { Bed, STREAM_PORT, cross, echoes, enterMesh, startShortReader, startSidecar, startStreamServer, type Crossing, type Pod } from '../bed';
+import { Bed, STREAM_PORT, cross, echoes, enterMesh, startShortReader, startSidecar, startStreamServer, type Crossing, type Pod, type SidecarKind } from '../bed';
 
 const MB = 1e6;
 const PORT = 9100;
 
-async function withMesh(subnet: number, body: (client: Pod, server: Pod, mesh: MeshAccelerator) => Promise<void>): Promise<void> {
+async function withMesh(
+  subnet: number, body: (client: Pod, server: Pod, mesh: MeshAccelerator) => Promise<void>, kind: SidecarKind = 'haproxy',
+): Promise<void> {
   using bed = Bed.create({ subnet });
   const [client, server] = [bed.pod('client'), bed.pod('server')];
   await using mesh = await enterMesh(bed, 'full');
-  await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
+  await Promise.all([client, server].map(pod => startSidecar(pod, { kind, mode: 'tcp', log: false })));
   await body(client, server, mesh);
 }
 
@@ -64,9 +66,28 @@ for (const keep of ['half', 'close'] as const) {
   });
 }
 
+test('close in the middle of it waits until slow readers have what was redirected', { timeout: 60_000 }, async t => {
+  using bed = Bed.create({ subnet: 95 });
+  const [client, server] = [bed.pod('client'), bed.pod('server')];
+  await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
+  await startShortReader(server, PORT, 1, 'hangup');
+  for (const after of [150, 250, 330]) {
+    await using mesh = await enterMesh(bed, 'full');
+    const crossing = cross(client, server.address, PORT, 3 * MB, 'half');
+    await new Promise(resolve => setTimeout(resolve, after));
+    const started = performance.now();
+    await mesh.close();
+    const answer = await crossing;
+    t.diagnostic(`closed after ${after} ms, in ${(performance.now() - started).toFixed(0)} ms; ${answer?.bytes} bytes`);
+    assert.equal(answer?.bytes, 3 * MB);
+    assert.equal(answer.wrongAt, -1);
+  }
+});
+
 test('100 streams of random sizes, there and back, with readers that stay away for a while: every byte', { timeout: 180_000 }, async t => {
   const seed = Number(process.env['MERBRIDGE_SEED'] ?? randomInt(2 ** 31));
   t.diagnostic(`MERBRIDGE_SEED=${seed}`);
+  // Through Envoy: HAProxy 2.6 itself cuts about one in a thousand of such streams, in scope `off` as well.
   await withMesh(94, async (client, server, mesh) => {
     await startStreamServer(server, { mode: 'echo' });
     const { streams, bytes, bad } = await echoes(client, { host: server.address, port: STREAM_PORT, streams: 100, parallel: 8, seed });
@@ -75,5 +96,5 @@ test('100 streams of random sizes, there and back, with readers that stay away f
     assert.deepEqual(bad, [], `seed ${seed}`);
     assert.equal(streams, 100);
     assert.ok(redirectedBytes > 0n);
-  });
+  }, 'envoy');
 });

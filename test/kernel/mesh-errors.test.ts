@@ -133,7 +133,7 @@ describe('the environment', () => {
     assert.ok(gone.message.includes(bed.cgroupPath));
     const empty = startInChild({ through, cgroup: cgroup2Mount() });
     assert.equal(empty.code, 'ERR_BPF_NOT_A_CGROUP', empty.message);
-    assert.match(empty.hint ?? '', /none is mounted/);
+    assert.match(empty.hint ?? '', /no cgroup2 is mounted/);
     assert.match(readFileSync('/proc/mounts', 'utf8'), / cgroup2 /);
   });
 
@@ -312,7 +312,7 @@ describe('options that make no sense', () => {
     'an unknown option': [{ cgruop: '/x' }, TypeError, /unknown option 'cgruop'/],
     'no cgroup': [{ cgroup: undefined }, TypeError, /cgroup/],
     'an empty path': [{ cgroup: '' }, TypeError, /cgroup/],
-    'an unknown scope': [{ acceleration: 'all' }, TypeError, /'off', 'proxies' or 'full', not "all"/],
+    'an unknown scope': [{ acceleration: 'all' }, TypeError, /'off', 'proxies' or 'full', not 'all'/],
     'a scope that only pods have': [{ acceleration: 'inherit' }, TypeError, /'off', 'proxies' or 'full'/],
     'an unknown profile': [{ profile: 'istoi' }, TypeError, /no mesh profile named 'istoi'; there is istio/],
     'a profile by a name of Object': [{ profile: 'toString' }, TypeError, /no mesh profile/],

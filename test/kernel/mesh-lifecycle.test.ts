@@ -167,11 +167,18 @@ test('after SIGKILL nothing is attached, accelerated connections go on, and new 
   const sidecars = await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
   const { say, end } = await talk(client, server);
   for (const word of ['one', 'two']) assert.equal(await say(word), word);
+  // Redirected bytes are not in TCP_INFO: this tells which way a word went.
+  const bytesThroughStack = (): number => [...client.admin('ss', ['-tinH', 'state', 'established']).matchAll(/bytes_sent:(\d+)/g)]
+    .reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+  const before = bytesThroughStack();
+  assert.equal(await say('accelerated'), 'accelerated');
+  assert.equal(bytesThroughStack(), before);
 
   owner.kill('SIGKILL');
   assert.equal((await endOf(owner)).signal, 'SIGKILL');
   assert.deepEqual(attached(bed.cgroupPath), []);
   for (const word of ['three', 'four', 'x'.repeat(5000)]) assert.equal(await say(word), word);
+  assert.ok(bytesThroughStack() > before + 5000, 'the sockets went back to the stack by themselves: nobody guards them any more');
   await delay(300);
   assert.equal(await say('five'), 'five');
   await end();
