@@ -26,7 +26,7 @@ describe('options', () => {
     [{ cgruop: cgroup }, TypeError, /unknown option 'cgruop'/],
     [{ cgroup: '' }, TypeError, /cgroup/],
     [{ cgroup: 7 }, TypeError, /cgroup/],
-    [{ acceleration: 'FULL' }, TypeError, /"FULL"/],
+    [{ acceleration: 'FULL' }, TypeError, /'FULL'/],
     [{ acceleration: 'constructor' }, TypeError, /acceleration/],
     [{ acceleration: null }, TypeError, /acceleration/],
     [{ acceleration: 3 }, TypeError, /acceleration/],
