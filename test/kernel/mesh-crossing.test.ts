@@ -87,7 +87,7 @@ test('close in the middle of it waits until slow readers have what was redirecte
 test('100 streams of random sizes, there and back, with readers that stay away for a while: every byte', { timeout: 180_000 }, async t => {
   const seed = Number(process.env['MERBRIDGE_SEED'] ?? randomInt(2 ** 31));
   t.diagnostic(`MERBRIDGE_SEED=${seed}`);
-  // Through Envoy: HAProxy 2.6 itself cuts about one in a thousand of such streams, in scope `off` as well.
+  // Through Envoy: HAProxy 2.6 itself cuts about one in a thousand of such streams, under iptables as well.
   await withMesh(94, async (client, server, mesh) => {
     await startStreamServer(server, { mode: 'echo' });
     const { streams, bytes, bad } = await echoes(client, { host: server.address, port: STREAM_PORT, streams: 100, parallel: 8, seed });
