@@ -3,7 +3,7 @@ import { TypedEmitter } from 'tiny-typed-emitter';
 import { Cgroup, kernelVersion, OpenBpfObject, type BpfObject } from '../bpf';
 import { AlreadyAttachedError, ClosedError, NotSupportedError, VerifierError } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
-import { witness } from './backlog-probe';
+import { witness } from './witness';
 import { Drain } from './drain';
 import { bufferSizes } from './buffer-sizes';
 import { CounterReader, type MeshCounters } from './counters';

@@ -1,7 +1,7 @@
 import { BpfArrayMap, type BpfObject } from '../bpf';
 import { struct, u32, u64 } from '../codec';
 import { accelerationCodec, type Acceleration } from './acceleration';
-import type { Witness } from './backlog-probe';
+import type { Witness } from './witness';
 
 /** struct mb_settings of bpf/include/abi.h. */
 export const settingsCodec = struct({ acceleration: accelerationCodec, generation: u32, owner: u64, ownerCookie: u64 });

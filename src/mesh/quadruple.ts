@@ -21,22 +21,8 @@ export interface Quadruple {
   readonly netns?: bigint;
 }
 
-/** struct mb_endpoint of bpf/include/abi.h. */
-export const endpointCodec: Codec<Endpoint> = paddedEndpoint();
-
-function paddedEndpoint(): Codec<Endpoint> {
-  return {
-    size: 20,
-    encode(value, buffer, offset = 0) {
-      buffer.fill(0, offset, offset + 20);
-      ipAddress.encode(value.address, buffer, offset);
-      port.encode(value.port, buffer, offset + 16);
-    },
-    decode(buffer, offset = 0) {
-      return { address: ipAddress.decode(buffer, offset), port: port.decode(buffer, offset + 16) };
-    },
-  };
-}
+/** struct mb_endpoint of bpf/include/abi.h; its last two bytes are padding. */
+export const endpointCodec: Codec<Endpoint> = struct({ address: ipAddress, port });
 
 const layout = struct({ netns: u64, local: ipAddress, remote: ipAddress, localPort: port, remotePort: port, pad: u32 });
 
