@@ -7,6 +7,7 @@ export { hasEnvoy } from './envoy';
 export { type IstioRules, applyIstioRules, istioRules, removeIstioRules } from './istio-rules';
 export { type LoadOptions, type LoadResult, load } from './load';
 export { MODES, type Mode, SCOPES, enterMesh } from './modes';
+export { enterNaiveMesh } from './naive';
 export { type Sampling, machineMemory, memoryCost, sample, tcpMemory } from './memory';
 export type { Finished, Pod, SpawnOptions } from './pod';
 export { processRss, startTime } from './processes';
