@@ -1,4 +1,5 @@
 import type { BpfSockHashMap, MeshAccelerator, Quadruple } from 'merbridge';
+import { compile } from '../fixtures/compile';
 import type { Bed } from './bed';
 import { enterMesh } from './modes';
 
@@ -9,8 +10,7 @@ import { enterMesh } from './modes';
 export async function enterNaiveMesh(bed: Bed): Promise<MeshAccelerator> {
   const mesh = await enterMesh(bed, 'full');
   try {
-    // Here, so that a bed without this needs neither a built library nor a compiler.
-    const [{ OpenBpfObject }, { compile }] = await Promise.all([import('merbridge'), import('../fixtures/support')]);
+    const { OpenBpfObject } = await import('merbridge');
     const { map } = mesh.sockPairMap as unknown as { readonly map: BpfSockHashMap<Quadruple> };
     using open = OpenBpfObject.openFile(compile('naive'));
     open.map('sock_pair_map').maxEntries = map.maxEntries;
