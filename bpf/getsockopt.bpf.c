@@ -23,6 +23,21 @@ static __always_inline void mb_learn_process(struct bpf_sockopt *ctx, const stru
 	bpf_map_update_elem(&process_ip, &tgid, &process, BPF_ANY);
 }
 
+/* Whose destination was not found, the kernel may know: its own rules may have redirected that one. What it must not hear is that the sidecar
+ * itself was dialled, which is what connection tracking says of a redirection that it did not make: the sidecar would dial itself, again and
+ * again. */
+static __always_inline int mb_unknown_origin(struct bpf_sockopt *ctx)
+{
+	/* The port is at the same place in sockaddr_in and sockaddr_in6. */
+	struct sockaddr_in *answer = ctx->optval;
+	__u16 port;
+
+	if (ctx->retval || (void *)(answer + 1) > ctx->optval_end)
+		return MB_PROCEED;
+	port = bpf_ntohs(answer->sin_port);
+	return port == profile.inbound_port || port == profile.outbound_port ? MB_REFUSE : MB_PROCEED;
+}
+
 SEC("cgroup/getsockopt")
 int mb_getsockopt(struct bpf_sockopt *ctx)
 {
@@ -42,6 +57,8 @@ int mb_getsockopt(struct bpf_sockopt *ctx)
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
 	if (!origin || !origin->accepted)
 		return MB_PROCEED;
+	if (!origin->destination.port)
+		return mb_unknown_origin(ctx);
 	value = ctx->optval;
 	if (ctx->level == SOL_IP) {
 		struct sockaddr_in *in = value;

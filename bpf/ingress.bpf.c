@@ -10,20 +10,11 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
-#include "common.h"
+#include "psock.h"
 
 /* A sender whose segments are never acknowledged gives up after some minutes. A reader that has stalled for this long gets them all the
  * same: the connection lives, at the risk of one short read. */
 #define MB_MAX_HOLD_NS (5ull * 1000 * 1000 * 1000)
-
-static __always_inline bool mb_psock_is_empty(struct tcp_sock *receiver)
-{
-	/* The lowest bits of sk_user_data are flags (SK_USER_DATA_PTRMASK, include/net/sock.h). */
-	struct sk_psock *psock = (void *)((__u64)BPF_CORE_READ(receiver, inet_conn.icsk_inet.sk.sk_user_data) & ~7ull);
-	void *head = (void *)psock + bpf_core_field_offset(struct sk_psock, ingress_msg);
-
-	return !psock || BPF_CORE_READ(psock, ingress_msg.next) == head;
-}
 
 /* Does this segment carry anything that a reader would see? The end of the stream alone counts only behind unread stack data. */
 static __always_inline bool mb_is_visible(struct __sk_buff *skb, struct tcp_sock *receiver)

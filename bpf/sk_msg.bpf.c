@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* sk_msg: moves a message into the receiver's socket, if that keeps the order of the bytes and the bound on memory. */
+#include "psock.h"
 #include "scope.h"
 
 /* A sender that outran its reader keeps to the stack for this long: each change of path costs a retransmission (see ingress.bpf.c). */
@@ -18,26 +19,64 @@ static __always_inline bool mb_has_owner(const struct mb_settings *settings)
 	return state == BPF_TCP_ESTABLISHED && cookie == settings->owner_cookie;
 }
 
+/* A message that waits costs the kernel a struct sk_msg, whatever is in it: about 1 KiB, which nobody is charged for. So messages are bounded,
+ * too: backlog_limit is room for so many as if each had at least this many bytes. */
+#define MB_LEAST_MESSAGE 512
+
+/* Does more wait than may? A sockmap redirect has no flow control. Where the kernel charges what waits to the receiver (sk_rmem_alloc), bytes
+ * are exact, and no more messages wait than fit into them. Where it does not, all counts as unread until the receiver has read everything. */
+static __always_inline bool mb_is_over_limit(struct mb_peer *peer, struct tcp_sock *receiver, __u32 *bytes)
+{
+	struct mb_unread *unread = &peer->unread;
+	__u32 messages;
+	int charged = 0;
+
+	if (profile.charged) {
+		BPF_CORE_READ_INTO(&charged, receiver, inet_conn.icsk_inet.sk.sk_backlog.rmem_alloc.counter);
+		if (!charged)
+			unread->messages = 0;
+		*bytes = charged;
+		messages = unread->messages;
+		if (messages > profile.backlog_limit / MB_LEAST_MESSAGE && unread->smallest && *bytes / unread->smallest < messages)
+			messages = *bytes / unread->smallest;
+	} else {
+		if (unread->messages && mb_psock_is_empty(receiver)) {
+			unread->messages = 0;
+			unread->bytes = 0;
+		}
+		*bytes = unread->bytes;
+		messages = unread->messages;
+	}
+	return charged < 0 || *bytes > profile.backlog_limit || messages > profile.backlog_limit / MB_LEAST_MESSAGE;
+}
+
+static __always_inline void mb_account(struct mb_unread *unread, __u32 size)
+{
+	if (!unread->messages || size < unread->smallest)
+		unread->smallest = size;
+	unread->messages++;
+	unread->bytes += size;
+}
+
 /* The receiver drains what is queued on its psock before its TCP receive queue. So a message may overtake nothing: every byte that this
- * sender gave to the stack must have been read. And a sockmap redirect has no flow control: what the receiver has not read is charged
- * to its sk_rmem_alloc, and above the limit the stack, which has a window, takes over. Returns the counter of the reason, or
- * MB_COUNT_REDIRECTED. */
+ * sender gave to the stack must have been read. And above the limit the stack, which has a window, takes over. Returns the counter of the
+ * reason, or MB_COUNT_REDIRECTED. */
 static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, __u32 write_seq, const struct mb_settings *settings)
 {
 	struct tcp_sock *receiver = (struct tcp_sock *)peer->sock;
-	__u32 copied_seq = 0;
-	int charged = 0;
+	__u32 copied_seq = 0, bytes;
+	bool over_limit;
 	__u64 cookie = 0;
 
 	BPF_CORE_READ_INTO(&copied_seq, receiver, copied_seq);
-	BPF_CORE_READ_INTO(&charged, receiver, inet_conn.icsk_inet.sk.sk_backlog.rmem_alloc.counter);
+	over_limit = mb_is_over_limit(peer, receiver, &bytes);
 	/* Last: TCP sockets are SLAB_TYPESAFE_BY_RCU, so the memory is always a TCP socket, and the cookie tells whether still this one. */
 	BPF_CORE_READ_INTO(&cookie, receiver, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter);
 	if (cookie != peer->cookie)
-		return MB_COUNT_PASSED_NO_PEER;
+		return MB_COUNT_PASSED_PEER_GONE;
 	if (copied_seq != write_seq)
 		return MB_COUNT_PASSED_UNDRAINED;
-	if (charged < 0 || (__u32)charged > profile.backlog_limit) {
+	if (over_limit) {
 		peer->bulk_since = bpf_ktime_get_ns();
 		return MB_COUNT_PASSED_BACKLOG;
 	}
@@ -47,7 +86,7 @@ static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, __u32 write_s
 		peer->bulk_since = 0;
 	}
 	/* Without an owner it ends here, for each direction at the first moment when nothing redirected is unread. */
-	if (!charged && !mb_has_owner(settings))
+	if (!bytes && !mb_has_owner(settings))
 		return MB_COUNT_PASSED_SCOPE;
 	return MB_COUNT_REDIRECTED;
 }
@@ -82,12 +121,12 @@ int mb_redirect_msg(struct sk_msg_md *msg)
 	if (peer->generation != settings->generation) {
 		__u32 generation = settings->generation;
 
-		peer->allowed = mb_in_scope(settings, peer->pods, peer->hop);
+		peer->refusal = mb_refusal(settings, peer->pods, peer->hop);
 		peer->generation = generation;
 	}
 	sender = bpf_skc_to_tcp_sock(sk);
-	if (!peer->allowed)
-		verdict = MB_COUNT_PASSED_SCOPE;
+	if (peer->refusal != MB_COUNT_REDIRECTED)
+		verdict = peer->refusal;
 	else if (!sender || (!peer->sock && !mb_find_peer(peer)))
 		verdict = MB_COUNT_PASSED_NO_PEER;
 	else
@@ -96,10 +135,12 @@ int mb_redirect_msg(struct sk_msg_md *msg)
 		__u32 size = msg->size;
 
 		/* A failed look-up answers SK_DROP but changes nothing: the message takes the stack all the same. */
-		if (bpf_msg_redirect_hash(msg, &sock_pair_map, &peer->key, BPF_F_INGRESS) == SK_PASS)
+		if (bpf_msg_redirect_hash(msg, &sock_pair_map, &peer->key, BPF_F_INGRESS) == SK_PASS) {
+			mb_account(&peer->unread, size);
 			mb_count(MB_COUNT_REDIRECTED_BYTES, size);
-		else
-			verdict = MB_COUNT_PASSED_NO_PEER;
+		} else {
+			verdict = MB_COUNT_PASSED_PEER_GONE;
+		}
 	}
 	mb_count(verdict, 1);
 	return SK_PASS;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* sockops: hands the original destination to the accepting side, and puts both ends of an accelerated connection into the sockhash. */
-#include "address.h"
+#include "pod.h"
 #include "scope.h"
 
 /* asm-generic/socket.h; the same on every architecture that the objects serve. */
@@ -43,8 +43,9 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	peer->pods[1] = pods[1];
 	peer->hop = hop;
 	peer->generation = generation;
-	peer->allowed = 1;
+	peer->refusal = MB_COUNT_REDIRECTED;
 	peer->bulk_since = 0;
+	__builtin_memset(&peer->unread, 0, sizeof(peer->unread));
 	peer->held_since = 0;
 	if (bpf_sock_hash_update(ctx, &sock_pair_map, key, BPF_ANY)) {
 		bpf_sk_storage_delete(&socket_peer, sk);
@@ -93,13 +94,23 @@ static __always_inline void mb_on_active(struct bpf_sock_ops *ctx, struct bpf_so
 	mb_enter(ctx, sk, &key, NULL, origin->pods, origin->hop, settings->generation);
 }
 
+/* Did a connect hook of this node send this here? Then its destination was written down, under the source port that the socket has. Where
+ * netfilter has put another source port in the packet, because connection tracking remembers an older connection with that one, it is not
+ * found. */
+static __always_inline bool mb_came_redirected(const struct mb_quadruple *key, __u8 hop)
+{
+	if (hop == MB_HOP_OUTBOUND)
+		return mb_is_rotating_loopback(key->local.word[3]);
+	return key->remote.word[3] != key->local.word[3] && mb_enrolled(&key->remote);
+}
+
 /* The accepting side keeps what was dialled on its own socket: it can no longer be evicted, and the quadruple is free again. */
 static __always_inline void mb_take_origin(struct bpf_sock *sk, struct mb_quadruple *key, __u8 hop)
 {
 	struct mb_endpoint *destination = bpf_map_lookup_elem(&pair_original_dst, key);
 	struct mb_origin *origin;
 
-	if (!destination)
+	if (!destination && !mb_came_redirected(key, hop))
 		return;
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!origin) {
@@ -107,11 +118,15 @@ static __always_inline void mb_take_origin(struct bpf_sock *sk, struct mb_quadru
 		return;
 	}
 	__builtin_memset(origin, 0, sizeof(*origin));
-	origin->destination = *destination;
+	if (destination)
+		origin->destination = *destination;
+	else
+		mb_count(MB_COUNT_UNKNOWN_ORIGIN, 1);
 	origin->pods[0] = hop == MB_HOP_INBOUND ? key->local : key->remote;
 	origin->hop = hop;
 	origin->accepted = 1;
-	bpf_map_delete_elem(&pair_original_dst, key);
+	if (destination)
+		bpf_map_delete_elem(&pair_original_dst, key);
 }
 
 static __always_inline void mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_sock *sk)

@@ -78,6 +78,7 @@ struct mb_profile {
 	__u32 backlog_limit;  /* bytes charged to a receiver above which messages take the stack */
 	__u32 receive_buffer; /* SO_RCVBUF of an accelerated socket, which the kernel doubles; 0 = its buffers are left alone */
 	__u32 send_buffer;    /* SO_SNDBUF, likewise */
+	__u32 charged;        /* 1 if this kernel charges redirected bytes to their receiver; 0 = the programs keep the account */
 };
 
 /* Index of each element of mesh_counters. */
@@ -90,11 +91,14 @@ enum mb_counter {
 	MB_COUNT_SOCKET_ERROR, /* sockets that could not be put there (map full, MPTCP, an upper layer protocol) */
 	MB_COUNT_REDIRECTED,   /* messages moved from socket to socket */
 	MB_COUNT_REDIRECTED_BYTES,
-	MB_COUNT_PASSED_SCOPE,     /* messages left to the stack: acceleration is off here */
-	MB_COUNT_PASSED_NO_PEER,   /* ... the other end is not known or is gone */
+	MB_COUNT_PASSED_SCOPE, /* messages left to the stack: a pod's scope excludes this connection, or nobody owns the programs any more */
+	MB_COUNT_PASSED_NO_PEER,   /* ... the other end is not known, or not accelerated */
 	MB_COUNT_PASSED_UNDRAINED, /* ... the receiver has not yet read what went through the stack before */
 	MB_COUNT_PASSED_BACKLOG,   /* ... the receiver holds more than backlog_limit, or did so lately */
 	MB_COUNT_HELD,             /* segments held back until the receiver has read what was redirected before */
+	MB_COUNT_PASSED_SWITCH,    /* messages left to the stack: acceleration is off for all */
+	MB_COUNT_PASSED_PEER_GONE, /* ... the other end was closed */
+	MB_COUNT_UNKNOWN_ORIGIN,   /* connections of this node that a sidecar accepted, but whose destination was not found */
 	MB_COUNTERS,
 };
 
@@ -103,6 +107,6 @@ _Static_assert(sizeof(struct mb_endpoint) == 20, "mb_endpoint");
 _Static_assert(sizeof(struct mb_pod) == 8, "mb_pod");
 _Static_assert(sizeof(struct mb_process) == 24, "mb_process");
 _Static_assert(sizeof(struct mb_settings) == 24, "mb_settings");
-_Static_assert(sizeof(struct mb_profile) == 64, "mb_profile");
+_Static_assert(sizeof(struct mb_profile) == 68, "mb_profile");
 
 #endif

@@ -17,6 +17,17 @@ static __always_inline bool mb_is_loopback(__be32 ip)
 	return (ip & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
 }
 
+/* 127.128.0.0/9 at random: one fixed address would leave only one range of source ports, all in TIME_WAIT within a minute of load. */
+static __always_inline __be32 mb_rotating_loopback(void)
+{
+	return bpf_htonl(0x7f800000 | (bpf_get_prandom_u32() & 0x007fffff));
+}
+
+static __always_inline bool mb_is_rotating_loopback(__be32 ip)
+{
+	return (ip & bpf_htonl(0xff800000)) == bpf_htonl(0x7f800000);
+}
+
 /* A destination that never leaves the machine. 0.0.0.0 is what connect(2) takes for "this host". */
 static __always_inline bool mb_is_local_destination(__be32 ip, __be32 pod)
 {

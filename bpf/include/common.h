@@ -17,8 +17,9 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-/* Verdict of the cgroup hooks: 0 would fail the system call with EPERM, and no hook here ever wants that. */
+/* Verdicts of the cgroup hooks. MB_REFUSE fails the system call with EPERM. */
 #define MB_PROCEED 1
+#define MB_REFUSE 0
 
 /* Verdict of cgroup_skb/ingress: the segment is dropped before TCP sees it. */
 #define MB_DROP 0

@@ -53,12 +53,6 @@ static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __b
 	return MB_HOP_INBOUND;
 }
 
-/* 127.128.0.0/9 at random: one fixed address would leave only one range of source ports, all in TIME_WAIT within a minute of load. */
-static __always_inline __be32 mb_loopback(void)
-{
-	return bpf_htonl(0x7f800000 | (bpf_get_prandom_u32() & 0x007fffff));
-}
-
 /* The hop to a sidecar's own application keeps its destination, so it is remembered only if it will be accelerated. */
 static __always_inline bool mb_worth_remembering(__u8 hop, __be32 pod)
 {
@@ -110,7 +104,7 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 		mb_count(MB_COUNT_INBOUND, 1);
 		return hop;
 	}
-	to->ip = mb_loopback();
+	to->ip = mb_rotating_loopback();
 	to->port = bpf_htons(profile.outbound_port);
 	/* As under iptables the sidecar sees the pod's own address as its client. A source that the application chose stays. */
 	to->source = ctx->sk->src_ip4 || ctx->sk->src_port ? 0 : pod;

@@ -1,7 +1,7 @@
 import { BpfPerCpuArrayMap, type BpfObject } from '../bpf';
 import { u64 } from '../codec';
 
-/** What the programs counted since they were loaded, summed over all CPUs. */
+/** What the programs counted since they were loaded. */
 export interface MeshCounters {
   /** Connections sent to the outbound port of their own sidecar. */
   readonly outbound: bigint;
@@ -19,9 +19,9 @@ export interface MeshCounters {
   readonly redirectedMessages: bigint;
   /** Bytes in these messages. TCP_INFO and every tool that reads it do not see them. */
   readonly redirectedBytes: bigint;
-  /** Messages left to the TCP stack because acceleration is off there. */
+  /** Messages left to the TCP stack because a pod's scope excludes their connection, or because the process that attached it all is gone. */
   readonly passedScope: bigint;
-  /** Messages left to the TCP stack because the other end is not known yet, or gone. */
+  /** Messages left to the TCP stack because the other end is not known yet, or is not accelerated. */
   readonly passedNoPeer: bigint;
   /** Messages left to the TCP stack because the receiver has not yet read what went through the stack before. */
   readonly passedUndrained: bigint;
@@ -29,6 +29,15 @@ export interface MeshCounters {
   readonly passedBacklog: bigint;
   /** TCP segments held back until their receiver has read what was redirected before them; TCP sends them again. */
   readonly heldSegments: bigint;
+  /** Messages left to the TCP stack because acceleration is `'off'` for all. */
+  readonly passedSwitch: bigint;
+  /** Messages left to the TCP stack because the other end was closed. */
+  readonly passedPeerGone: bigint;
+  /**
+   * Connections of this node that a sidecar accepted, but whose destination was not found: on the way netfilter gave them another source
+   * port. The sidecar's SO_ORIGINAL_DST fails with EPERM, where it would hear that it was dialled itself.
+   */
+  readonly unknownOrigins: bigint;
 }
 
 /** enum mb_counter of bpf/include/abi.h, in its order. */
@@ -46,6 +55,9 @@ const names = [
   'passedUndrained',
   'passedBacklog',
   'heldSegments',
+  'passedSwitch',
+  'passedPeerGone',
+  'unknownOrigins',
 ] as const satisfies readonly (keyof MeshCounters)[];
 
 /**
@@ -60,8 +72,18 @@ export class CounterReader {
     this.#map = BpfPerCpuArrayMap.from(object.map('mesh_counters'), { value: u64 });
   }
 
+  /** Summed over all CPUs. */
   read(): MeshCounters {
-    const sum = (index: number): bigint => (this.#map.get(index) ?? []).reduce((total, n) => total + n, 0n);
-    return Object.fromEntries(names.map((name, index) => [name, sum(index)])) as unknown as MeshCounters;
+    return byName((index) => (this.#map.get(index) ?? []).reduce((total, n) => total + n, 0n));
   }
+
+  /** One for each possible CPU, by its number. */
+  readPerCpu(): MeshCounters[] {
+    const all = names.map((_, index) => this.#map.get(index) ?? []);
+    return (all[0] ?? []).map((_, cpu) => byName((index) => all[index]?.[cpu] ?? 0n));
+  }
+}
+
+function byName(value: (index: number) => bigint): MeshCounters {
+  return Object.fromEntries(names.map((name, index) => [name, value(index)])) as unknown as MeshCounters;
 }

@@ -2,7 +2,7 @@ export type { Acceleration, PodAcceleration } from './acceleration';
 export type { MeshCounters } from './counters';
 export { LocalPodIps, type Pod, type PodOptions } from './local-pod-ips';
 export { MeshAccelerator, type MeshEvents } from './mesh-accelerator';
-export type { MeshAcceleratorOptions } from './mesh-options';
+export type { BacklogAccount, MeshAcceleratorOptions } from './mesh-options';
 export { objectPath, type ObjectName } from './objects';
 export { PairOriginalDst } from './pair-original-dst';
 export { ProcessIp, type SidecarProcess } from './process-ip';

@@ -8,7 +8,7 @@ import { Drain } from './drain';
 import { bufferSizes } from './buffer-sizes';
 import { CounterReader, type MeshCounters } from './counters';
 import { LocalPodIps } from './local-pod-ips';
-import { resolveOptions, type MeshAcceleratorOptions, type ResolvedOptions } from './mesh-options';
+import { resolveOptions, type BacklogAccount, type MeshAcceleratorOptions, type ResolvedOptions } from './mesh-options';
 import { MeshSettings } from './mesh-settings';
 import { objectPath } from './objects';
 import { PairOriginalDst } from './pair-original-dst';
@@ -79,6 +79,8 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   readonly profile: MeshProfile;
   /** Path of the cgroup that the programs are attached to. */
   readonly cgroup: string;
+  /** Who keeps the account of what waits in accelerated sockets. */
+  readonly backlogAccount: BacklogAccount;
   /** What this kernel lacks, and what was switched off for it. */
   readonly warnings: readonly NotSupportedError[];
 
@@ -88,7 +90,6 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   readonly #settings: MeshSettings;
   readonly #counters: CounterReader;
   readonly #drain: Drain;
-  readonly #chargesReceiver: boolean;
   readonly #keepAlive: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
 
@@ -128,17 +129,16 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     super();
     const cgroup = foundation.use(Cgroup.open(options.cgroup));
     refuseSecond(cgroup, options.cgroup);
-    const object = foundation.use(load(options));
-    const warnings: NotSupportedError[] = [];
     const self = witness();
     foundation.use(self.pair);
-    if (options.acceleration !== 'off' && !self.chargesReceiver) warnings.push(unboundedBacklog());
-    this.#chargesReceiver = self.chargesReceiver;
+    this.backlogAccount = self.chargesReceiver && options.backlogAccount === 'auto' ? 'kernel' : 'programs';
+    const object = foundation.use(load(options, this.backlogAccount));
+    const warnings: NotSupportedError[] = [];
 
     this.cgroup = options.cgroup;
     this.profile = options.profile;
     this.warnings = warnings;
-    this.#settings = new MeshSettings(object, warnings.length > 0 ? 'off' : options.acceleration, self);
+    this.#settings = new MeshSettings(object, options.acceleration, self);
     this.#counters = new CounterReader(object);
     this.#drain = new Drain(object);
     this.pairOriginalDst = new PairOriginalDst(object);
@@ -173,25 +173,32 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   /**
    * Changes the scope; see the getter.
    *
-   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if this kernel cannot bound what waits in an accelerated socket
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   set acceleration(value: Acceleration) {
     assertAcceleration(value, 'acceleration');
     if (this.closed) throw new ClosedError('MeshAccelerator');
-    if (value !== 'off' && !this.#chargesReceiver) throw unboundedBacklog();
     const before = this.#settings.acceleration;
     this.#settings.acceleration = value;
     if (before !== value) this.emit('acceleration', value, before);
   }
 
   /**
-   * What the programs counted since they were loaded.
+   * What the programs counted since they were loaded, summed over all CPUs.
    *
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   counters(): MeshCounters {
     return this.#counters.read();
+  }
+
+  /**
+   * The same for each possible CPU, by its number.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   */
+  countersPerCpu(): MeshCounters[] {
+    return this.#counters.readPerCpu();
   }
 
   /** Lets the process end although the accelerator is not closed; the programs are detached then. Returns this. */
@@ -253,7 +260,7 @@ function refuseSecond(cgroup: Cgroup, path: string): void {
     });
 }
 
-function load(options: ResolvedOptions): BpfObject {
+function load(options: ResolvedOptions, account: BacklogAccount): BpfObject {
   using open = OpenBpfObject.openFile(objectPath('merbridge'));
   // A CPU takes free elements of an LRU map by the hundred: without room for all CPUs, fresh entries would be evicted.
   const pending = Math.max(16384, availableParallelism() * 1024);
@@ -262,7 +269,10 @@ function load(options: ResolvedOptions): BpfObject {
   open.map('sock_pair_map').maxEntries = options.maxSockets;
   open.map('pair_original_dst').maxEntries = pending;
   open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(options.maxSockets / 4));
-  open.variable('profile').set({ profile: options.profile, ...bufferSizes(options.backlogLimit) }, programSettingsCodec);
+  open.variable('profile').set(
+    { profile: options.profile, charged: account === 'kernel', ...bufferSizes(options.backlogLimit) },
+    programSettingsCodec,
+  );
   try {
     return open.load();
   } catch (error) {
@@ -274,13 +284,4 @@ function load(options: ResolvedOptions): BpfObject {
       });
     throw error;
   }
-}
-
-function unboundedBacklog(): NotSupportedError {
-  return new NotSupportedError('acceleration', {
-    minimumKernel: '6.13',
-    hint:
-      'this kernel does not charge redirected bytes to their receiver, so a stalled reader could take all memory; ' +
-      "acceleration is 'off', redirection works",
-  });
 }

@@ -22,10 +22,18 @@ export interface MeshAcceleratorOptions {
   /**
    * Bytes that may wait, unread, in one accelerated socket. A sender that outruns its reader by more goes back to the TCP stack, whose
    * window holds it back, for a second at least; that change of path costs a retransmission, so bursts below the limit should be the rule.
-   * 1 MiB to 1 GiB, default 2 MiB.
+   * 1 MiB to 1 GiB, default 2 MiB. Messages are bounded likewise, as if each had at least 512 bytes.
    */
   readonly backlogLimit?: number;
+  /** Who keeps the account of what waits. Default `'auto'`: the kernel where it does, which is tried at start; otherwise the programs. */
+  readonly backlogAccount?: 'auto' | 'programs';
 }
+
+/**
+ * Who keeps the account of the bytes that wait in an accelerated socket: the kernel, which charges them to the receiver since about Linux
+ * 6.13, or the programs, which know only when a reader has read everything, and so let a sender go back to the TCP stack earlier.
+ */
+export type BacklogAccount = 'kernel' | 'programs';
 
 /** Options with every default filled in. @internal */
 export interface ResolvedOptions {
@@ -36,6 +44,7 @@ export interface ResolvedOptions {
   readonly maxPods: number;
   readonly maxSockets: number;
   readonly backlogLimit: number;
+  readonly backlogAccount: 'auto' | 'programs';
 }
 
 const MiB = 1024 * 1024;
@@ -53,6 +62,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     maxPods = 16384,
     maxSockets = 65536,
     backlogLimit = 2 * MiB,
+    backlogAccount = 'auto',
     ...unknown
   } = options;
   const [extra] = Object.keys(unknown);
@@ -62,7 +72,9 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   assertRange('maxPods', maxPods, 1, 0x7fffffff);
   assertRange('maxSockets', maxSockets, 2, 0x7fffffff);
   assertRange('backlogLimit', backlogLimit, MiB, 1024 * MiB);
-  return { cgroup, profile: resolveProfile(profile), acceleration, pods, maxPods, maxSockets, backlogLimit };
+  if (backlogAccount !== 'auto' && backlogAccount !== 'programs')
+    throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${String(backlogAccount)}'`);
+  return { cgroup, profile: resolveProfile(profile), acceleration, pods, maxPods, maxSockets, backlogLimit, backlogAccount };
 }
 
 function assertRange(name: string, value: number, min: number, max: number): void {

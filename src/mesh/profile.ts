@@ -54,17 +54,20 @@ const layout = struct({
   backlogLimit: u32,
   receiveBuffer: u32,
   sendBuffer: u32,
+  charged: u32,
 });
 
 /** A profile with the bounds that the programs keep. */
 export interface ProgramSettings extends BufferSizes {
   readonly profile: MeshProfile;
+  /** Whether the kernel charges redirected bytes to their receiver; otherwise the programs keep the account. */
+  readonly charged: boolean;
 }
 
 /** struct mb_profile of bpf/include/abi.h, for writing only. */
 export const programSettingsCodec: Codec<ProgramSettings> = {
   size: layout.size,
-  encode({ profile, backlogLimit, receiveBuffer, sendBuffer }, buffer, offset = 0) {
+  encode({ profile, charged, backlogLimit, receiveBuffer, sendBuffer }, buffer, offset = 0) {
     const address = Buffer.alloc(ipAddress.size);
     ipAddress.encode(profile.passthroughAddress, address, 0);
     const { excludedInboundPorts: excluded } = profile;
@@ -81,6 +84,7 @@ export const programSettingsCodec: Codec<ProgramSettings> = {
         backlogLimit,
         receiveBuffer,
         sendBuffer,
+        charged: Number(charged),
       },
       buffer,
       offset,

@@ -13,12 +13,13 @@ describe('options', () => {
   it('have their defaults', () => {
     assert.deepEqual(resolveOptions({ cgroup }), {
       cgroup, profile: meshProfiles.istio, acceleration: 'proxies', pods: [], maxPods: 16384, maxSockets: 65536, backlogLimit: 2 * MiB,
+      backlogAccount: 'auto',
     });
     assert.equal(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }).maxPods, 16384);
   });
 
   it('are taken as they are', () => {
-    const given = { cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxSockets: 2, backlogLimit: 1024 * MiB } as const;
+    const given = { cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxSockets: 2, backlogLimit: 1024 * MiB, backlogAccount: 'programs' } as const;
     assert.deepEqual(resolveOptions(given), { ...given, profile: meshProfiles.istio });
   });
 
@@ -35,6 +36,7 @@ describe('options', () => {
     [{ maxPods: NaN }, RangeError, /maxPods/],
     [{ maxPods: 2 ** 31 }, RangeError, /maxPods/],
     [{ maxSockets: 1 }, RangeError, /maxSockets/],
+    [{ backlogAccount: 'kernel' }, TypeError, /backlogAccount/],
     [{ backlogLimit: MiB - 1 }, RangeError, /backlogLimit/],
     [{ backlogLimit: 1024 * MiB + 1 }, RangeError, /backlogLimit/],
     [{ profile: 'linkerd2' }, TypeError, /no mesh profile named 'linkerd2'/],
