@@ -25,6 +25,11 @@ export interface MeshAcceleratorOptions {
    * 1 MiB to 1 GiB, default 2 MiB.
    */
   readonly backlogLimit?: number;
+  /**
+   * Which known faults of kernels there shall be no warning of: all, or those with these numbers, such as `['CVE-2025-38154']`. For kernels
+   * whose distribution has the mends. Default false: none.
+   */
+  readonly ignoreAdvisories?: boolean | readonly string[];
 }
 
 /** Options with every default filled in. @internal */
@@ -36,6 +41,7 @@ export interface ResolvedOptions {
   readonly maxPods: number;
   readonly maxSockets: number;
   readonly backlogLimit: number;
+  readonly ignoreAdvisories: boolean | readonly string[];
 }
 
 const MiB = 1024 * 1024;
@@ -53,6 +59,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     maxPods = 16384,
     maxSockets = 65536,
     backlogLimit = 2 * MiB,
+    ignoreAdvisories = false,
     ...unknown
   } = options;
   const [extra] = Object.keys(unknown);
@@ -62,10 +69,20 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   assertRange('maxPods', maxPods, 1, 0x7fffffff);
   assertRange('maxSockets', maxSockets, 2, 0x7fffffff);
   assertRange('backlogLimit', backlogLimit, MiB, 1024 * MiB);
-  return { cgroup, profile: resolveProfile(profile), acceleration, pods, maxPods, maxSockets, backlogLimit };
+  assertAdvisories(ignoreAdvisories);
+  return { cgroup, profile: resolveProfile(profile), acceleration, pods, maxPods, maxSockets, backlogLimit, ignoreAdvisories };
 }
 
 function assertRange(name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max)
     throw new RangeError(`MeshAccelerator: ${name} must be an integer from ${min} to ${max}, not ${String(value)}`);
+}
+
+/** A mistyped number must not look like one that is ignored; one that is not known here may be known to another version. */
+function assertAdvisories(value: unknown): void {
+  if (typeof value === 'boolean') return;
+  if (!Array.isArray(value)) throw new TypeError('MeshAccelerator: ignoreAdvisories must be true, false, or a list of CVE numbers');
+  for (const id of value as readonly unknown[])
+    if (typeof id !== 'string' || !/^CVE-\d{4}-\d{4,}$/.test(id))
+      throw new TypeError(`MeshAccelerator: ignoreAdvisories: '${String(id)}' is not the number of a CVE`);
 }
