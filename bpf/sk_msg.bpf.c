@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* sk_msg: moves a message into the receiver's socket, if that keeps the order of the bytes and the bound on memory. */
+#include "memory.h"
 #include "scope.h"
 
 /* A sender that outran its reader keeps to the stack for this long: each change of path costs a retransmission (see ingress.bpf.c). */
@@ -22,7 +23,7 @@ static __always_inline bool mb_has_owner(const struct mb_settings *settings)
  * sender gave to the stack must have been read. And a sockmap redirect has no flow control: what the receiver has not read is charged
  * to its sk_rmem_alloc, and above the limit the stack, which has a window, takes over. Returns the counter of the reason, or
  * MB_COUNT_REDIRECTED. */
-static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, __u32 write_seq, const struct mb_settings *settings)
+static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, struct tcp_sock *sender, const struct mb_settings *settings)
 {
 	struct tcp_sock *receiver = (struct tcp_sock *)peer->sock;
 	__u32 copied_seq = 0;
@@ -35,9 +36,9 @@ static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, __u32 write_s
 	BPF_CORE_READ_INTO(&cookie, receiver, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter);
 	if (cookie != peer->cookie)
 		return MB_COUNT_PASSED_NO_PEER;
-	if (copied_seq != write_seq)
+	if (copied_seq != sender->write_seq)
 		return MB_COUNT_PASSED_UNDRAINED;
-	if (charged < 0 || (__u32)charged > profile.backlog_limit) {
+	if (charged < 0 || (__u32)charged > profile.backlog_limit || !mb_has_memory(sender, receiver)) {
 		peer->bulk_since = bpf_ktime_get_ns();
 		return MB_COUNT_PASSED_BACKLOG;
 	}
@@ -91,7 +92,7 @@ int mb_redirect_msg(struct sk_msg_md *msg)
 	else if (!sender || (!peer->sock && !mb_find_peer(peer)))
 		verdict = MB_COUNT_PASSED_NO_PEER;
 	else
-		verdict = mb_may_redirect(peer, sender->write_seq, settings);
+		verdict = mb_may_redirect(peer, sender, settings);
 	if (verdict == MB_COUNT_REDIRECTED) {
 		__u32 size = msg->size;
 

@@ -93,7 +93,7 @@ enum mb_counter {
 	MB_COUNT_PASSED_SCOPE,     /* messages left to the stack: acceleration is off here */
 	MB_COUNT_PASSED_NO_PEER,   /* ... the other end is not known or is gone */
 	MB_COUNT_PASSED_UNDRAINED, /* ... the receiver has not yet read what went through the stack before */
-	MB_COUNT_PASSED_BACKLOG,   /* ... the receiver holds more than backlog_limit, or did so lately */
+	MB_COUNT_PASSED_BACKLOG,   /* ... the receiver holds more than backlog_limit, or memory is short, or was so lately */
 	MB_COUNT_HELD,             /* segments held back until the receiver has read what was redirected before */
 	MB_COUNTERS,
 };
