@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* sk_msg: moves a message into the receiver's socket, if that keeps the order of the bytes and the bound on memory. */
+#include "memory.h"
 #include "psock.h"
 #include "scope.h"
 
@@ -61,7 +62,7 @@ static __always_inline void mb_account(struct mb_unread *unread, __u32 size)
 /* The receiver drains what is queued on its psock before its TCP receive queue. So a message may overtake nothing: every byte that this
  * sender gave to the stack must have been read. And above the limit the stack, which has a window, takes over. Returns the counter of the
  * reason, or MB_COUNT_REDIRECTED. */
-static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, __u32 write_seq, const struct mb_settings *settings)
+static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, struct tcp_sock *sender, const struct mb_settings *settings)
 {
 	struct tcp_sock *receiver = (struct tcp_sock *)peer->sock;
 	__u32 copied_seq = 0, bytes;
@@ -74,9 +75,9 @@ static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, __u32 write_s
 	BPF_CORE_READ_INTO(&cookie, receiver, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter);
 	if (cookie != peer->cookie)
 		return MB_COUNT_PASSED_PEER_GONE;
-	if (copied_seq != write_seq)
+	if (copied_seq != sender->write_seq)
 		return MB_COUNT_PASSED_UNDRAINED;
-	if (over_limit) {
+	if (over_limit || !mb_has_memory(sender, receiver)) {
 		peer->bulk_since = bpf_ktime_get_ns();
 		return MB_COUNT_PASSED_BACKLOG;
 	}
@@ -130,7 +131,7 @@ int mb_redirect_msg(struct sk_msg_md *msg)
 	else if (!sender || (!peer->sock && !mb_find_peer(peer)))
 		verdict = MB_COUNT_PASSED_NO_PEER;
 	else
-		verdict = mb_may_redirect(peer, sender->write_seq, settings);
+		verdict = mb_may_redirect(peer, sender, settings);
 	if (verdict == MB_COUNT_REDIRECTED) {
 		__u32 size = msg->size;
 

@@ -94,7 +94,7 @@ enum mb_counter {
 	MB_COUNT_PASSED_SCOPE, /* messages left to the stack: a pod's scope excludes this connection, or nobody owns the programs any more */
 	MB_COUNT_PASSED_NO_PEER,   /* ... the other end is not known, or not accelerated */
 	MB_COUNT_PASSED_UNDRAINED, /* ... the receiver has not yet read what went through the stack before */
-	MB_COUNT_PASSED_BACKLOG,   /* ... the receiver holds more than backlog_limit, or did so lately */
+	MB_COUNT_PASSED_BACKLOG,   /* ... the receiver holds more than backlog_limit, or memory is short, or was so lately */
 	MB_COUNT_HELD,             /* segments held back until the receiver has read what was redirected before */
 	MB_COUNT_PASSED_SWITCH,    /* messages left to the stack: acceleration is off for all */
 	MB_COUNT_PASSED_PEER_GONE, /* ... the other end was closed */

@@ -19,8 +19,26 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+struct proto {
+	unsigned long *memory_pressure;
+};
+
+struct page_counter {
+	struct {
+		__s64 counter;
+	} usage;
+	unsigned long max;
+	struct page_counter *parent;
+};
+
+struct mem_cgroup {
+	struct page_counter tcpmem;
+	_Bool tcpmem_active;
+};
+
 struct sock_common {
 	volatile unsigned char skc_state;
+	struct proto *skc_prot;
 	possible_net_t skc_net;
 	struct {
 		__s64 counter;
@@ -35,6 +53,7 @@ struct sock {
 		} rmem_alloc;
 	} sk_backlog;
 	void *sk_user_data;
+	struct mem_cgroup *sk_memcg;
 };
 
 struct sk_psock {

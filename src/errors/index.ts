@@ -1,6 +1,7 @@
 import type { BpfError } from './bpf-error';
 import type { ClosedError } from './closed-error';
 import type { InvalidAddressError } from './invalid-address-error';
+import type { KernelAdvisoryError } from './kernel-advisory-error';
 import type { LibraryLoadError } from './library-load-error';
 import type { IterationAbortedError, MapFullError, MapIncompatibleError } from './map-errors';
 import type { NotSupportedError } from './not-supported-error';
@@ -15,6 +16,7 @@ export { defineError } from './bpf-error';
 export { ClosedError } from './closed-error';
 export { Errno, errnoName, errnoNumber, errnoText } from './errno';
 export { InvalidAddressError } from './invalid-address-error';
+export { KernelAdvisoryError, type KernelAdvisory } from './kernel-advisory-error';
 export { LIBBPF_PACKAGES, LibraryLoadError, type LibraryLoadErrorOptions } from './library-load-error';
 export { IterationAbortedError, MapFullError, MapIncompatibleError, type MapDifference } from './map-errors';
 export { NotSupportedError, type NotSupportedErrorOptions } from './not-supported-error';
@@ -64,7 +66,8 @@ export type AnyBpfError =
   | NotACgroupError
   | AlreadyAttachedError
   | ObjectFileError
-  | InvalidAddressError;
+  | InvalidAddressError
+  | KernelAdvisoryError;
 
 /** All stable codes of {@link AnyBpfError}. */
 export type BpfErrorCode = AnyBpfError['code'];

@@ -25,7 +25,10 @@ export interface MeshCounters {
   readonly passedNoPeer: bigint;
   /** Messages left to the TCP stack because the receiver has not yet read what went through the stack before. */
   readonly passedUndrained: bigint;
-  /** Messages left to the TCP stack because the receiver holds more than the backlog limit, or did so within a second. */
+  /**
+   * Messages left to the TCP stack because the receiver holds more than the backlog limit, or memory for sockets is short, or was so
+   * within the last second.
+   */
   readonly passedBacklog: bigint;
   /** TCP segments held back until their receiver has read what was redirected before them; TCP sends them again. */
   readonly heldSegments: bigint;

@@ -1,7 +1,8 @@
 export type { Acceleration, PodAcceleration } from './acceleration';
 export type { MeshCounters } from './counters';
+export { kernelAdvisories } from './kernel-advisories';
 export { LocalPodIps, type Pod, type PodOptions } from './local-pod-ips';
-export { MeshAccelerator, type MeshEvents } from './mesh-accelerator';
+export { MeshAccelerator, type MeshEvents, type MeshWarning } from './mesh-accelerator';
 export type { BacklogAccount, MeshAcceleratorOptions } from './mesh-options';
 export { objectPath, type ObjectName } from './objects';
 export { PairOriginalDst } from './pair-original-dst';

@@ -1,12 +1,13 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, release, version } from 'node:os';
 import { TypedEmitter } from 'tiny-typed-emitter';
 import { Cgroup, kernelVersion, OpenBpfObject, type BpfObject } from '../bpf';
-import { AlreadyAttachedError, ClosedError, NotSupportedError, VerifierError } from '../errors';
+import { AlreadyAttachedError, ClosedError, KernelAdvisoryError, NotSupportedError, VerifierError } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import { witness } from './witness';
 import { Drain } from './drain';
 import { bufferSizes } from './buffer-sizes';
 import { CounterReader, type MeshCounters } from './counters';
+import { kernelAdvisories } from './kernel-advisories';
 import { LocalPodIps } from './local-pod-ips';
 import { resolveOptions, type BacklogAccount, type MeshAcceleratorOptions, type ResolvedOptions } from './mesh-options';
 import { MeshSettings } from './mesh-settings';
@@ -17,10 +18,16 @@ import { programSettingsCodec, type MeshProfile } from './profile';
 import { Resources } from './resources';
 import { SockPairMap } from './sock-pair-map';
 
+/** What is not as it should be: something that the kernel lacks and that is switched off, or known faults that it may have. */
+export type MeshWarning = KernelAdvisoryError;
+
 /** What an accelerator reports. */
 export interface MeshEvents {
-  /** Something the kernel lacks was switched off alone. The first ones come after the turn of the event loop that `start` resolves in. */
-  warning: (warning: NotSupportedError) => void;
+  /**
+   * Something the kernel lacks was switched off alone, or acceleration is on and the kernel may have known faults. The first ones come after
+   * the turn of the event loop that `start` resolves in.
+   */
+  warning: (warning: MeshWarning) => void;
   /** The scope was changed. */
   acceleration: (now: Acceleration, before: Acceleration) => void;
   /** Pods were enrolled or changed, or taken out. */
@@ -81,8 +88,6 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   readonly cgroup: string;
   /** Who keeps the account of what waits in accelerated sockets. */
   readonly backlogAccount: BacklogAccount;
-  /** What this kernel lacks, and what was switched off for it. */
-  readonly warnings: readonly NotSupportedError[];
 
   /** What must stay until accelerated sockets are drained, and what sends connections its way. */
   readonly #foundation: Resources;
@@ -90,6 +95,8 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   readonly #settings: MeshSettings;
   readonly #counters: CounterReader;
   readonly #drain: Drain;
+  readonly #ignoreAdvisories: boolean | readonly string[];
+  readonly #warnings: MeshWarning[] = [];
   readonly #keepAlive: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
 
@@ -133,11 +140,10 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     foundation.use(self.pair);
     this.backlogAccount = self.chargesReceiver && options.backlogAccount === 'auto' ? 'kernel' : 'programs';
     const object = foundation.use(load(options, this.backlogAccount));
-    const warnings: NotSupportedError[] = [];
+    this.#ignoreAdvisories = options.ignoreAdvisories;
 
     this.cgroup = options.cgroup;
     this.profile = options.profile;
-    this.warnings = warnings;
     this.#settings = new MeshSettings(object, options.acceleration, self);
     this.#counters = new CounterReader(object);
     this.#drain = new Drain(object);
@@ -154,7 +160,12 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     this.#hooks = hooks;
     // A server keeps its process alive, and so does this: its links end with the process.
     this.#keepAlive = setInterval(() => undefined, 0x7fffffff);
-    for (const warning of warnings) setImmediate(() => this.emit('warning', warning));
+    this.#warnOfAdvisories();
+  }
+
+  /** What there is to know of this kernel: its known faults, if acceleration was on at any time. */
+  get warnings(): readonly MeshWarning[] {
+    return this.#warnings;
   }
 
   /** Whether {@link close} was called. */
@@ -171,7 +182,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   }
 
   /**
-   * Changes the scope; see the getter.
+   * Changes the scope; see the getter. If this switches acceleration on for the first time, there may be a `warning` of the kernel's faults.
    *
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
@@ -181,6 +192,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     const before = this.#settings.acceleration;
     this.#settings.acceleration = value;
     if (before !== value) this.emit('acceleration', value, before);
+    this.#warnOfAdvisories();
   }
 
   /**
@@ -240,6 +252,19 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
       this.#foundation[Symbol.dispose]();
     }
     this.emit('close');
+  }
+
+  #warn(warning: MeshWarning): void {
+    this.#warnings.push(warning);
+    setImmediate(() => this.emit('warning', warning));
+  }
+
+  /** Once, and only for what is in use: redirection alone puts no socket into a sockmap. */
+  #warnOfAdvisories(): void {
+    const ignored = this.#ignoreAdvisories;
+    if (ignored === true || this.acceleration === 'off' || this.#warnings.some(warning => warning instanceof KernelAdvisoryError)) return;
+    const advisories = kernelAdvisories(release(), version()).filter(({ id }) => ignored === false || !ignored.includes(id));
+    if (advisories.length > 0) this.#warn(new KernelAdvisoryError(release(), advisories));
   }
 
   #podsChanged(added: readonly string[], deleted: readonly string[]): void {

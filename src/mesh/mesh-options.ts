@@ -27,6 +27,11 @@ export interface MeshAcceleratorOptions {
   readonly backlogLimit?: number;
   /** Who keeps the account of what waits. Default `'auto'`: the kernel where it does, which is tried at start; otherwise the programs. */
   readonly backlogAccount?: 'auto' | 'programs';
+  /**
+   * Which known faults of kernels there shall be no warning of: all, or those with these numbers, such as `['CVE-2025-38154']`. For kernels
+   * whose distribution has the mends. Default false: none.
+   */
+  readonly ignoreAdvisories?: boolean | readonly string[];
 }
 
 /**
@@ -45,6 +50,7 @@ export interface ResolvedOptions {
   readonly maxSockets: number;
   readonly backlogLimit: number;
   readonly backlogAccount: 'auto' | 'programs';
+  readonly ignoreAdvisories: boolean | readonly string[];
 }
 
 const MiB = 1024 * 1024;
@@ -63,6 +69,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     maxSockets = 65536,
     backlogLimit = 2 * MiB,
     backlogAccount = 'auto',
+    ignoreAdvisories = false,
     ...unknown
   } = options;
   const [extra] = Object.keys(unknown);
@@ -74,10 +81,30 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   assertRange('backlogLimit', backlogLimit, MiB, 1024 * MiB);
   if (backlogAccount !== 'auto' && backlogAccount !== 'programs')
     throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${String(backlogAccount)}'`);
-  return { cgroup, profile: resolveProfile(profile), acceleration, pods, maxPods, maxSockets, backlogLimit, backlogAccount };
+  assertAdvisories(ignoreAdvisories);
+  return {
+    cgroup,
+    profile: resolveProfile(profile),
+    acceleration,
+    pods,
+    maxPods,
+    maxSockets,
+    backlogLimit,
+    backlogAccount,
+    ignoreAdvisories,
+  };
 }
 
 function assertRange(name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max)
     throw new RangeError(`MeshAccelerator: ${name} must be an integer from ${min} to ${max}, not ${String(value)}`);
+}
+
+/** A mistyped number must not look like one that is ignored; one that is not known here may be known to another version. */
+function assertAdvisories(value: unknown): void {
+  if (typeof value === 'boolean') return;
+  if (!Array.isArray(value)) throw new TypeError('MeshAccelerator: ignoreAdvisories must be true, false, or a list of CVE numbers');
+  for (const id of value as readonly unknown[])
+    if (typeof id !== 'string' || !/^CVE-\d{4}-\d{4,}$/.test(id))
+      throw new TypeError(`MeshAccelerator: ignoreAdvisories: '${String(id)}' is not the number of a CVE`);
 }

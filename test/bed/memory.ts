@@ -14,10 +14,21 @@ export function tcpMemory(): number {
   return Number(match[1]) * 4096;
 }
 
+/** What samples of a quantity showed. */
+export interface Sampled {
+  readonly first: number;
+  readonly min: number;
+  readonly max: number;
+  readonly last: number;
+  readonly count: number;
+}
+
 /** Running samples of a quantity. */
 export interface Sampling {
+  /** Takes one more and returns what was seen so far. */
+  seen(): Sampled;
   /** Ends the sampling and returns what was seen. */
-  stop(): { readonly first: number; readonly min: number; readonly max: number; readonly last: number; readonly count: number };
+  stop(): Sampled;
 }
 
 /** Samples a quantity at an interval, the first time at once: `sample(machineMemory)`. */
@@ -31,11 +42,15 @@ export function sample(measure: () => number, everyMs = 20): Sampling {
     count++;
   };
   const timer = setInterval(take, everyMs);
+  const seen = (): Sampled => {
+    take();
+    return { first, min, max, last, count };
+  };
   return {
+    seen,
     stop() {
       clearInterval(timer);
-      take();
-      return { first, min, max, last, count };
+      return seen();
     },
   };
 }

@@ -8,44 +8,100 @@ import { APPLICATION_UID } from './web-server';
 
 const app = resolve(__dirname, 'apps', 'stall.py');
 
-/** What a reader that stalls did to its stream and to the machine. */
-export interface Stall {
-  /** What the reader got in the end: the number of bytes, and where the first wrong one is (-1: all are right). */
+/** Options of {@link startStall}. */
+export interface StallOptions {
+  /** What is sent on each connection. */
   readonly bytes: number;
-  readonly wrongAt: number;
-  readonly seconds: number;
-  /** How far the machine's memory rose above where it was when the connection stood, in bytes. */
+  /** How long the reader reads nothing, in seconds. */
+  readonly sleep: number;
+  /** How much of each stream it reads before (default 0). By then the buffers on the way have grown. */
+  readonly first?: number;
+  /** Default 1. */
+  readonly connections?: number;
+  readonly port?: number;
+}
+
+/** How one stream ended, as its sender saw it. */
+export type StallEnd =
+  /** What the reader got: the number of bytes, and where the first wrong one is (-1: all are right). */
+  | { readonly bytes: number; readonly wrongAt: number }
+  /** What the sender got instead of an answer: the error's name, or `end of stream`. */
+  | { readonly error: string; readonly sent: number };
+
+/** What readers that stall cost the machine, measured from the moment when their connections stood. */
+export interface StallCost {
+  /** How far the machine's memory rose, in bytes. */
   readonly memory: number;
   /** What all TCP sockets of the machine held at the worst moment, beyond what they held before, in bytes. */
   readonly tcpMemory: number;
 }
 
-/** Sends `bytes` from one pod to a reader in another that reads nothing for `sleep` seconds. */
-export async function stall(from: Pod, to: Pod, bytes: number, sleep: number, port = 9001): Promise<Stall> {
+/** Streams to a reader that stalls, on their way. */
+export interface StalledStreams extends AsyncDisposable {
+  /** What it cost so far. */
+  cost(): StallCost;
+  /** Ends the reader by SIGKILL. */
+  killReader(): Promise<void>;
+  /** Waits until every stream has ended, and returns how. */
+  ended(): Promise<StallEnd[]>;
+}
+
+/** Sends from one pod, on many connections at once, to a reader in another that stops reading. */
+export async function startStall(from: Pod, to: Pod, options: StallOptions): Promise<StalledStreams> {
+  const { bytes, sleep, first = 0, connections = 1, port = 9001 } = options;
   const server = await startService(to, {
-    name: `stall-${port}`, command: 'python3', args: [app, 'server', `${port}`, `${sleep}`], uid: APPLICATION_UID, ports: [port],
+    name: `stall-${port}`, command: 'python3', args: [app, 'server', `${port}`, `${first}`, `${sleep}`], uid: APPLICATION_UID, ports: [port],
   });
-  const client = from.spawn('python3', [app, 'client', to.address, `${port}`, `${bytes}`], {
+  const client = from.spawn('python3', [app, 'client', to.address, `${port}`, `${bytes}`, `${connections}`], {
     uid: APPLICATION_UID, stdio: ['pipe', 'pipe', 'inherit'],
   });
+  const clientExit = once(client, 'exit');
+  const stop = async (): Promise<void> => {
+    client.kill('SIGKILL');
+    await Promise.all([clientExit, server.stop()]);
+  };
   try {
     const lines = createInterface({ input: client.stdout! })[Symbol.asyncIterator]();
-    const ended = once(client, 'exit');
     if ((await lines.next()).value !== 'connected') throw new Error('stall.py did not connect');
     const memory = sample(machineMemory);
     const tcp = sample(tcpMemory);
-    const started = process.hrtime.bigint();
     client.stdin!.end('go\n');
-    const answer = await lines.next();
-    const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-    const { first, min } = memory.stop();
-    const held = tcp.stop();
-    await ended;
-    if (answer.done) throw new Error(`the stream died after ${seconds.toFixed(1)} s`);
-    const arrived = JSON.parse(answer.value) as { bytes: number; wrongAt: number };
-    return { ...arrived, seconds, memory: first - min, tcpMemory: held.max - held.first };
-  } finally {
-    client.kill('SIGKILL');
-    await server.stop();
+    return {
+      cost() {
+        const [machine, sockets] = [memory.seen(), tcp.seen()];
+        return { memory: machine.first - machine.min, tcpMemory: sockets.max - sockets.first };
+      },
+      killReader: () => server.stop('SIGKILL'),
+      async ended() {
+        const ends: StallEnd[] = [];
+        for await (const line of lines) ends.push(JSON.parse(line) as StallEnd);
+        return ends;
+      },
+      async [Symbol.asyncDispose]() {
+        memory.stop();
+        tcp.stop();
+        await stop();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
   }
+}
+
+/** What a reader that stalls for a while did to its stream and to the machine. */
+export interface Stall extends StallCost {
+  readonly bytes: number;
+  readonly wrongAt: number;
+  readonly seconds: number;
+}
+
+/** Sends `bytes` from one pod to a reader in another that reads nothing for `sleep` seconds. */
+export async function stall(from: Pod, to: Pod, bytes: number, sleep: number): Promise<Stall> {
+  await using stream = await startStall(from, to, { bytes, sleep });
+  const started = process.hrtime.bigint();
+  const [end] = await stream.ended();
+  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+  if (end === undefined || 'error' in end) throw new Error(`the stream died after ${seconds.toFixed(1)} s: ${end?.error ?? 'no word of it'}`);
+  return { ...end, seconds, ...stream.cost() };
 }

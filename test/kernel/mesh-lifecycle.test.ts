@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
@@ -11,6 +11,7 @@ import {
   Bed, STREAM_PORT, WEB_PORT, applyIstioRules, enterMesh, load, originalDestinations, request, startSidecar, startStreamServer,
   startWebServer, stream, type Pod,
 } from '../bed';
+import { held } from '../fixtures/held';
 
 const ROOT = join(__dirname, '..', '..');
 const HOOKS: readonly AttachTypeName[] = [
@@ -21,18 +22,6 @@ const delay = (milliseconds: number): Promise<void> => new Promise(resolve => se
 function attached(path: string): string[] {
   using cgroup = Cgroup.open(path);
   return HOOKS.flatMap(attachType => cgroup.programs({ attachType }).map(({ name }) => name));
-}
-
-/** Kernel-wide ids of what this process holds by file descriptor. */
-function held(kind: 'prog_id' | 'map_id'): number[] {
-  return readdirSync('/proc/self/fdinfo').flatMap(fd => {
-    try {
-      const id = new RegExp(`^${kind}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
-      return id === undefined ? [] : [Number(id)];
-    } catch {
-      return []; // it was the descriptor of the directory
-    }
-  });
 }
 
 /** Those of the ids that still exist. Other accelerators may live on this machine, so a count would say nothing. */

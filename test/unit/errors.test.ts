@@ -8,6 +8,7 @@ import {
   ClosedError,
   InvalidAddressError,
   IterationAbortedError,
+  KernelAdvisoryError,
   LibraryLoadError,
   MapFullError,
   MapIncompatibleError,
@@ -33,6 +34,7 @@ const all: Array<[BpfError, string, string]> = [
   [new NotACgroupError('/tmp', 'no'), 'NotACgroupError', 'ERR_BPF_NOT_A_CGROUP'],
   [new AlreadyAttachedError('cgroup /x', [{ id: 7, name: 'cil_sock4' }]), 'AlreadyAttachedError', 'ERR_BPF_ALREADY_ATTACHED'],
   [new ObjectFileError('x.o', 'the file is empty'), 'ObjectFileError', 'ERR_BPF_OBJECT_FILE'],
+  [new KernelAdvisoryError('6.14.1', [{ id: 'CVE-2025-38154', summary: 'x', fixedIn: '6.15.3', certain: true }]), 'KernelAdvisoryError', 'ERR_BPF_KERNEL_ADVISORY'],
   [new InvalidAddressError('10.0.0', 'hint'), 'InvalidAddressError', 'ERR_BPF_INVALID_ADDRESS'],
 ];
 

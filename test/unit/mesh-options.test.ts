@@ -13,13 +13,16 @@ describe('options', () => {
   it('have their defaults', () => {
     assert.deepEqual(resolveOptions({ cgroup }), {
       cgroup, profile: meshProfiles.istio, acceleration: 'proxies', pods: [], maxPods: 16384, maxSockets: 65536, backlogLimit: 2 * MiB,
-      backlogAccount: 'auto',
+      backlogAccount: 'auto', ignoreAdvisories: false,
     });
     assert.equal(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }).maxPods, 16384);
   });
 
   it('are taken as they are', () => {
-    const given = { cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxSockets: 2, backlogLimit: 1024 * MiB, backlogAccount: 'programs' } as const;
+    const given = {
+      cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxSockets: 2, backlogLimit: 1024 * MiB, backlogAccount: 'programs',
+      ignoreAdvisories: ['CVE-2025-38154'],
+    } as const;
     assert.deepEqual(resolveOptions(given), { ...given, profile: meshProfiles.istio });
   });
 
@@ -39,6 +42,9 @@ describe('options', () => {
     [{ backlogAccount: 'kernel' }, TypeError, /backlogAccount/],
     [{ backlogLimit: MiB - 1 }, RangeError, /backlogLimit/],
     [{ backlogLimit: 1024 * MiB + 1 }, RangeError, /backlogLimit/],
+    [{ ignoreAdvisories: 'CVE-2025-38154' }, TypeError, /ignoreAdvisories/],
+    [{ ignoreAdvisories: ['CVE-2025'] }, TypeError, /'CVE-2025' is not/],
+    [{ ignoreAdvisories: [38154] }, TypeError, /'38154' is not/],
     [{ profile: 'linkerd2' }, TypeError, /no mesh profile named 'linkerd2'/],
     [{ profile: '__proto__' }, TypeError, /no mesh profile/],
   ];

@@ -1,0 +1,163 @@
+/** Readers that stop: what they cost the kernel, that their streams stay whole, and that everything goes with them when they die. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test, type TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import type { Acceleration, MeshAccelerator } from 'merbridge';
+import {
+  Bed, SCOPES, WEB_PORT, enterMesh, load, startSidecar, startStall, startWebServer, tcpMemory, type LoadResult, type Pod, type StallEnd,
+  type StalledStreams,
+} from '../bed';
+import { held } from '../fixtures/held';
+
+const CONNECTIONS = 8;
+/** A stream is longer than all that may be kept of it, by far: what a sockmap without a bound keeps is all of it. */
+const BYTES = 64e6;
+
+/** The kernel's default up to Linux 6.16 and that of every release. (Since 6.17 a socket may receive up to 32 MiB.) */
+const TCP_RMEM = '4096 131072 6291456';
+const TCP_WMEM = '4096 16384 4194304';
+/** What TCP itself lets the two ends of a connection keep. Those out of scope are plain TCP: no less, also under iptables. */
+const PLAIN = 6291456 + 4194304;
+/** What the ends of an accelerated connection may keep. */
+const ACCELERATED = 16e6 / 3;
+/** A stream through the mesh is three connections; 16 MB for all of them where each is accelerated. */
+const LIMIT: Readonly<Record<Acceleration, number>> = {
+  off: 3 * PLAIN, proxies: 2 * PLAIN + ACCELERATED, full: 3 * ACCELERATED,
+};
+/** Each CPU keeps up to a MiB of TCP's memory in advance, and gives back as late: so far off a sample may be. */
+const RESERVE = 8e6;
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+async function sidecars(mode: 'http' | 'tcp', pods: readonly Pod[]): Promise<void> {
+  for (const pod of pods) {
+    pod.admin('sh', ['-c', `echo '${TCP_RMEM}' > /proc/sys/net/ipv4/tcp_rmem; echo '${TCP_WMEM}' > /proc/sys/net/ipv4/tcp_wmem`]);
+    await startSidecar(pod, { kind: 'haproxy', mode, log: false });
+  }
+}
+
+/** Sockets of a pod that hold a connection, dying ones too. TIME-WAIT holds none. */
+function connections(pod: Pod): string[] {
+  const sockets = pod.admin('ss', ['-tanH', 'state', 'all', 'exclude', 'listening', 'exclude', 'time-wait']);
+  return sockets.split('\n').filter(Boolean);
+}
+
+/** Keys of `peer_introductions`, byte by byte: of ends that told of themselves and were not asked. */
+function introductions(): number[][] {
+  const own = new Set(held('map_id'));
+  const maps = JSON.parse(execFileSync('bpftool', ['-j', 'map', 'list'], { encoding: 'utf8' })) as { id: number; name?: string }[];
+  const map = maps.find(({ id, name }) => own.has(id) && name?.startsWith('peer_introd'));
+  assert.ok(map, 'the map is there');
+  const dump = execFileSync('bpftool', ['-j', 'map', 'dump', 'id', `${map.id}`], { encoding: 'utf8' });
+  return (JSON.parse(dump) as { key: string[] }[]).map(({ key }) => key.map(Number));
+}
+
+/** What is left of connections of these pods; waits for nothing to be. */
+async function remains(mesh: MeshAccelerator, pods: readonly Pod[], tcpMemoryBefore: number): Promise<object> {
+  const addresses = pods.map(pod => pod.address);
+  for (let attempt = 0; ; attempt++) {
+    const left = {
+      connections: pods.flatMap(connections).length,
+      accelerated: [...mesh.sockPairMap.entries()].filter(([{ local, remote }]) =>
+        addresses.includes(local.address) || addresses.includes(remote.address)).length,
+      introductions: introductions().map(key => key.join('.')).filter(key => addresses.some(address => key.includes(`.${address}.`))).length,
+      tcpMemory: Math.max(0, tcpMemory() - tcpMemoryBefore - RESERVE),
+    };
+    if (attempt > 150 || Object.values(left).every(value => value === 0)) return left;
+    await setTimeout(100);
+  }
+}
+
+const NOTHING = { connections: 0, accelerated: 0, introductions: 0, tcpMemory: 0 };
+
+/** Half of the readers stop at once, half when the buffers on the way have grown. */
+class Stalled implements AsyncDisposable {
+  static async start(from: Pod, to: Pod, sleep: number): Promise<Stalled> {
+    const options = { bytes: BYTES, sleep, connections: CONNECTIONS / 2 };
+    const atOnce = await startStall(from, to, options);
+    return new Stalled([atOnce, await startStall(from, to, { ...options, first: BYTES / 4, port: 9002 })]);
+  }
+
+  private constructor(private readonly halves: readonly StalledStreams[]) {}
+
+  /** Takes the machine's costs from the first half: it has measured from the beginning. */
+  perStream(t: TestContext, what: string): number {
+    const { memory, tcpMemory } = this.halves[0]!.cost();
+    t.diagnostic(`${what}: for each stream TCP + ${megabytes(tcpMemory / CONNECTIONS)}, machine + ${megabytes(memory / CONNECTIONS)}`);
+    return tcpMemory / CONNECTIONS;
+  }
+
+  async killReaders(): Promise<void> {
+    await Promise.all(this.halves.map(half => half.killReader()));
+  }
+
+  async ended(): Promise<StallEnd[]> {
+    return (await Promise.all(this.halves.map(half => half.ended()))).flat();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.halves.map(half => half[Symbol.asyncDispose]()));
+  }
+}
+
+for (const scope of SCOPES) {
+  test(`haproxy, ${scope}: ${CONNECTIONS} readers that stop for 4 s cost a bounded amount, and the streams are whole`, { timeout: 120_000 }, async t => {
+    using bed = Bed.create({ subnet: 61 });
+    const [client, server] = [bed.pod('client'), bed.pod('server')];
+    await using mesh = await enterMesh(bed, scope);
+    await sidecars('tcp', bed.pods);
+    const before = tcpMemory();
+    {
+      await using streams = await Stalled.start(client, server, 4);
+      const ends = await streams.ended();
+      const held = streams.perStream(t, `${scope}, 4 s`);
+      assert.deepEqual(ends, Array.from({ length: CONNECTIONS }, () => ({ bytes: BYTES, wrongAt: -1 })));
+      assert.ok(held <= LIMIT[scope], `TCP held ${megabytes(held)} for each stream`);
+      assert.equal(mesh.counters().redirectedBytes > 0n, scope !== 'off');
+    }
+    assert.deepEqual(await remains(mesh, bed.pods, before), NOTHING);
+  });
+
+  test(`haproxy, ${scope}: readers that stop for ever cost a bounded amount, slow down nobody, and take their streams along when killed`, {
+    timeout: 120_000,
+  }, async t => {
+    using bed = Bed.create({ subnet: 62 });
+    const [client, server] = [bed.pod('client'), bed.pod('server')];
+    const [neighbour, web] = [bed.pod('neighbour'), bed.pod('web')];
+    await using mesh = await enterMesh(bed, scope);
+    await sidecars('tcp', [client, server]);
+    await sidecars('http', [neighbour, web]);
+    await startWebServer(web);
+    const url = `http://${web.address}:${WEB_PORT}/`;
+    const requests = (): Promise<LoadResult> => load(neighbour, { url, connections: 8, seconds: 2 });
+
+    const usual = await requests();
+    const before = tcpMemory();
+    let meanwhile: LoadResult;
+    {
+      await using streams = await Stalled.start(client, server, 3600);
+      await setTimeout(2000); // until all buffers are full
+      meanwhile = await requests();
+      const held = streams.perStream(t, `${scope}, for ever`);
+      assert.ok(held <= LIMIT[scope], `TCP held ${megabytes(held)} for each stream`);
+
+      const killed = performance.now();
+      await streams.killReaders();
+      const ends = await Promise.race([streams.ended(), setTimeout(30_000, 'no end within 30 s', { ref: false })]);
+      t.diagnostic(`${scope}, for ever: the senders knew ${((performance.now() - killed) / 1000).toFixed(1)} s after the reader's end`);
+      assert.ok(Array.isArray(ends), ends as string);
+      assert.equal(ends.length, CONNECTIONS);
+      for (const end of ends) assert.ok('error' in end, JSON.stringify(end));
+      assert.deepEqual(await remains(mesh, [client, server], before), NOTHING);
+    }
+    const after = await requests();
+    const rate = ({ qps }: LoadResult): string => `${Math.round(qps)}/s`;
+    t.diagnostic(
+      `${scope}: neighbours' requests ${rate(usual)} before, ${rate(meanwhile)} meanwhile, ${rate(after)} after: ` +
+      `x ${(2 * meanwhile.qps / (usual.qps + after.qps)).toFixed(2)}`,
+    );
+    assert.equal(meanwhile.errors, 0);
+    assert.ok(meanwhile.qps > 0.2 * Math.min(usual.qps, after.qps), 'they go on');
+  });
+}
