@@ -1,6 +1,6 @@
 import { MODES, enterMesh, load, startSidecar, type LoadResult, type Mode, type Pod } from '../test/bed';
-import { compare, describe, type Compared, type Enter } from './comparison';
-import { readOptions, type Options } from './options';
+import { compare, speedRows, type Compared, type Enter } from './comparison';
+import { readOptions } from './options';
 import { programTable } from './program-table';
 import { table } from './table';
 import type { TwoPods } from './two-pods';
@@ -31,7 +31,7 @@ export async function connections(args: readonly string[]): Promise<void> {
     },
     load: (pods, seconds) => loadCounted(pods, options.connections[0] ?? 1, seconds),
   });
-  report(compared, options);
+  report(compared);
 }
 
 /** Loads, and holds that each request made one connection of the client and one between the sidecars. */
@@ -62,13 +62,8 @@ function translated(pod: Pod, chain: string): number {
   return Number(rule.exec(pod.admin('iptables-save', ['-c', '-t', 'nat']))?.[1] ?? NaN);
 }
 
-function report(compared: Compared<Mode>, options: Options): void {
-  console.log(`\n${table([
-    ['', ...MODES],
-    [`connections/s, median of ${options.rounds}`, ...MODES.map(mode => String(Math.round(compared.modes[mode].median)))],
-    ['× iptables', ...MODES.map(mode => describe(compared.ratios[mode]))],
-    ['requests without an answer', ...MODES.map(mode => String(compared.errors[mode]))],
-  ])}\n\n${programTable('connection', compared.counted)}\n`);
+function report(compared: Compared<Mode>): void {
+  console.log(`\n${table(speedRows('connection', compared, 'iptables'))}\n\n${programTable('connection', compared.counted)}\n`);
   const lost = MODES.filter(mode => compared.errors[mode] > 0);
   if (lost.length > 0) throw new Error(`requests were not answered under ${lost.join(', ')}`);
 }

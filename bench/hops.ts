@@ -1,6 +1,6 @@
 import { enterMesh, enterNaiveMesh, load, ratio, startSidecar, type Mode } from '../test/bed';
-import { compare, describe, type Compared, type Enter } from './comparison';
-import { readOptions, type Options } from './options';
+import { compare, describe, speedRows, type Compared, type Enter } from './comparison';
+import { readOptions } from './options';
 import { nanosecondsPerRun, programTable } from './program-table';
 import { table } from './table';
 
@@ -30,19 +30,16 @@ export async function hops(args: readonly string[]): Promise<void> {
       },
       load: ({ client, url }, seconds) => load(client, { url, connections, seconds }),
     });
-    report(compared, options);
+    report(compared);
   }
 }
 
-function report(compared: Compared<HopMode>, options: Options): void {
+function report(compared: Compared<HopMode>): void {
   const names = Object.keys(modes) as HopMode[];
   const { naive, full } = compared.counted;
   console.log(`\n${table([
-    ['', ...names],
-    [`requests/s, median of ${options.rounds}`, ...names.map(mode => String(Math.round(compared.modes[mode].median)))],
-    ['× iptables', ...names.map(mode => describe(compared.ratios[mode]))],
-    ['× naive', ...names.map(mode => describe(ratio(compared.modes[mode].values, compared.modes.naive.values)))],
-    ['requests without an answer', ...names.map(mode => String(compared.errors[mode]))],
+    ...speedRows('request', compared, 'iptables'),
+    ['requests/s × naive', ...names.map(mode => describe(ratio(compared.modes[mode].values, compared.modes.naive.values)))],
   ])}\n\n${programTable('request', compared.counted)}\n`);
   const message = ratio(
     full.map(round => nanosecondsPerRun(round, 'mb_redirect_msg')), naive.map(round => nanosecondsPerRun(round, 'naive_msg')));

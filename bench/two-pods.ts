@@ -3,6 +3,7 @@ import { Bed, startWebServer, WEB_PORT, type Pod } from '../test/bed';
 
 /** A client and a web server, each in a pod of one mesh. Their sidecars are to be started. */
 export interface TwoPods {
+  readonly bed: Bed;
   readonly client: Pod;
   readonly server: Pod;
   /** Undefined under iptables. */
@@ -36,7 +37,7 @@ export async function inTwoPods<T>(
     await using mesh = await enter(bed);
     await startWebServer(server, { bodyBytes: body });
     const dialled = `${server.address}:${WEB_PORT}`;
-    result = await run({ client, server, mesh, dialled, url: `http://${dialled}/` });
+    result = await run({ bed, client, server, mesh, dialled, url: `http://${dialled}/` });
   } catch (error) {
     bed.close();
     throw error;
