@@ -12,10 +12,9 @@ export interface Counted {
 /** Rarer programs do not matter for the sum, and theirs are too few runs for a mean. */
 const MIN_RUNS_PER_UNIT = 0.01;
 
-/** Nanoseconds for one run of a program, the mean over all of its runs. NaN if there was none. */
+/** Nanoseconds for one run of a program. NaN if there was none. */
 export function nanosecondsPerRun({ runs }: Counted, program: string): number {
-  const { runs: count, nanoseconds } = runs.get(program) ?? { runs: 0n, nanoseconds: 0n };
-  return Number(nanoseconds) / Number(count);
+  return runs.get(program)?.nanoseconds ?? NaN;
 }
 
 /**
@@ -27,22 +26,18 @@ export function nanosecondsPerRun({ runs }: Counted, program: string): number {
 export function programTable(unit: string, modes: Readonly<Record<string, readonly Counted[]>>): string {
   const names = new Set(Object.values(modes).flatMap(rounds => rounds.flatMap(({ runs }) => [...runs.keys()])));
   const cell = (rounds: readonly Counted[], name: string): string => {
-    const often = median(rounds.map(({ runs, units }) => Number(runs.get(name)?.runs ?? 0n) / units));
+    const often = median(rounds.map(({ runs, units }) => (runs.get(name)?.count ?? 0) / units));
     if (often < MIN_RUNS_PER_UNIT) return '-';
-    return `${nanoseconds(median(rounds.map(round => nanosecondsPerRun(round, name))))} × ${often.toFixed(2)}`;
+    return `${median(rounds.map(round => nanosecondsPerRun(round, name))).toFixed(0)} × ${often.toFixed(2)}`;
   };
   const rows = [...names].sort().map(name => [name, ...Object.values(modes).map(rounds => cell(rounds, name))]);
   return table([
     [`ns for a run × runs for a ${unit}`, ...Object.keys(modes)],
     ...rows.filter(([, ...cells]) => cells.some(each => each !== '-')),
-    [`all programs, ns for a ${unit}`, ...Object.values(modes).map(rounds => nanoseconds(median(rounds.map(total))))],
+    [`all programs, ns for a ${unit}`, ...Object.values(modes).map(rounds => median(rounds.map(total)).toFixed(0))],
   ]);
 }
 
 function total({ runs, units }: Counted): number {
-  return [...runs.values()].reduce((sum, each) => sum + Number(each.nanoseconds), 0) / units;
-}
-
-function nanoseconds(value: number): string {
-  return value.toFixed(0);
+  return [...runs.values()].reduce((sum, { count, nanoseconds }) => sum + count * nanoseconds, 0) / units;
 }
