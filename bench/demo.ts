@@ -5,13 +5,15 @@
  * nothing is left. Speed is shown, not judged: machines differ.
  */
 import { Bed, MODES, interleave, median, type Mode, type Spread } from '../test/bed';
-import { demoOptions, usage, type DemoOptions } from './demo-options';
 import { meshRound, type RoundResult } from './mesh-round';
+import { readOptions, type Options } from './options';
 import { table } from './table';
 
+const defaults = { sidecar: 'haproxy', rounds: '5', seconds: '3', connections: '16', body: '8192' };
+
 async function main(): Promise<void> {
-  const options = demoOptions(process.argv.slice(2));
-  if (options === 'help') return console.log(usage);
+  const options = readOptions('npm run demo --', defaults, process.argv.slice(2));
+  if (!options) return;
   const swept = Bed.sweep();
   if (swept.length > 0) console.log(`An earlier run was killed; removed what it left:\n${list(swept)}\n`);
 
@@ -41,7 +43,7 @@ function describeFirst({ first }: RoundResult): string {
 }
 
 function summary(
-  results: ReadonlyMap<Mode, readonly RoundResult[]>, ratios: Readonly<Record<Mode, Spread>>, options: DemoOptions,
+  results: ReadonlyMap<Mode, readonly RoundResult[]>, ratios: Readonly<Record<Mode, Spread>>, options: Options,
 ): string {
   const each = (cell: (rounds: readonly RoundResult[], mode: Mode) => string): string[] =>
     MODES.map(mode => cell(results.get(mode) ?? [], mode));
@@ -55,7 +57,7 @@ function summary(
     ['  its sidecar was told', ...each(rounds => rounds[0]?.outbound || '-')],
     ['  the other sidecar too', ...each(rounds => rounds[0]?.inbound || '-')],
     ['requests answered', ...each(rounds => answered(rounds))],
-    [`requests/s, ${options.connections} connections, ${options.body} bytes`, ...each(rounds => String(Math.round(mid(rounds, r => r.load.qps))))],
+    [`requests/s, ${options.connections[0]} connections, ${options.body} bytes`, ...each(rounds => String(Math.round(mid(rounds, r => r.load.qps))))],
     ['  × iptables, median', ...each((_, mode) => ratios[mode].median.toFixed(2))],
     ['  lowest to highest', ...each((_, mode) => `${ratios[mode].min.toFixed(2)}–${ratios[mode].max.toFixed(2)}`)],
     ['p50 in ms, median', ...each(rounds => mid(rounds, r => r.load.p50).toFixed(2))],

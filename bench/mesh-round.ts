@@ -1,7 +1,8 @@
 import {
-  Bed, enterMesh, firstRequest, load, originalDestinations, startSidecar, startWebServer, WEB_PORT, type LoadResult, type Mode, type RequestResult,
+  enterMesh, firstRequest, load, originalDestinations, startSidecar, type LoadResult, type Mode, type RequestResult,
 } from '../test/bed';
-import type { DemoOptions } from './demo-options';
+import type { Options } from './options';
+import { inTwoPods } from './two-pods';
 
 /** What one fresh mesh did. */
 export interface RoundResult {
@@ -23,31 +24,19 @@ export interface RoundResult {
  * The first request comes right after the sidecars listen, through nothing that was warmed up. The sidecars log it, so what they saw as
  * its original destination can be shown; then they are started anew without a log, which would be the bottleneck of the load.
  */
-export async function meshRound(mode: Mode, options: DemoOptions): Promise<RoundResult> {
-  const { sidecar: kind, connections, seconds, body } = options;
-  const bed = Bed.create();
-  let first, result, dialled, outbound, inbound;
-  try {
-    const client = bed.pod('client');
-    const server = bed.pod('server');
-    await using _mesh = await enterMesh(bed, mode);
-    await startWebServer(server, { bodyBytes: body });
-    dialled = `${server.address}:${WEB_PORT}`;
-    const url = `http://${dialled}/`;
-
+export async function meshRound(mode: Mode, options: Options): Promise<RoundResult> {
+  const { sidecar: kind, seconds, body } = options;
+  const connections = options.connections[0] ?? 1;
+  const { result, removed, leftovers } = await inTwoPods(bed => enterMesh(bed, mode), body, async ({ client, server, dialled, url }) => {
     const logging = await Promise.all([startSidecar(client, { kind }), startSidecar(server, { kind })]);
-    first = await firstRequest(client, url);
+    const first = await firstRequest(client, url);
     if (first.ok) await Promise.all(logging.map(sidecar => sidecar.logged(1)));
-    outbound = originalDestinations(logging[0], 'outbound').join(' ');
-    inbound = originalDestinations(logging[1], 'inbound').join(' ');
+    const outbound = originalDestinations(logging[0], 'outbound').join(' ');
+    const inbound = originalDestinations(logging[1], 'inbound').join(' ');
     await Promise.all(logging.map(sidecar => sidecar.stop()));
 
     await Promise.all([startSidecar(client, { kind, log: false }), startSidecar(server, { kind, log: false })]);
-    result = await load(client, { url, connections, seconds });
-  } catch (error) {
-    bed.close();
-    throw error;
-  }
-  const removed = bed.close();
-  return { first, load: result, dialled, outbound, inbound, removed, leftovers: bed.leftovers() };
+    return { first, dialled, outbound, inbound, load: await load(client, { url, connections, seconds }) };
+  });
+  return { ...result, removed, leftovers };
 }

@@ -1,8 +1,14 @@
 #!/usr/bin/env bash
-# One measurement from nothing: sets up what is missing, builds, then runs bench/index.ts with the arguments.
+# A measurement or the demo from nothing: sets up what is missing, builds, then runs the file under bench/ that is named first. All other
+# arguments go to it. The Envoy part (35 MB) is set up only when they name envoy.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-sh scripts/setup.sh
+setup=()
+case " $* " in
+  *[[:space:]=,]envoy[[:space:],]*) setup+=(--envoy) ;;
+esac
+
+sh scripts/setup.sh "${setup[@]}"
 npm run --silent build
-exec bash scripts/as-root.sh node_modules/.bin/ts-node --transpile-only bench/index.ts "$@"
+exec bash scripts/as-root.sh node_modules/.bin/ts-node --transpile-only "bench/$1" "${@:2}"

@@ -22,7 +22,8 @@ export { BpfVariable, type VariableValue } from './object-variable';
 export { OpenBpfMap } from './open-map';
 export { OpenBpfObject, type OpenObjectOptions } from './open-object';
 export { OpenBpfProgram } from './open-program';
-export { BpfProgram } from './program';
+export { BpfProgram, type RunStatistics } from './program';
+export { RunStatisticsSwitch } from './run-statistics-switch';
 export { TcpPair, tcpPair } from './tcp-pair';
 export {
   AttachType,

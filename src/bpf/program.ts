@@ -15,6 +15,14 @@ export interface ProgramSource {
   readonly parent?: Handle;
 }
 
+/** How often a program ran, and for how long, as far as the kernel counted. */
+export interface RunStatistics {
+  /** How many runs were counted. */
+  readonly runs: bigint;
+  /** Nanoseconds in all of these runs together, with those that the kernel's clock takes. */
+  readonly nanoseconds: bigint;
+}
+
 /**
  * A program that is loaded into the kernel.
  *
@@ -82,6 +90,17 @@ export class BpfProgram extends Handle {
    */
   pin(path: string): void {
     pinFd(this.unsafeFd(), path, this.label);
+  }
+
+  /**
+   * Its runs since it was loaded. The kernel counts only while somebody asks for it, see {@link RunStatisticsSwitch}; so take the difference
+   * of two calls.
+   *
+   * Since Linux 5.1.
+   */
+  runStatistics(): RunStatistics {
+    const { runCount, runTime } = programInfo(this.unsafeFd(), this.label);
+    return { runs: runCount, nanoseconds: runTime };
   }
 
   /**

@@ -24,6 +24,10 @@ export interface ProgramInfo {
   readonly name: string;
   /** Ids of the maps that it uses are not read; only how many there are. */
   readonly mapCount: number;
+  /** Nanoseconds in all runs that were counted; 0 before Linux 5.1. */
+  readonly runTime: bigint;
+  /** How many runs were counted. */
+  readonly runCount: bigint;
 }
 
 /** Facts about a link. */
@@ -77,6 +81,8 @@ export function programInfo(fd: number, subject = ''): ProgramInfo {
     tag: bytes.toString('hex', 8, 16),
     mapCount: bytes.readUInt32LE(52),
     name: text(bytes, 64),
+    runTime: bytes.readBigUInt64LE(192),
+    runCount: bytes.readBigUInt64LE(200),
   };
 }
 

@@ -69,6 +69,7 @@ export const LIBBPF_FUNCTIONS = {
   bpf_prog_get_next_id: { returns: 'int', args: ['u32', 'pointer'] },
   bpf_map_get_next_id: { returns: 'int', args: ['u32', 'pointer'] },
   bpf_link_get_next_id: { returns: 'int', args: ['u32', 'pointer'] },
+  bpf_enable_stats: { returns: 'int', args: ['u32'] },
 
   // attaching
   bpf_prog_attach: { returns: 'int', args: ['int', 'int', 'u32', 'u32'] },

@@ -23,6 +23,11 @@ export function cgroupProcesses(path: string): number[] {
   return [...own, ...childCgroups(path).flatMap(cgroupProcesses)];
 }
 
+/** CPU time of everything that ran in a cgroup or below it, in microseconds, with what the kernel did on its behalf. */
+export function cgroupCpuTime(path: string): number {
+  return Number(/^usage_usec (\d+)$/m.exec(readFileSync(join(path, 'cpu.stat'), 'utf8'))?.[1] ?? NaN);
+}
+
 /**
  * Kills what runs in a cgroup, waits for it to be gone, removes the cgroup and all below it.
  *

@@ -1,6 +1,6 @@
 /** Real pods on one machine with unmodified real sidecars: shared by tests, examples and benchmarks. */
 export { Bed, type BedOptions } from './bed';
-export { cgroup2Mount } from './cgroup';
+export { cgroup2Mount, cgroupCpuTime } from './cgroup';
 export type { Connection } from './connection-log';
 export { type Dialled, type Who, dial, startListener } from './dial';
 export { hasEnvoy } from './envoy';
@@ -12,7 +12,7 @@ export { type Sampling, machineMemory, memoryCost, sample, tcpMemory } from './m
 export type { Finished, Pod, SpawnOptions } from './pod';
 export { processRss, startTime } from './processes';
 export { type RequestOptions, type RequestResult, firstRequest, request } from './request';
-export { type Comparison, type Spread, interleave, median, spread } from './rounds';
+export { type Comparison, type Spread, interleave, median, ratio, spread } from './rounds';
 export { Service, type ServiceOptions, startService } from './service';
 export {
   INBOUND_PORT, OUTBOUND_PORT, SIDECAR_UID, Sidecar, type SidecarKind, type SidecarOptions, originalDestinations,

@@ -39,8 +39,13 @@ export async function interleave<M extends string>(
     Object.fromEntries(names.map(name => [name, spreadOf(name)])) as Record<M, Spread>;
   return {
     modes: each(name => spread(seen[name])),
-    ratios: each(name => spread(seen[name].map((value, round) => value / (seen[baseline][round] ?? NaN)))),
+    ratios: each(name => ratio(seen[name], seen[baseline])),
   };
+}
+
+/** Values over those of another mode, round by round. */
+export function ratio(values: readonly number[], baseline: readonly number[]): Spread {
+  return spread(values.map((value, round) => value / (baseline[round] ?? NaN)));
 }
 
 export function spread(values: readonly number[]): Spread {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 
-import { BpfLink, type BpfObject, BpfProgram, BpfSockHashMap, Cgroup, OpenBpfObject, tcpPair } from '../../src/bpf';
+import { BpfLink, type BpfObject, BpfProgram, BpfSockHashMap, Cgroup, OpenBpfObject, RunStatisticsSwitch, tcpPair } from '../../src/bpf';
 import { u32 } from '../../src/codec';
 import { AlreadyAttachedError, NotACgroupError } from '../../src/errors';
 import { compile, noLeak, withBpffs, withCgroup } from '../fixtures/support';
@@ -142,5 +142,27 @@ describe('BpfSockHashMap.attachVerdict', () => {
     assert.equal(other.receive(other.server, into), 10);
     assert.equal(into.toString('utf8', 0, 10), 'redirected');
     attachment.close();
+  });
+});
+
+describe('RunStatisticsSwitch', () => {
+  it('makes the kernel count the runs of a program', () => {
+    noLeak(() => {
+      const program = object.program('pass_other');
+      using sockets = BpfSockHashMap.create({ name: 'counted', key: u32, maxEntries: 8 });
+      using attachment = sockets.attachVerdict(program);
+      using pair = tcpPair();
+      sockets.set(1, pair.client);
+      using counting = RunStatisticsSwitch.enable();
+      using again = RunStatisticsSwitch.enable();
+      counting.close();
+      const before = program.runStatistics();
+      for (let i = 0; i < 10; i++) pair.send(pair.client, Buffer.from('counted'));
+      const after = program.runStatistics();
+      assert.equal(after.runs - before.runs, 10n);
+      assert.ok(after.nanoseconds > before.nanoseconds);
+      again.close();
+      attachment.close();
+    });
   });
 });
