@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os';
 import type { MeshAccelerator } from 'merbridge';
 import { Bed } from '../bed';
+import { sh } from '../shell';
 import { enterMesh, type Mode } from '../modes';
 import { enterNaiveMesh } from '../naive';
 import type { Pod } from '../pod';
@@ -25,8 +27,7 @@ export class Ground implements AsyncDisposable {
 
   private constructor(readonly options: GroundOptions) {
     this.#bed = Bed.create({ subnet: options.subnet ?? 96 });
-    this.#bed.pod('client');
-    this.#bed.pod('server');
+    for (const name of ['client', 'server']) spreadOverCpus(this.#bed.pod(name));
   }
 
   static async open(options: GroundOptions): Promise<Ground> {
@@ -73,4 +74,13 @@ export class Ground implements AsyncDisposable {
     const { sidecar, threads } = this.options;
     return startSidecar(pod, { kind: sidecar, mode: 'tcp', log: false, ...(threads ? { threads } : {}) });
   }
+}
+
+/**
+ * Receive packet steering: packets of a connection are taken in on another CPU than they were sent from, at another moment. Without it, what
+ * a socket sends over a virtual device has arrived before `send` returns, and half of what can go wrong does not.
+ */
+function spreadOverCpus(pod: Pod): void {
+  const mask = (2 ** Math.min(availableParallelism(), 32) - 1).toString(16);
+  sh('ip', ['netns', 'exec', pod.netns, 'sh', '-c', `for queue in /sys/class/net/*/queues/rx-*/rps_cpus; do echo ${mask} > $queue; done`]);
 }

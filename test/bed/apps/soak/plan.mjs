@@ -112,9 +112,11 @@ export function decodeHeader(header) {
   };
 }
 
-/** What came in the place of a header: the damage that it shows. */
-export function withoutHeader(bytes, ended) {
-  const begins = MAGIC.subarray(0, Math.min(bytes.length, MAGIC.length)).equals(bytes.subarray(0, Math.min(bytes.length, MAGIC.length)));
-  if (ended && begins) return null; // it ended before its header was there
-  return bytes.indexOf(MAGIC) > 0 ? 'reordered' : 'wrong';
+/** What came in the place of a header: the damage that it shows, and whose it was if its header came later; undefined if it is a header's beginning. */
+export function withoutHeader(bytes) {
+  if (MAGIC.subarray(0, bytes.length).equals(bytes.subarray(0, MAGIC.length))) return undefined;
+  const at = bytes.indexOf(MAGIC);
+  if (at < 0) return { damage: 'wrong' };
+  const late = bytes.length >= at + HEADER ? decodeHeader(bytes.subarray(at)) : undefined;
+  return { damage: 'reordered', family: late?.family, index: late?.index };
 }

@@ -49,8 +49,8 @@ function readHeader(socket, head) {
   return new Promise(resolve => {
     let bytes = head;
     const over = ended => {
-      const damage = withoutHeader(bytes, ended);
-      if (damage) blame({ damage, kind: 'header', role: 'server', arrived: bytes.length });
+      const damage = withoutHeader(bytes) ?? (ended ? undefined : { damage: 'hung' });
+      if (damage) blame({ ...damage, kind: 'header', role: 'server', arrived: bytes.length });
       socket.destroy();
       resolve({});
     };
