@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { positive } from './positive';
 
 /** What the demo was asked for. */
 export interface DemoOptions {
@@ -40,11 +41,4 @@ export function demoOptions(args: readonly string[]): DemoOptions | 'help' {
     connections: positive('connections', values.connections, 1000),
     body: positive('body', values.body, 1_000_000),
   };
-}
-
-function positive(name: string, text: string, max: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > max)
-    throw new RangeError(`--${name} must be an integer from 1 to ${max}, not '${text}'`);
-  return value;
 }

@@ -17,7 +17,8 @@ export async function enterNaiveMesh(bed: Bed): Promise<MeshAccelerator> {
     open.map('sock_pair_map').reuse(map);
     const object = open.load();
     // The map holds the program from here on, and every socket that enters it does, too.
-    map.attachVerdict(object.program('naive_msg'), { replace: true });
+    const attachment = map.attachVerdict(object.program('naive_msg'), { replace: true });
+    mesh.once('close', () => attachment.close());
     object.close();
     return mesh;
   } catch (error) {

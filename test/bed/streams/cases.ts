@@ -1,5 +1,5 @@
 import type { Acceleration } from 'merbridge';
-import type { Ground } from './ground';
+import type { Ground, GroundOptions } from './ground';
 import { type Tally } from './tally';
 import { Traffic } from './traffic';
 
@@ -66,6 +66,7 @@ const switched: Case = async (traffic, { seconds }, random) => {
 /** All cases, in the order in which they run. */
 export const CASES = {
   short: streams('short', 1500, 24),
+  eager: streams('eager', 500, 24),
   mixed: streams('mixed', 250, 32),
   half: streams('half', 100, 16),
   abrupt: streams('abrupt', 250, 32),
@@ -81,24 +82,28 @@ export const CASES = {
 } satisfies Readonly<Record<string, Case>>;
 
 export type CaseName = keyof typeof CASES;
+/** Those in which something happens to all that there is. */
+export const DISTURBING: readonly CaseName[] = ['restarted', 'switched'];
 export const CASE_NAMES = Object.keys(CASES) as CaseName[];
 
 /** Why a case does not run on a ground; undefined if it does. */
-export function notHere(name: CaseName, ground: Pick<Ground, 'options'>): string | undefined {
-  const { path, sidecar } = ground.options;
+export function notHere(name: CaseName, { path, sidecar }: GroundOptions): string | undefined {
   if (name === 'half' && sidecar === 'haproxy') return 'HAProxy 2.6 cuts a few large streams that are half-closed both ways, under iptables as well';
   if (name === 'switched' && (path === 'iptables' || path === 'naive')) return 'there is no scope to switch';
   return undefined;
 }
 
-/** Runs one case. The seed decides the streams' plans, and the order of what happens to them; when it happens is the machine's. */
-export async function runCase(name: CaseName, ground: Ground, seed: number, measure: Measure): Promise<Tally> {
+/**
+ * Runs cases at the same time on one server; those that disturb go alone. The seed decides the streams' plans, and the order of what happens to
+ * them; when it happens is the machine's.
+ */
+export async function runCases(names: readonly CaseName[], ground: Ground, seed: number, measure: Measure): Promise<Tally> {
   const traffic = await Traffic.start(ground, seed, measure.limitMs);
   let state = seed;
   const random = (): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
-  await CASES[name](traffic, measure, random);
+  await Promise.all(names.map(name => CASES[name](traffic, measure, random)));
   return traffic.finish();
 }

@@ -24,7 +24,7 @@ export interface TrafficOptions {
 }
 
 interface Served {
-  readonly streams: number;
+  readonly orphans: number;
   readonly oneway: number;
   readonly bad: number;
 }
@@ -41,8 +41,7 @@ let serial = 0;
 
 /** A server with its clients. What both ends have seen is put together by {@link Traffic.finish}. */
 export class Traffic {
-  #sent: Sent[] = [];
-  #killed = false;
+  readonly #sent: Sent[] = [];
 
   private constructor(readonly ground: Ground, readonly seed: number, readonly limitMs: number, readonly server: Service) {}
 
@@ -64,9 +63,9 @@ export class Traffic {
     };
     const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
     const run = await this.ground.client.run(process.execPath, [app('client'), ...args], { uid: APPLICATION_UID, timeoutMs: 600_000 });
-    if (dieAfterMs > 0 && run.signal === 'SIGKILL') this.#killed = true;
-    else if (run.stdout === '') throw new Error(`the soak's client reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
-    else this.#sent.push(JSON.parse(run.stdout) as Sent);
+    if (dieAfterMs > 0 && run.signal === 'SIGKILL') return; // as it was told
+    if (run.stdout === '') throw new Error(`the soak's client reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
+    this.#sent.push(JSON.parse(run.stdout) as Sent);
   }
 
   /** Waits until the server has no stream open, ends it, and says how all went. */
@@ -77,8 +76,8 @@ export class Traffic {
     const served = JSON.parse(lines.at(-1)!) as Served;
     if (served.bad !== reports.length) throw new Error(`the soak's server printed ${reports.length} reports and counted ${served.bad}`);
     const tally = new Tally();
-    // A client that was killed tells nothing; all that is known of its streams is what reached the server.
-    tally.streams = this.#killed ? served.streams : this.#sent.reduce((sum, { streams }) => sum + streams, 0);
+    // A client that was killed tells nothing: its streams are those that reached the server.
+    tally.streams = this.#sent.reduce((sum, { streams }) => sum + streams, served.orphans);
     tally.bad.push(...distinct([...this.#sent.flatMap(({ bad }) => bad), ...reports]));
     const missing = this.#sent.reduce((sum, { oneway }) => sum + oneway, 0) - served.oneway;
     // Streams that the client has sent and that did not come whole. Those of which something came were reported.

@@ -1,5 +1,6 @@
 // The servers of the soak, in one process. Prints a line for each stream that went wrong, and at SIGTERM, when no stream is open any more, what it
-// served: {"streams":N,"oneway":N,"bad":N}. `oneway`: streams of that kind that came whole; nobody else can tell.
+// served: {"orphans":N,"oneway":N,"bad":N}. `orphans`: streams of clients that are killed, `oneway`: streams of that kind that came whole;
+// nobody else can tell.
 //
 //   PORT     streams (plan.mjs)
 //   PORT+1   streams inside TLS
@@ -20,7 +21,7 @@ const { port, limit } = options({ port: 9000, limit: 30_000 });
 /** How long what came in place of a header may be silent, before it is judged. */
 const SILENCE_MS = 500;
 
-const served = { streams: 0, oneway: 0, bad: 0 };
+const served = { orphans: 0, oneway: 0, bad: 0 };
 let open = 0;
 let closing = false;
 
@@ -34,7 +35,7 @@ async function serve(socket, head = Buffer.alloc(0)) {
   try {
     const { header, rest } = await readHeader(socket, head);
     if (!header) return;
-    served.streams++;
+    if (header.family === 'dying') served.orphans++;
     const result = await run(socket, plan(header), 'server', limit, rest);
     if (result.damage) blame(result);
     else if (result.kind === 'oneway' && !result.doomed) served.oneway++;
