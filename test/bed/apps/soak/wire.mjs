@@ -14,6 +14,7 @@ export class Wire {
   #checker;
   #sent = 0;
   #ended = false;
+  #deaf = false;
   #waiters = [];
 
   /** `send`, `receive`: the two directions of a plan, from this end. `limitMs`: without any progress for so long, a stream has hung. */
@@ -77,7 +78,7 @@ export class Wire {
 
   /** Stops reading, for good. */
   deaf() {
-    this.#socket.removeAllListeners('data');
+    this.#deaf = true;
     this.#socket.pause();
   }
 
@@ -117,7 +118,7 @@ export class Wire {
     const { stallAt, stallMs } = this.#receive;
     if (stallAt < 0 || stallAt < from || stallAt > this.#checker.bytes) return;
     this.#socket.pause();
-    setTimeout(() => this.#socket.resume(), stallMs);
+    setTimeout(() => this.#deaf || this.#socket.resume(), stallMs);
   }
 
   #dead() {
