@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { SidecarKind } from '../test/bed';
+import { positive } from './positive';
 
 /** What a measurement was asked for. */
 export interface Options {
@@ -60,11 +61,4 @@ function usage(command: string, defaults: Defaults, several: boolean): string {
     return `  --${name.padEnd(11)}  ${meanings[name]}${list} (default ${defaults[name]})`;
   };
   return [`${command} ${names.map(name => `[--${name} ${name === 'sidecar' ? 'NAME' : 'N'}]`).join(' ')}`, ...names.map(line)].join('\n');
-}
-
-function positive(name: string, text: string, max: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > max)
-    throw new RangeError(`--${name} must be an integer from 1 to ${max}, not '${text}'`);
-  return value;
 }

@@ -7,9 +7,9 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # What needs what: bpftool lists what is left in the kernel; clang-format checks the programs' layout; clang, llvm (llvm-strip), libbpf-dev and linux-libc-dev compile the programs; libbpf1 is what the
-# library calls; iproute2, util-linux (nsenter, setpriv), iptables, haproxy, wrk and curl are the test bed; python3-venv
+# library calls; iproute2, util-linux (nsenter, setpriv), iptables, haproxy, wrk, curl and openssl are the test bed; python3-venv
 # holds Envoy.
-PACKAGES='bpftool clang clang-format llvm libbpf1 libbpf-dev linux-libc-dev iproute2 util-linux iptables haproxy wrk curl ca-certificates
+PACKAGES='bpftool clang clang-format llvm libbpf1 libbpf-dev linux-libc-dev iproute2 util-linux iptables haproxy wrk curl openssl ca-certificates
   python3-venv'
 NODE_MAJOR=20
 

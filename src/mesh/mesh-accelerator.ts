@@ -1,4 +1,5 @@
 import { availableParallelism, release, version } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { TypedEmitter } from 'tiny-typed-emitter';
 import { Cgroup, kernelVersion, OpenBpfObject, type BpfObject } from '../bpf';
 import { AlreadyAttachedError, ClosedError, KernelAdvisoryError, NotSupportedError, VerifierError } from '../errors';
@@ -18,13 +19,13 @@ import { programSettingsCodec, type MeshProfile } from './profile';
 import { Resources } from './resources';
 import { SockPairMap } from './sock-pair-map';
 
-/** What is not as it should be: something that the kernel lacks and that is switched off, or known faults that it may have. */
+/** What is not as it should be: known faults that the kernel may have. */
 export type MeshWarning = KernelAdvisoryError;
 
 /** What an accelerator reports. */
 export interface MeshEvents {
   /**
-   * Something the kernel lacks was switched off alone, or acceleration is on and the kernel may have known faults. The first ones come after
+   * Acceleration is on and the kernel may have known faults. The first ones come after
    * the turn of the event loop that `start` resolves in.
    */
   warning: (warning: MeshWarning) => void;
@@ -37,17 +38,14 @@ export interface MeshEvents {
 }
 
 /**
- * cgroup programs in the order in which they are attached: connect comes last, so nothing is redirected before it can be answered.
- * `mb_ingress` comes before them all, and stays a moment longer: it protects the sockets that they accelerated.
+ * cgroup programs in the order in which they are attached: what redirects comes last, so nothing is redirected before it can be answered, and
+ * goes first. The others stay until those connections have found their way; `mb_ingress`, which protects accelerated sockets, is around them all.
  */
-const cgroupPrograms = [
-  'mb_sockops',
-  'mb_getsockopt',
-  'mb_getpeername4',
-  'mb_getpeername6',
-  'mb_connect6',
-  'mb_connect4',
-] as const;
+const servicePrograms = ['mb_sockops', 'mb_getsockopt', 'mb_getpeername4', 'mb_getpeername6'] as const;
+const entrancePrograms = ['mb_connect6', 'mb_connect4'] as const;
+
+/** So long after it was dialled, a sidecar has accepted a connection and has asked where it wanted to go. */
+const SETTLED_MS = 500;
 
 /**
  * Sends the connections of enrolled pods through their sidecars without iptables, and moves the bytes of local connections straight from
@@ -89,9 +87,9 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   /** Who keeps the account of what waits in accelerated sockets. */
   readonly backlogAccount: BacklogAccount;
 
-  /** What must stay until accelerated sockets are drained, and what sends connections its way. */
+  /** What must stay until accelerated sockets are drained and sidecars have asked, and what sends connections their way. */
   readonly #foundation: Resources;
-  readonly #hooks: Resources;
+  readonly #entrances: Resources;
   readonly #settings: MeshSettings;
   readonly #counters: CounterReader;
   readonly #drain: Drain;
@@ -119,12 +117,12 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     await Promise.resolve();
     const resolved = resolveOptions(options);
     const foundation = new Resources();
-    const hooks = new Resources();
+    const entrances = new Resources();
     try {
-      return new MeshAccelerator(resolved, foundation, hooks);
+      return new MeshAccelerator(resolved, foundation, entrances);
     } catch (error) {
       try {
-        hooks[Symbol.dispose]();
+        entrances[Symbol.dispose]();
       } finally {
         foundation[Symbol.dispose]();
       }
@@ -132,7 +130,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     }
   }
 
-  private constructor(options: ResolvedOptions, foundation: Resources, hooks: Resources) {
+  private constructor(options: ResolvedOptions, foundation: Resources, entrances: Resources) {
     super();
     const cgroup = foundation.use(Cgroup.open(options.cgroup));
     refuseSecond(cgroup, options.cgroup);
@@ -154,10 +152,11 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     this.localPodIps.setMany(options.pods);
 
     foundation.use(cgroup.attach(object.program('mb_ingress')));
-    hooks.use(this.sockPairMap.map.attachVerdict(object.program('mb_redirect_msg')));
-    for (const name of cgroupPrograms) hooks.use(cgroup.attach(object.program(name)));
+    foundation.use(this.sockPairMap.map.attachVerdict(object.program('mb_redirect_msg')));
+    for (const name of servicePrograms) foundation.use(cgroup.attach(object.program(name)));
+    for (const name of entrancePrograms) entrances.use(cgroup.attach(object.program(name)));
     this.#foundation = foundation;
-    this.#hooks = hooks;
+    this.#entrances = entrances;
     // A server keeps its process alive, and so does this: its links end with the process.
     this.#keepAlive = setInterval(() => undefined, 0x7fffffff);
     this.#warnOfAdvisories();
@@ -227,8 +226,9 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
 
   /**
    * Detaches everything and frees the maps. New connections take their old path at once. Existing ones live on over the TCP stack, and
-   * what was queued in their sockets is still read first but their `getpeername` names the sidecar from now on. If sockets were accelerated,
-   * this takes a quarter of a second, and up to eight while readers are slow with what was redirected to them. Idempotent.
+   * what was queued in their sockets is still read first but their `getpeername` names the sidecar from now on. If connections were redirected,
+   * this takes half a second, in which those that are being set up come to their sidecar, and up to eight while readers are slow with what was
+   * redirected to them. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -244,10 +244,10 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     clearInterval(this.#keepAlive);
     // Sockets keep their sk_msg program until they are closed, whatever is detached: only the switch reaches them.
     this.#settings.acceleration = 'off';
-    const accelerated = this.#counters.read().sockets > 0n;
+    const { outbound, inbound, sockets } = this.#counters.read();
     try {
-      this.#hooks[Symbol.dispose]();
-      if (accelerated) await this.#drain.finished();
+      this.#entrances[Symbol.dispose]();
+      await Promise.all([outbound + inbound > 0n && setTimeout(SETTLED_MS), sockets > 0n && this.#drain.finished()]);
     } finally {
       this.#foundation[Symbol.dispose]();
     }

@@ -15,7 +15,7 @@ export { type RequestOptions, type RequestResult, firstRequest, request } from '
 export { type Comparison, type Spread, interleave, median, ratio, spread } from './rounds';
 export { Service, type ServiceOptions, startService } from './service';
 export {
-  INBOUND_PORT, OUTBOUND_PORT, SIDECAR_UID, Sidecar, type SidecarKind, type SidecarOptions, originalDestinations,
+  INBOUND_PORT, OUTBOUND_PORT, SIDECAR_KINDS, SIDECAR_UID, Sidecar, type SidecarKind, type SidecarOptions, originalDestinations,
   startSidecar,
 } from './sidecar';
 export { type Stall, type StallCost, type StallEnd, type StallOptions, type StalledStreams, stall, startStall } from './stall';
@@ -24,3 +24,7 @@ export {
 } from './stream';
 export { APPLICATION_UID, WEB_PORT, type WebServerOptions, startWebServer } from './web-server';
 export { type Crossed, type Crossing, type Echoes, cross, echoes, startShortReader } from './crossing';
+export { CASE_NAMES, type CaseName, DISTURBING, type Measure, notHere, runCases } from './streams/cases';
+export { findDamage } from './streams/find-damage';
+export { Ground, type GroundOptions, type Path } from './streams/ground';
+export { type BadStream, DAMAGES, type Damage, Tally } from './streams/tally';

@@ -7,7 +7,8 @@ import type { Pod } from './pod';
 import { type Service, createFile, startService } from './service';
 import { until } from './shell';
 
-export type SidecarKind = 'haproxy' | 'envoy';
+export const SIDECAR_KINDS = ['haproxy', 'envoy'] as const;
+export type SidecarKind = (typeof SIDECAR_KINDS)[number];
 
 /** Istio's ports and user. */
 export const OUTBOUND_PORT = 15001;

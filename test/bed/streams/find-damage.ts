@@ -1,0 +1,24 @@
+import type { SidecarKind } from '../sidecar';
+import { Ground } from './ground';
+import { Tally } from './tally';
+import { Traffic } from './traffic';
+
+/** So many streams a naive program may carry and stay unfound; it was found within 3,000. */
+const MOST_ROUNDS = 60;
+const STREAMS_A_ROUND = 1000;
+
+/**
+ * Sends streams over the naive program until it is found damaging: data right after connect, with more behind it, from many at once. What
+ * is there before the other end is known takes the stack, and what comes next overtakes it.
+ */
+export async function findDamage(sidecar: SidecarKind, seed: number, subnet?: number): Promise<Tally> {
+  await using ground = await Ground.open({ path: 'naive', sidecar, subnet });
+  const found = new Tally();
+  for (let round = 0; round < MOST_ROUNDS && found.bad.length === 0; round++) {
+    // A short limit: a stream that has hung here is as damaged as any.
+    const traffic = await Traffic.start(ground, seed + round, 5000);
+    await traffic.run({ family: 'short', parallel: 32, count: STREAMS_A_ROUND, untilDamage: true });
+    found.add(await traffic.finish());
+  }
+  return found;
+}

@@ -1,0 +1,89 @@
+import { resolve } from 'node:path';
+import { type Service, startService } from '../service';
+import { APPLICATION_UID } from '../web-server';
+import type { Ground } from './ground';
+import { type BadStream, Tally, distinct } from './tally';
+
+const app = (name: string): string => resolve(__dirname, '..', 'apps', 'soak', `${name}.mjs`);
+const PORT = 9000;
+const PORTS = [0, 1, 2, 3].map(offset => PORT + offset);
+
+/** Which streams a client makes; `apps/soak/client.mjs` and `plan.mjs` say what each family and option is. */
+export interface TrafficOptions {
+  readonly family: string;
+  readonly parallel: number;
+  readonly count?: number;
+  readonly seconds?: number;
+  /** Number of the first stream (default 0). */
+  readonly first?: number;
+  readonly doomed?: boolean;
+  readonly dieAfterMs?: number;
+  readonly untilDamage?: boolean;
+  /** Size of a download. */
+  readonly bytes?: number;
+}
+
+interface Served {
+  readonly orphans: number;
+  readonly oneway: number;
+  readonly bad: number;
+}
+
+interface Sent {
+  readonly streams: number;
+  readonly oneway: number;
+  readonly refused: number;
+  readonly bad: readonly BadStream[];
+}
+
+/** Counts the servers of all the grounds of this process, for their names. */
+let serial = 0;
+
+/** A server with its clients. What both ends have seen is put together by {@link Traffic.finish}. */
+export class Traffic {
+  readonly #sent: Sent[] = [];
+
+  private constructor(readonly ground: Ground, readonly seed: number, readonly limitMs: number, readonly server: Service) {}
+
+  /** `limitMs`: a stream on which nothing moves for so long has hung. */
+  static async start(ground: Ground, seed: number, limitMs: number): Promise<Traffic> {
+    const server = await startService(ground.server, {
+      name: `soak-${++serial}`, command: process.execPath, args: [app('server'), '--port', `${PORT}`, '--limit', `${limitMs}`],
+      uid: APPLICATION_UID, ports: PORTS, timeoutMs: 30_000,
+    });
+    return new Traffic(ground, seed, limitMs, server);
+  }
+
+  /** Runs a client to its end. */
+  async run(options: TrafficOptions): Promise<void> {
+    const { family, parallel, count = 1e9, seconds = 0, first = 0, doomed = false, dieAfterMs = 0, untilDamage = false, bytes = 0 } = options;
+    const flags = {
+      host: this.ground.server.address, port: PORT, family, seed: this.seed, first, count, parallel, seconds, limit: this.limitMs,
+      doomed: Number(doomed), die: dieAfterMs, until: Number(untilDamage), bytes,
+    };
+    const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+    const run = await this.ground.client.run(process.execPath, [app('client'), ...args], { uid: APPLICATION_UID, timeoutMs: 600_000 });
+    if (dieAfterMs > 0 && run.signal === 'SIGKILL') return; // as it was told
+    if (run.stdout === '') throw new Error(`the soak's client reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
+    this.#sent.push(JSON.parse(run.stdout) as Sent);
+  }
+
+  /** Waits until the server has no stream open, ends it, and says how all went. */
+  async finish(): Promise<Tally> {
+    await this.server.stop('SIGTERM');
+    const lines = this.server.output().trim().split('\n');
+    const reports = lines.slice(0, -1).map(line => JSON.parse(line) as BadStream);
+    const served = JSON.parse(lines.at(-1)!) as Served;
+    if (served.bad !== reports.length) throw new Error(`the soak's server printed ${reports.length} reports and counted ${served.bad}`);
+    const tally = new Tally();
+    // A client that was killed tells nothing: its streams are those that reached the server.
+    tally.streams = this.#sent.reduce((sum, { streams }) => sum + streams, served.orphans);
+    tally.bad.push(...distinct([...this.#sent.flatMap(({ bad }) => bad), ...reports]));
+    const missing = this.#sent.reduce((sum, { oneway }) => sum + oneway, 0) - served.oneway;
+    // Streams that the client has sent and that did not come whole. Those of which something came were reported.
+    const reported = tally.bad.filter(({ kind }) => kind === 'oneway' || kind === 'header').length;
+    for (let unseen = reported; unseen < missing; unseen++)
+      tally.bad.push({ damage: 'lost', family: '', kind: 'oneway', role: 'server', error: 'never reached the server' });
+    return tally;
+  }
+}
