@@ -12,12 +12,9 @@
 static __always_inline bool mb_has_owner(const struct mb_settings *settings)
 {
 	struct tcp_sock *owner = (struct tcp_sock *)settings->owner;
-	__u64 cookie = 0;
-	__u8 state = 0;
 
-	bpf_probe_read_kernel(&state, sizeof(state), (void *)&owner->inet_conn.icsk_inet.sk.__sk_common.skc_state);
-	BPF_CORE_READ_INTO(&cookie, owner, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter);
-	return state == BPF_TCP_ESTABLISHED && cookie == settings->owner_cookie;
+	return mb_read(owner, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_state) == BPF_TCP_ESTABLISHED &&
+	       mb_read(owner, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) == (__s64)settings->owner_cookie;
 }
 
 /* A message that waits costs the kernel a struct sk_msg, whatever is in it: about 1 KiB, which nobody is charged for. So messages are bounded,
@@ -33,7 +30,7 @@ static __always_inline bool mb_is_over_limit(struct mb_peer *peer, struct tcp_so
 	int charged = 0;
 
 	if (profile.charged) {
-		BPF_CORE_READ_INTO(&charged, receiver, inet_conn.icsk_inet.sk.sk_backlog.rmem_alloc.counter);
+		charged = mb_read(receiver, struct tcp_sock, inet_conn.icsk_inet.sk.sk_backlog.rmem_alloc.counter);
 		if (!charged)
 			unread->messages = 0;
 		*bytes = charged;
@@ -65,19 +62,17 @@ static __always_inline void mb_account(struct mb_unread *unread, __u32 size)
 static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, struct tcp_sock *sender, const struct mb_settings *settings)
 {
 	struct tcp_sock *receiver = (struct tcp_sock *)peer->sock;
-	__u32 copied_seq = 0, bytes;
+	__u32 copied_seq = mb_read(receiver, struct tcp_sock, copied_seq), bytes;
 	bool over_limit;
-	__u64 cookie = 0;
 
-	BPF_CORE_READ_INTO(&copied_seq, receiver, copied_seq);
 	over_limit = mb_is_over_limit(peer, receiver, &bytes);
 	/* Last: TCP sockets are SLAB_TYPESAFE_BY_RCU, so the memory is always a TCP socket, and the cookie tells whether still this one. */
-	BPF_CORE_READ_INTO(&cookie, receiver, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter);
-	if (cookie != peer->cookie)
+	barrier();
+	if ((__u64)mb_read(receiver, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) != peer->cookie)
 		return MB_COUNT_PASSED_PEER_GONE;
 	if (copied_seq != sender->write_seq)
 		return MB_COUNT_PASSED_UNDRAINED;
-	if (over_limit || !mb_has_memory(sender, receiver)) {
+	if (over_limit || !mb_has_memory(peer, sender, receiver)) {
 		peer->bulk_since = bpf_ktime_get_ns();
 		return MB_COUNT_PASSED_BACKLOG;
 	}

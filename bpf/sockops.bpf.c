@@ -44,6 +44,7 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	peer->hop = hop;
 	peer->generation = generation;
 	peer->refusal = MB_COUNT_REDIRECTED;
+	peer->without_limit = 0;
 	peer->bulk_since = 0;
 	__builtin_memset(&peer->unread, 0, sizeof(peer->unread));
 	peer->held_since = 0;

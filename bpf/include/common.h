@@ -4,7 +4,7 @@
 #define MERBRIDGE_COMMON_H
 
 #include <stdbool.h>
-#include "kernel.h"
+#include "read.h"
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <bpf/bpf_helpers.h>

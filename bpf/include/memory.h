@@ -11,6 +11,8 @@
 #define MB_MEMORY_RESERVE 256
 /* No deeper nesting of cgroups is looked at. */
 #define MB_MEMCG_DEPTH 8
+/* One message of so many asks whether there is a limit now. */
+#define MB_MEMCG_TURN 64
 
 /* The limit of cgroup v1 for the memory of sockets alone, memory.kmem.tcp.limit_in_bytes. In cgroup v2 there is none: socket memory is part
  * of memory.max, and what a sender charges is reclaimed from the rest before it is refused. */
@@ -40,17 +42,27 @@ static __always_inline bool mb_under_pressure(struct tcp_sock *sender)
 	return since;
 }
 
-static __always_inline bool mb_has_memory(struct tcp_sock *sender, struct tcp_sock *receiver)
+/* The limit of the receiver's cgroup. A socket belongs to none before it is accepted. */
+static __always_inline bool mb_is_within_memcg(struct mb_peer *peer, struct tcp_sock *receiver)
 {
 	struct mem_cgroup *memcg;
 
-	if (mb_under_pressure(sender))
-		return false;
 	if (!bpf_core_field_exists(struct mem_cgroup, tcpmem_active) || !bpf_core_field_exists(struct sock, sk_memcg))
+		return true;
+	/* Hardly anybody sets this limit: where there was none, only some messages ask again. */
+	if (peer->without_limit && ++peer->without_limit < MB_MEMCG_TURN)
 		return true;
 	/* The lowest bits of the pointer may be flags. */
 	memcg = (void *)((__u64)BPF_CORE_READ(receiver, inet_conn.icsk_inet.sk.sk_memcg) & ~7ull);
-	return !memcg || !BPF_CORE_READ(memcg, tcpmem_active) || mb_memcg_has_room(memcg);
+	if (!memcg)
+		return true;
+	peer->without_limit = !mb_read(memcg, struct mem_cgroup, tcpmem_active);
+	return peer->without_limit || mb_memcg_has_room(memcg);
+}
+
+static __always_inline bool mb_has_memory(struct mb_peer *peer, struct tcp_sock *sender, struct tcp_sock *receiver)
+{
+	return !mb_under_pressure(sender) && mb_is_within_memcg(peer, receiver);
 }
 
 #endif
