@@ -78,14 +78,13 @@ interface Measured {
 
 /** The whole machine is measured, and others live on it: what they take in all of three attempts does not count. */
 async function bounded(scope: Acceleration, measure: () => Promise<Measured>): Promise<void> {
-  let [held, kept] = [Infinity, Infinity];
-  for (let attempt = 0; attempt < 3 && (held > LIMIT[scope] || kept > RESERVE); attempt++) {
+  let least: Measured = { held: Infinity, kept: Infinity };
+  for (let attempt = 0; attempt < 3 && (least.held > LIMIT[scope] || least.kept > RESERVE); attempt++) {
     const once = await measure();
-    held = Math.min(held, once.held);
-    kept = Math.min(kept, once.kept);
+    least = { held: Math.min(least.held, once.held), kept: Math.min(least.kept, once.kept) };
   }
-  assert.ok(held <= LIMIT[scope], `TCP held ${megabytes(held)} for each stream`);
-  assert.ok(kept <= RESERVE, `TCP kept ${megabytes(kept)} for each stream`);
+  assert.ok(least.held <= LIMIT[scope], `TCP held ${megabytes(least.held)} for each stream`);
+  assert.ok(least.kept <= RESERVE, `TCP kept ${megabytes(least.kept)} for each stream`);
 }
 
 /** Half of the readers stop at once, half when the buffers on the way have grown. */
@@ -118,7 +117,15 @@ class Stalled implements AsyncDisposable {
   }
 }
 
-const perStream = (before: number): number => (tcpMemory() - before) / CONNECTIONS;
+/** What TCP keeps beyond what it held before, for each stream, once it has had the time to give it back. */
+async function kept(before: number): Promise<number> {
+  let least = Infinity;
+  for (let attempt = 0; attempt < 50 && least > RESERVE; attempt++) {
+    least = Math.min(least, (tcpMemory() - before) / CONNECTIONS);
+    await setTimeout(100);
+  }
+  return least;
+}
 
 /** Eight streams to readers that stop for 4 s. */
 async function stopForAWhile(scope: Acceleration, t: TestContext): Promise<Measured> {
@@ -136,7 +143,7 @@ async function stopForAWhile(scope: Acceleration, t: TestContext): Promise<Measu
     assert.equal(mesh.counters().redirectedBytes > 0n, scope !== 'off');
   }
   await nothingRemains(mesh, bed.pods);
-  return { held, kept: perStream(before) };
+  return { held, kept: await kept(before) };
 }
 
 /** The same to readers that stop for ever and are killed, with neighbours that go about their business meanwhile. */
@@ -170,7 +177,7 @@ async function stopForEver(scope: Acceleration, t: TestContext): Promise<Measure
     for (const end of ends) assert.ok('error' in end, JSON.stringify(end));
     await nothingRemains(mesh, [client, server]);
   }
-  const kept = perStream(before);
+  const left = await kept(before);
   const after = await requests();
   const rate = ({ qps }: LoadResult): string => `${Math.round(qps)}/s`;
   t.diagnostic(
@@ -178,7 +185,7 @@ async function stopForEver(scope: Acceleration, t: TestContext): Promise<Measure
     `x ${(2 * meanwhile.qps / (usual.qps + after.qps)).toFixed(2)}`,
   );
   assert.ok(meanwhile.qps > 0.2 * Math.min(usual.qps, after.qps), 'they go on');
-  return { held, kept };
+  return { held, kept: left };
 }
 
 for (const scope of SCOPES) {
