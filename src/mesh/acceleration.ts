@@ -7,8 +7,8 @@ import { oneOf, u32, type Codec } from '../codec';
  * - `'proxies'`: connections whose two ends are sidecars of this node move from socket to socket. No application socket ever
  *   behaves differently.
  * - `'full'`: application sockets too. A socket in a sockmap is not quite a socket (splice(2) never sees redirected bytes; a
- *   blocking `recv` after `shutdown(SHUT_WR)` may return EAGAIN; FIONREAD, MSG_WAITALL and MSG_ZEROCOPY differ), so this is
- *   opted into, for all pods or for one.
+ *   blocking `recv` may return EAGAIN, after `shutdown(SHUT_WR)` or while another thread sends; FIONREAD, MSG_WAITALL and MSG_ZEROCOPY
+ *   differ), so this is opted into, for all pods or for one.
  */
 export type Acceleration = 'off' | 'proxies' | 'full';
 

@@ -14,6 +14,7 @@ import time
 
 PERIOD = 65521  # prime: no lost, doubled or moved block of any buffer's size goes unseen
 CHUNK = 1 << 18
+TIMEOUT = 120  # also makes recv poll: a blocking one may fail with EAGAIN where the socket is accelerated
 block = bytes((i * 1103515245 + 12345) >> 16 & 0xff for i in range(PERIOD))
 pattern = memoryview(block * (CHUNK // PERIOD + 2))
 
@@ -31,6 +32,7 @@ def server(port, first, sleep):
 
 
 def receive(connection, first, sleep):
+    connection.settimeout(TIMEOUT)
     buffer = memoryview(bytearray(CHUNK))
     total, wrong_at, slept = 0, -1, False
     with connection:
@@ -48,7 +50,7 @@ def receive(connection, first, sleep):
 
 
 def send(connection, size):
-    connection.settimeout(120)  # a blocking recv after shutdown(SHUT_WR) may fail with EAGAIN where the socket is accelerated
+    connection.settimeout(TIMEOUT)
     sent = 0
     try:
         while sent < size:
