@@ -29,7 +29,7 @@ const GENTLE = ['request', 'push', 'exchange', 'duplex', 'oneway'];
 /** The cases that are made of such streams: kinds, the longest message, the most messages, how often a reader stalls, pause between messages (ms). */
 const FAMILIES = {
   short: { kinds: [...GENTLE, 'half'], longest: SMALL, messages: 3, stalls: 0, pause: 0 },
-  eager: { kinds: ['request', 'duplex', 'oneway'], longest: 200, messages: 40, stalls: 0, pause: 0 },
+  eager: { kinds: ['request', 'duplex', 'oneway'], longest: 200, messages: 12, stalls: 0, pause: 4 },
   mixed: { kinds: GENTLE, longest: LARGE, messages: 6, stalls: 0.2, pause: 0 },
   half: { kinds: ['half'], longest: 8000, messages: 6, stalls: 0.2, pause: 0 },
   abrupt: { kinds: ['unread', 'reset', 'abandon'], longest: LARGE, messages: 6, stalls: 0.1, pause: 0 },
