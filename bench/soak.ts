@@ -52,17 +52,19 @@ async function soak(options: SoakOptions): Promise<boolean> {
   const { minutes, seed, cases, modes, sidecars } = options;
   const results = new Results();
   const started = Date.now();
-  let longest = 0;
+  const over = (): boolean => Date.now() - started > minutes * 60_000;
+  const grounds = sidecars.flatMap(sidecar => modes.map(mode => ({ sidecar, mode })));
   let rounds = 0;
-  for (; rounds === 0 || Date.now() - started + longest < minutes * 60_000; rounds++) {
-    const began = Date.now();
-    for (const sidecar of sidecars) for (const mode of modes) await ride(options, results, rounds, sidecar, mode);
-    longest = Math.max(longest, Date.now() - began);
+  for (; rounds === 0 || !over(); rounds++) {
+    for (const { sidecar, mode } of grounds) {
+      if (rounds > 0 && over()) break;
+      await ride(options, results, rounds, sidecar, mode);
+    }
   }
   const all = results.sum(sidecars, modes, cases);
   for (const sidecar of sidecars) console.log(`\n${results.table(sidecar, options)}`);
   const damage = DAMAGES.map(what => `${all.count(what)} ${what}`).join(', ');
-  console.log(`\n${number(all.streams)} streams in ${rounds} rounds, ${((Date.now() - started) / 60_000).toFixed(1)} minutes: ${damage}; seed ${seed}`);
+  console.log(`\n${number(all.streams)} streams, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${((Date.now() - started) / 60_000).toFixed(1)} minutes: ${damage}; seed ${seed}`);
   return all.streams > 0 && all.bad.length === 0;
 }
 

@@ -28,6 +28,13 @@ const dying: Case = async (traffic, { seconds }) => {
     await traffic.run({ family: 'dying', parallel: 40, first: round * 1e6, doomed: true, dieAfterMs: 600 });
 };
 
+/** Sidecars that read the requests themselves, and send them on over connections that they keep. */
+const proxied: Case = async (traffic, { scale }) => {
+  await traffic.ground.use('http');
+  await traffic.run({ family: 'pipeline', parallel: 16, count: Math.ceil(150 * scale) });
+  await traffic.ground.use('tcp');
+};
+
 /** Sidecars that are killed and replaced under load. Streams may die with them; those that begin afterwards are as good as any. */
 const restarted: Case = async (traffic, { seconds, scale }, random) => {
   const load = Promise.all([
@@ -68,7 +75,7 @@ export const CASES = {
   short: streams('short', 1500, 24),
   eager: streams('eager', 500, 24),
   mixed: streams('mixed', 250, 32),
-  half: streams('half', 100, 16),
+  half: streams('half', 200, 16),
   abrupt: streams('abrupt', 250, 32),
   long: streams('long', 200, 200),
   tls: streams('tls', 100, 16),
@@ -77,18 +84,19 @@ export const CASES = {
   http2: streams('http2', 40, 8),
   download: (traffic, { downloadBytes }) => traffic.run({ family: 'download', parallel: 1, count: 1, bytes: downloadBytes }),
   dying,
+  proxied,
   restarted,
   switched,
 } satisfies Readonly<Record<string, Case>>;
 
 export type CaseName = keyof typeof CASES;
 /** Those in which something happens to all that there is. */
-export const DISTURBING: readonly CaseName[] = ['restarted', 'switched'];
+export const DISTURBING: readonly CaseName[] = ['proxied', 'restarted', 'switched'];
 export const CASE_NAMES = Object.keys(CASES) as CaseName[];
 
 /** Why a case does not run on a ground; undefined if it does. */
 export function notHere(name: CaseName, { path, sidecar }: GroundOptions): string | undefined {
-  if (name === 'half' && sidecar === 'haproxy') return 'HAProxy 2.6 cuts a few large streams that are half-closed both ways, under iptables as well';
+  if (name === 'proxied' && sidecar === 'envoy') return 'Envoy 1.40 closes a few pipelined connections between two answers, and does so under iptables';
   if (name === 'switched' && (path === 'iptables' || path === 'naive')) return 'there is no scope to switch';
   return undefined;
 }

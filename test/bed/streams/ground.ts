@@ -23,6 +23,7 @@ export interface GroundOptions {
 export class Ground implements AsyncDisposable {
   readonly #bed: Bed;
   readonly #sidecars: Sidecar[] = [];
+  #mode: 'tcp' | 'http' = 'tcp';
   mesh: MeshAccelerator | undefined;
 
   private constructor(readonly options: GroundOptions) {
@@ -62,6 +63,12 @@ export class Ground implements AsyncDisposable {
     this.#sidecars[pod] = await this.#start(this.#bed.pods[pod]!);
   }
 
+  /** Replaces both sidecars by others that take part in HTTP, or by such that pass streams through. */
+  async use(mode: 'tcp' | 'http'): Promise<void> {
+    this.#mode = mode;
+    for (const pod of [0, 1] as const) await this.restartSidecar(pod);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (this.mesh && !this.mesh.closed) await this.mesh.close();
@@ -72,7 +79,7 @@ export class Ground implements AsyncDisposable {
 
   #start(pod: Pod): Promise<Sidecar> {
     const { sidecar, threads } = this.options;
-    return startSidecar(pod, { kind: sidecar, mode: 'tcp', log: false, ...(threads ? { threads } : {}) });
+    return startSidecar(pod, { kind: sidecar, mode: this.#mode, log: false, ...(threads ? { threads } : {}) });
   }
 }
 

@@ -21,15 +21,17 @@ export const ENDS_WELL = { request: true, push: true, exchange: true, duplex: tr
 
 const SMALL = 2000;
 const LARGE = 1 << 20;
-// `half` with much data is left to Envoy: HAProxy 2.6 cuts a few such streams by itself, also under iptables (see Limits in the README).
+// Not `half`. Both proxies cut a few of such streams by themselves, also under iptables, if more is under way than sockets hold: Envoy 1.40 has
+// read the ends of both sides, gets EAGAIN for what is left to write, and closes; HAProxy 2.6 see Limits in the README. So `half` is for streams
+// that fit into the first window of a connection, 64 KB.
 const GENTLE = ['request', 'push', 'exchange', 'duplex', 'oneway'];
 
 /** The cases that are made of such streams: kinds, the longest message, the most messages, how often a reader stalls, pause between messages (ms). */
 const FAMILIES = {
   short: { kinds: [...GENTLE, 'half'], longest: SMALL, messages: 3, stalls: 0, pause: 0 },
-  eager: { kinds: ['request', 'duplex', 'oneway'], longest: 200, messages: 40, stalls: 0, pause: 0 },
+  eager: { kinds: ['request', 'duplex', 'oneway'], longest: 200, messages: 12, stalls: 0, pause: 4 },
   mixed: { kinds: GENTLE, longest: LARGE, messages: 6, stalls: 0.2, pause: 0 },
-  half: { kinds: ['half'], longest: LARGE, messages: 6, stalls: 0.2, pause: 0 },
+  half: { kinds: ['half'], longest: 8000, messages: 6, stalls: 0.2, pause: 0 },
   abrupt: { kinds: ['unread', 'reset', 'abandon'], longest: LARGE, messages: 6, stalls: 0.1, pause: 0 },
   long: { kinds: ['exchange', 'duplex'], longest: 1 << 16, messages: 40, stalls: 0.5, pause: 60 },
   tls: { kinds: ['exchange', 'duplex', 'request'], longest: 1 << 17, messages: 5, stalls: 0.1, pause: 0 },

@@ -35,9 +35,8 @@ export class Wire {
     for (const event of ['end', 'close']) socket.on(event, () => this.#end());
     for (const event of ['drain', 'finish']) socket.on(event, () => this.#wake());
     socket.on('data', chunk => this.take(chunk));
-    this.#stallAt(0);
+    if (!this.#stallAt(0)) socket.resume();
   }
-
 
   /** Sends the next message of the plan, which is one write if it is not longer than 1 MB; waits while the socket is full. */
   async message(index) {
@@ -116,9 +115,10 @@ export class Wire {
   /** A reader that stays away for a while, once the byte was passed. */
   #stallAt(from) {
     const { stallAt, stallMs } = this.#receive;
-    if (stallAt < 0 || stallAt < from || stallAt > this.#checker.bytes) return;
+    if (stallAt < 0 || stallAt < from || stallAt > this.#checker.bytes) return false;
     this.#socket.pause();
     setTimeout(() => this.#deaf || this.#socket.resume(), stallMs);
+    return true;
   }
 
   #dead() {
