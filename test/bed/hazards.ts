@@ -16,6 +16,7 @@ interface Operations {
   fill: (limit: number) => number;
   recv: (length: number, ...flags: Flag[]) => string;
   half_close_and_recv: (length: number) => string;
+  half_close_under_recv: (length: number) => Answer<string>;
   drain: (length: number) => number;
   splice: (length: number, ...flags: Flag[]) => string;
   arrived: (length: number) => string;

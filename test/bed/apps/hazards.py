@@ -61,6 +61,24 @@ class Operations:
         self.connection.shutdown(socket.SHUT_WR)
         return self.recv(length)
 
+    def half_close_under_recv(self, length):
+        """The same in two threads: the FIN leaves when the reader sleeps, so its acknowledgement never comes before that."""
+        answers = []
+
+        def reader():
+            try:
+                answers.append({'value': self.recv(length)})
+            except OSError as error:
+                answers.append({'error': errno.errorcode[error.errno]})
+
+        thread = threading.Thread(target=reader, daemon=True)
+        thread.start()
+        while open(f'/proc/self/task/{thread.native_id}/wchan').read() != 'wait_woken':
+            time.sleep(0.001)
+        self.connection.shutdown(socket.SHUT_WR)
+        thread.join()
+        return answers[0]
+
     def drain(self, length):
         """Reads until LENGTH bytes or the end; how many there were."""
         total = 0
