@@ -100,8 +100,8 @@ test('a replaced sk_msg program stays on old sockets; the scope reaches them', a
   const before = mesh.counters();
   await ends.client.get('send', 'hello');
   assert.equal(await ends.server.get('recv', 5), 'hello');
-  const { passedScope, redirectedMessages } = mesh.counters();
-  assert.equal(passedScope - before.passedScope, 3n);
+  const { passedSwitch, redirectedMessages } = mesh.counters();
+  assert.equal(passedSwitch - before.passedSwitch, 3n);
   assert.equal(redirectedMessages, before.redirectedMessages);
 });
 
