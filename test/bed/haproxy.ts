@@ -21,7 +21,7 @@ ${source}  server original 0.0.0.0
 `;
   return `
 global
-  maxconn 9000
+  maxconn ${plan.splice ? 2000 : 9000}
   nbthread ${plan.threads}
 ${plan.log ? '  log stdout format raw local0' : ''}
 
@@ -29,7 +29,7 @@ defaults
   mode ${plan.mode}
 ${plan.log ? '  log global' : ''}
 ${http ? '  option http-keep-alive\n  option dontlognull\n  http-reuse safe' : ''}
-  retries 0
+${plan.splice ? '  option splice-request\n  option splice-response\n' : ''}  retries 0
   timeout connect 5s
   timeout client 60s
   timeout server 60s

@@ -4,10 +4,11 @@ export { cgroup2Mount, cgroupCpuTime } from './cgroup';
 export type { Connection } from './connection-log';
 export { type Dialled, type Who, dial, startListener } from './dial';
 export { hasEnvoy } from './envoy';
+export { type Answer, type Ends, RemoteSocket, connectEnds, isOpenAfter } from './hazards';
 export { type IstioRules, applyIstioRules, istioRules, removeIstioRules } from './istio-rules';
 export { type LoadOptions, type LoadResult, load } from './load';
 export { MODES, type Mode, SCOPES, enterMesh } from './modes';
-export { enterNaiveMesh } from './naive';
+export { type NaiveSockmap, enterNaiveMesh, enterNaiveSockmap } from './naive';
 export { type Sampling, machineMemory, memoryCost, sample, tcpMemory } from './memory';
 export type { Finished, Pod, SpawnOptions } from './pod';
 export { processRss, startTime } from './processes';
@@ -28,3 +29,4 @@ export { CASE_NAMES, type CaseName, DISTURBING, type Measure, notHere, runCases 
 export { findDamage } from './streams/find-damage';
 export { Ground, type GroundOptions, type Path } from './streams/ground';
 export { type BadStream, DAMAGES, type Damage, Tally } from './streams/tally';
+export { MESH, SOCKMAP, STACK, type World, Worlds, all } from './worlds';

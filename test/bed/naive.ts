@@ -2,6 +2,7 @@ import type { BpfSockHashMap, MeshAccelerator, Quadruple } from 'merbridge';
 import { compile } from '../fixtures/compile';
 import type { Bed } from './bed';
 import { enterMesh } from './modes';
+import type { Pod } from './pod';
 
 /**
  * Enters all pods that the bed has, in scope `full`, with `test/fixtures/naive.bpf.c` in the place of the library's program for messages:
@@ -23,6 +24,39 @@ export async function enterNaiveMesh(bed: Bed): Promise<MeshAccelerator> {
     return mesh;
   } catch (error) {
     await mesh.close();
+    throw error;
+  }
+}
+
+/** A sockmap without anything of the library: both ends of every connection inside of a pod are in it. */
+export interface NaiveSockmap extends Disposable {
+  /** How many sockets the kernel did not let in. */
+  refused(): bigint;
+  /** How many sockets are in it. */
+  sockets(): number;
+}
+
+/** Attaches `test/fixtures/naive-sockets.bpf.c` to a pod: every message moves to the other end, whatever comes of it. */
+export async function enterNaiveSockmap(pod: Pod): Promise<NaiveSockmap> {
+  const { BpfArrayMap, BpfSockHashMap, Cgroup, OpenBpfObject, bytes, u64 } = await import('merbridge');
+  const object = OpenBpfObject.openFile(compile('naive-sockets')).load();
+  try {
+    const refused = BpfArrayMap.from(object.map('.bss'), { value: u64 });
+    const sockets = BpfSockHashMap.from(object.map('sock_pair_map'), { key: bytes(48) });
+    const verdict = sockets.attachVerdict(object.program('naive_msg'));
+    using cgroup = Cgroup.open(pod.cgroupPath);
+    const link = cgroup.attach(object.program('naive_sockets'));
+    return {
+      refused: () => refused.get(0) ?? 0n,
+      sockets: () => sockets.count(),
+      [Symbol.dispose]() {
+        link.close();
+        verdict.close();
+        object.close();
+      },
+    };
+  } catch (error) {
+    object.close();
     throw error;
   }
 }

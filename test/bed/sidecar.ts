@@ -26,6 +26,8 @@ export interface SidecarOptions {
   readonly threads?: number;
   /** Whether to log every request or stream with its original destination (default true). Off for benchmarks. */
   readonly log?: boolean;
+  /** Moves bytes by splice(2), HAProxy only (default false, which is HAProxy's). Takes two pipes a connection, so it serves fewer. */
+  readonly splice?: boolean;
   readonly uid?: number;
   readonly outboundPort?: number;
   readonly inboundPort?: number;
@@ -78,7 +80,7 @@ export async function startSidecar(pod: Pod, options: SidecarOptions): Promise<S
   const logPath = createFile(pod, `${pod.name}-${name}.log`, uid);
   const plan: SidecarPlan = {
     mode: options.mode ?? 'http', listen: options.listen ?? '0.0.0.0', threads: options.threads ?? 1,
-    log: options.log ?? true, outboundPort: options.outboundPort ?? OUTBOUND_PORT,
+    log: options.log ?? true, splice: options.splice ?? false, outboundPort: options.outboundPort ?? OUTBOUND_PORT,
     inboundPort: options.inboundPort ?? INBOUND_PORT, logPath,
   };
   const config = join(pod.directory, `${pod.name}-${name}.${kind === 'envoy' ? 'json' : 'cfg'}`);
