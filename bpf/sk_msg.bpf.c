@@ -9,12 +9,13 @@
 
 /* Sockets keep this program when the process that attached everything has died, but not the gate of ingress.bpf.c: a path that changes while
  * redirected bytes are unread is not safe any more. */
-static __always_inline bool mb_has_owner(const struct mb_settings *settings)
+static __always_inline bool mb_has_owner(const bool plain, const struct mb_settings *settings)
 {
 	struct tcp_sock *owner = (struct tcp_sock *)settings->owner;
 
-	return mb_read(owner, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_state) == BPF_TCP_ESTABLISHED &&
-	       mb_read(owner, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) == (__s64)settings->owner_cookie;
+	return mb_read(plain, owner, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_state) == BPF_TCP_ESTABLISHED &&
+	       mb_read(plain, owner, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) ==
+		       (__s64)settings->owner_cookie;
 }
 
 /* A message that waits costs the kernel a struct sk_msg, whatever is in it: about 1 KiB, which nobody is charged for. So messages are bounded,
@@ -23,14 +24,14 @@ static __always_inline bool mb_has_owner(const struct mb_settings *settings)
 
 /* Does more wait than may? A sockmap redirect has no flow control. Where the kernel charges what waits to the receiver (sk_rmem_alloc), bytes
  * are exact, and no more messages wait than fit into them. Where it does not, all counts as unread until the receiver has read everything. */
-static __always_inline bool mb_is_over_limit(struct mb_peer *peer, struct tcp_sock *receiver, __u32 *bytes)
+static __always_inline bool mb_is_over_limit(const bool plain, struct mb_peer *peer, struct tcp_sock *receiver, __u32 *bytes)
 {
 	struct mb_unread *unread = &peer->unread;
 	__u32 messages;
 	int charged = 0;
 
 	if (profile.charged) {
-		charged = mb_read(receiver, struct tcp_sock, inet_conn.icsk_inet.sk.sk_backlog.rmem_alloc.counter);
+		charged = mb_read(plain, receiver, struct tcp_sock, inet_conn.icsk_inet.sk.sk_backlog.rmem_alloc.counter);
 		if (!charged)
 			unread->messages = 0;
 		*bytes = charged;
@@ -59,20 +60,21 @@ static __always_inline void mb_account(struct mb_unread *unread, __u32 size)
 /* The receiver drains what is queued on its psock before its TCP receive queue. So a message may overtake nothing: every byte that this
  * sender gave to the stack must have been read. And above the limit the stack, which has a window, takes over. Returns the counter of the
  * reason, or MB_COUNT_REDIRECTED. */
-static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, struct tcp_sock *sender, const struct mb_settings *settings)
+static __always_inline __u32 mb_may_redirect(const bool plain, struct mb_peer *peer, struct tcp_sock *sender,
+					     const struct mb_settings *settings)
 {
 	struct tcp_sock *receiver = (struct tcp_sock *)peer->sock;
-	__u32 copied_seq = mb_read(receiver, struct tcp_sock, copied_seq), bytes;
+	__u32 copied_seq = mb_read(plain, receiver, struct tcp_sock, copied_seq), bytes;
 	bool over_limit;
 
-	over_limit = mb_is_over_limit(peer, receiver, &bytes);
+	over_limit = mb_is_over_limit(plain, peer, receiver, &bytes);
 	/* Last: TCP sockets are SLAB_TYPESAFE_BY_RCU, so the memory is always a TCP socket, and the cookie tells whether still this one. */
 	barrier();
-	if ((__u64)mb_read(receiver, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) != peer->cookie)
+	if ((__u64)mb_read(plain, receiver, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) != peer->cookie)
 		return MB_COUNT_PASSED_PEER_GONE;
 	if (copied_seq != sender->write_seq)
 		return MB_COUNT_PASSED_UNDRAINED;
-	if (over_limit || !mb_has_memory(peer, sender, receiver)) {
+	if (over_limit || !mb_has_memory(plain, peer, sender, receiver)) {
 		peer->bulk_since = bpf_ktime_get_ns();
 		return MB_COUNT_PASSED_BACKLOG;
 	}
@@ -82,7 +84,7 @@ static __always_inline __u32 mb_may_redirect(struct mb_peer *peer, struct tcp_so
 		peer->bulk_since = 0;
 	}
 	/* Without an owner it ends here, for each direction at the first moment when nothing redirected is unread. */
-	if (!bytes && !mb_has_owner(settings))
+	if (!bytes && !mb_has_owner(plain, settings))
 		return MB_COUNT_PASSED_SCOPE;
 	return MB_COUNT_REDIRECTED;
 }
@@ -100,8 +102,7 @@ static __always_inline bool mb_find_peer(struct mb_peer *peer)
 	return true;
 }
 
-SEC("sk_msg")
-int mb_redirect_msg(struct sk_msg_md *msg)
+static __always_inline int mb_message(const bool plain, struct sk_msg_md *msg)
 {
 	const struct mb_settings *settings = mb_settings();
 	struct bpf_sock *sk = msg->sk;
@@ -126,7 +127,7 @@ int mb_redirect_msg(struct sk_msg_md *msg)
 	else if (!sender || (!peer->sock && !mb_find_peer(peer)))
 		verdict = MB_COUNT_PASSED_NO_PEER;
 	else
-		verdict = mb_may_redirect(peer, sender, settings);
+		verdict = mb_may_redirect(plain, peer, sender, settings);
 	if (verdict == MB_COUNT_REDIRECTED) {
 		__u32 size = msg->size;
 
@@ -140,4 +141,17 @@ int mb_redirect_msg(struct sk_msg_md *msg)
 	}
 	mb_count(verdict, 1);
 	return SK_PASS;
+}
+
+SEC("sk_msg")
+int mb_redirect_msg(struct sk_msg_md *msg)
+{
+	return mb_message(true, msg);
+}
+
+/* The same for kernels before Linux 6.2; see read.h. */
+SEC("sk_msg")
+int mb_redirect_msg_by_calls(struct sk_msg_md *msg)
+{
+	return mb_message(false, msg);
 }

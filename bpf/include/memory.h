@@ -33,19 +33,18 @@ static __always_inline bool mb_memcg_has_room(struct mem_cgroup *memcg)
 
 /* All TCP sockets of the machine hold more than net.ipv4.tcp_mem[1]; at [2] redirects would be refused. One flag for all, so the sender's
  * will do, which can be followed without a helper. */
-static __always_inline bool mb_under_pressure(struct tcp_sock *sender)
+static __always_inline bool mb_under_pressure(const bool plain, struct tcp_sock *sender)
 {
 	struct proto *proto = sender->inet_conn.icsk_inet.sk.__sk_common.skc_prot;
-	unsigned long since = 0;
 
-	bpf_probe_read_kernel(&since, sizeof(since), proto->memory_pressure);
-	return since;
+	return mb_read_u64(plain, proto->memory_pressure);
 }
 
 /* The limit of the receiver's cgroup. A socket belongs to none before it is accepted. */
-static __always_inline bool mb_is_within_memcg(struct mb_peer *peer, struct tcp_sock *receiver)
+static __always_inline bool mb_is_within_memcg(const bool plain, struct mb_peer *peer, struct tcp_sock *receiver)
 {
 	struct mem_cgroup *memcg;
+	__u64 at;
 
 	if (!bpf_core_field_exists(struct mem_cgroup, tcpmem_active) || !bpf_core_field_exists(struct sock, sk_memcg))
 		return true;
@@ -53,16 +52,17 @@ static __always_inline bool mb_is_within_memcg(struct mb_peer *peer, struct tcp_
 	if (peer->without_limit && ++peer->without_limit < MB_MEMCG_TURN)
 		return true;
 	/* The lowest bits of the pointer may be flags. */
-	memcg = (void *)((__u64)BPF_CORE_READ(receiver, inet_conn.icsk_inet.sk.sk_memcg) & ~7ull);
+	at = (__u64)receiver + bpf_core_field_offset(struct tcp_sock, inet_conn.icsk_inet.sk.sk_memcg);
+	memcg = (void *)(mb_read_u64(plain, at) & ~7ull);
 	if (!memcg)
 		return true;
-	peer->without_limit = !mb_read(memcg, struct mem_cgroup, tcpmem_active);
+	peer->without_limit = !mb_read(plain, memcg, struct mem_cgroup, tcpmem_active);
 	return peer->without_limit || mb_memcg_has_room(memcg);
 }
 
-static __always_inline bool mb_has_memory(struct mb_peer *peer, struct tcp_sock *sender, struct tcp_sock *receiver)
+static __always_inline bool mb_has_memory(const bool plain, struct mb_peer *peer, struct tcp_sock *sender, struct tcp_sock *receiver)
 {
-	return !mb_under_pressure(sender) && mb_is_within_memcg(peer, receiver);
+	return !mb_under_pressure(plain, sender) && mb_is_within_memcg(plain, peer, receiver);
 }
 
 #endif

@@ -1,7 +1,7 @@
 import { availableParallelism, release, version } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { TypedEmitter } from 'tiny-typed-emitter';
-import { Cgroup, kernelVersion, OpenBpfObject, type BpfObject } from '../bpf';
+import { Cgroup, kernelAtLeast, kernelVersion, OpenBpfObject, type BpfObject } from '../bpf';
 import { AlreadyAttachedError, ClosedError, KernelAdvisoryError, NotSupportedError, VerifierError } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import { witness } from './witness';
@@ -152,7 +152,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     this.localPodIps.setMany(options.pods);
 
     foundation.use(cgroup.attach(object.program('mb_ingress')));
-    foundation.use(this.sockPairMap.map.attachVerdict(object.program('mb_redirect_msg')));
+    foundation.use(this.sockPairMap.map.attachVerdict(object.program(messageProgram())));
     for (const name of servicePrograms) foundation.use(cgroup.attach(object.program(name)));
     for (const name of entrancePrograms) entrances.use(cgroup.attach(object.program(name)));
     this.#foundation = foundation;
@@ -285,8 +285,16 @@ function refuseSecond(cgroup: Cgroup, path: string): void {
     });
 }
 
+/** Two programs do the same for messages; the first names a function that older kernels refuse, see bpf/include/read.h. */
+const messagePrograms = ['mb_redirect_msg', 'mb_redirect_msg_by_calls'] as const;
+
+function messageProgram(): string {
+  return messagePrograms[kernelAtLeast('6.2') ? 0 : 1];
+}
+
 function load(options: ResolvedOptions, account: BacklogAccount): BpfObject {
   using open = OpenBpfObject.openFile(objectPath('merbridge'));
+  for (const name of messagePrograms) open.program(name).autoload = name === messageProgram();
   // A CPU takes free elements of an LRU map by the hundred: without room for all CPUs, fresh entries would be evicted.
   const pending = Math.max(16384, availableParallelism() * 1024);
   open.map('local_pod_ips').maxEntries = options.maxPods;
