@@ -6,10 +6,14 @@ SEC("cgroup/connect4")
 int mb_connect4(struct bpf_sock_addr *ctx)
 {
 	struct mb_redirect to = {};
+	__u8 hop;
 
 	if (ctx->protocol != IPPROTO_TCP || ctx->user_family != AF_INET)
 		return MB_PROCEED;
-	if (mb_redirect(ctx, ctx->user_ip4, ctx->user_port, &to) == MB_HOP_NONE)
+	hop = mb_redirect(ctx, ctx->user_ip4, ctx->user_port, &to);
+	if (hop == MB_HOP_LOOP)
+		return MB_REFUSE;
+	if (hop == MB_HOP_NONE)
 		return MB_PROCEED;
 	if (to.source) {
 		struct sockaddr_in source = { .sin_family = AF_INET, .sin_addr = { .s_addr = to.source } };

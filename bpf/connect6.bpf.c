@@ -7,12 +7,16 @@ SEC("cgroup/connect6")
 int mb_connect6(struct bpf_sock_addr *ctx)
 {
 	struct mb_redirect to = {};
+	__u8 hop;
 
 	if (ctx->protocol != IPPROTO_TCP || ctx->user_family != AF_INET6)
 		return MB_PROCEED;
 	if (ctx->user_ip6[0] || ctx->user_ip6[1] || ctx->user_ip6[2] != bpf_htonl(0xffff))
 		return MB_PROCEED;
-	if (mb_redirect(ctx, ctx->user_ip6[3], ctx->user_port, &to) == MB_HOP_NONE)
+	hop = mb_redirect(ctx, ctx->user_ip6[3], ctx->user_port, &to);
+	if (hop == MB_HOP_LOOP)
+		return MB_REFUSE;
+	if (hop == MB_HOP_NONE)
 		return MB_PROCEED;
 	if (to.source) {
 		struct sockaddr_in6 source = { .sin6_family = AF_INET6 };

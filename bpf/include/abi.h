@@ -42,6 +42,7 @@ enum mb_hop {
 	MB_HOP_OUTBOUND = 1, /* application to the outbound port of its own sidecar */
 	MB_HOP_INBOUND = 2,  /* anything to the inbound port of a pod's sidecar */
 	MB_HOP_DELIVERY = 3, /* sidecar to its own application, from the passthrough address */
+	MB_HOP_LOOP = 4,     /* sidecar to itself: refused */
 };
 
 /* Value of local_pod_ips. */
@@ -86,7 +87,7 @@ enum mb_counter {
 	MB_COUNT_OUTBOUND,     /* connections sent to the outbound port */
 	MB_COUNT_INBOUND,      /* connections sent to an inbound port */
 	MB_COUNT_LEFT_ALONE,   /* connections of enrolled pods that keep their destination */
-	MB_COUNT_HOOK_ERROR,   /* a hook could not do its work; the connection kept its old path */
+	MB_COUNT_HOOK_ERROR,   /* a hook could not do its work, and the connection kept its old path; or a sidecar dialled itself */
 	MB_COUNT_SOCKETS,      /* sockets put into sock_pair_map */
 	MB_COUNT_SOCKET_ERROR, /* sockets that could not be put there (map full, MPTCP, an upper layer protocol) */
 	MB_COUNT_REDIRECTED,   /* messages moved from socket to socket */

@@ -26,6 +26,15 @@ static __always_inline bool mb_is_excluded_inbound(__u16 port)
 	return false;
 }
 
+/* A sidecar that was not told what was dialled takes where it was reached for it, and would dial itself until it has no descriptor left. What
+ * it would deliver to its own inbound port, and to an outbound port at an address that only a connect hook gives out, is such. */
+static __always_inline bool mb_is_loop(struct bpf_sock_addr *ctx, __be32 ip, __u16 port)
+{
+	if (port == profile.inbound_port)
+		return ctx->sk->src_ip4 == profile.passthrough;
+	return port == profile.outbound_port && mb_is_rotating_loopback(ip);
+}
+
 static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __be32 ip, __u16 port)
 {
 	__u64 ids = bpf_get_current_uid_gid();
@@ -34,6 +43,8 @@ static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __b
 	struct mb_address destination;
 
 	if (mb_is_local_destination(ip, pod)) {
+		if (is_sidecar && mb_is_loop(ctx, ip, port))
+			return MB_HOP_LOOP;
 		/* -o lo -s 127.0.0.6/32 RETURN: a sidecar delivers to its application. */
 		if (ctx->sk->src_ip4 == profile.passthrough)
 			return MB_HOP_DELIVERY;
@@ -62,7 +73,8 @@ static __always_inline bool mb_worth_remembering(__u8 hop, __be32 pod)
 	return hop != MB_HOP_DELIVERY || (settings && mb_in_scope(settings, pods, hop));
 }
 
-/* Decides, and remembers the decision on the socket. Returns the hop, MB_HOP_NONE where the destination stays as it is. */
+/* Decides, and remembers the decision on the socket. Returns the hop, MB_HOP_NONE where the destination stays as it is, MB_HOP_LOOP where the
+ * call has to fail. */
 static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __be16 port, struct mb_redirect *to)
 {
 	__u64 netns = bpf_get_netns_cookie(ctx);
@@ -75,6 +87,10 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 		return MB_HOP_NONE;
 	pod = mb_own_pod(ctx, netns);
 	hop = pod ? mb_decide(ctx, pod, ip, bpf_ntohs(port)) : MB_HOP_NONE;
+	if (hop == MB_HOP_LOOP) {
+		mb_count(MB_COUNT_HOOK_ERROR, 1);
+		return hop;
+	}
 	if (hop == MB_HOP_NONE || !mb_worth_remembering(hop, pod)) {
 		/* A socket may connect again, after a failure, to somewhere else. */
 		bpf_sk_storage_delete(&socket_origin, ctx->sk);

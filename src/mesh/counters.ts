@@ -9,7 +9,7 @@ export interface MeshCounters {
   readonly inbound: bigint;
   /** Connections of enrolled pods that kept their destination. */
   readonly leftAlone: bigint;
-  /** A hook could not do its work, and the connection kept its old path. */
+  /** A hook could not do its work, and the connection kept its old path; or a sidecar was kept from dialling itself. */
   readonly hookErrors: bigint;
   /** Sockets that entered `sock_pair_map`. */
   readonly sockets: bigint;
