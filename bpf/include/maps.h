@@ -28,7 +28,7 @@ struct mb_peer {
 	__u64 cookie;            /* and the socket cookie that proves that it still is that socket */
 	struct mb_address pods[2];
 	__u32 hop;
-	__u32 generation;    /* of mesh_settings when `allowed` was decided */
+	__u32 generation;    /* of mesh_settings when `refusal` was decided */
 	__u32 refusal;       /* enum mb_counter: why the scope lets nothing pass; MB_COUNT_REDIRECTED = it does */
 	__u32 without_limit; /* messages since the receiver's cgroup was seen to limit nothing; 0 = it does, or is not known */
 	__u64 bulk_since;    /* when this sender last outran its reader; 0 = never */
