@@ -61,7 +61,7 @@ struct mb_process {
 struct mb_settings {
 	__u32 acceleration; /* MB_OFF, MB_PROXIES or MB_FULL */
 	__u32 generation;
-	__u64 owner; /* a struct sock of the process that holds the attachments, to be read with bpf_probe_read_kernel only */
+	__u64 owner; /* a struct sock of the process that holds the attachments, to be read with mb_read only */
 	__u64 owner_cookie;
 };
 

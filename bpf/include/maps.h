@@ -24,7 +24,7 @@ struct mb_unread {
 /* Everything sk_msg needs, kept on a socket that is in sock_pair_map. Freed with the socket. */
 struct mb_peer {
 	struct mb_quadruple key; /* the other end's key in sock_pair_map */
-	__u64 sock;              /* its struct sock, to be read with bpf_probe_read_kernel only; 0 while unknown */
+	__u64 sock;              /* its struct sock, to be read with mb_read only; 0 while unknown */
 	__u64 cookie;            /* and the socket cookie that proves that it still is that socket */
 	struct mb_address pods[2];
 	__u32 hop;

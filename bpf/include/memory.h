@@ -7,7 +7,7 @@
 
 #include "common.h"
 
-/* In pages of 4 KiB, for what other CPUs charge between this look and the redirect. */
+/* In pages, for what other CPUs charge between this look and the redirect. */
 #define MB_MEMORY_RESERVE 256
 /* No deeper nesting of cgroups is looked at. */
 #define MB_MEMCG_DEPTH 8

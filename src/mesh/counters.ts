@@ -37,8 +37,9 @@ export interface MeshCounters {
   /** Messages left to the TCP stack because the other end was closed. */
   readonly passedPeerGone: bigint;
   /**
-   * Connections of this node that a sidecar accepted, but whose destination was not found: on the way netfilter gave them another source
-   * port. The sidecar's SO_ORIGINAL_DST fails with EPERM, where it would hear that it was dialled itself.
+   * Connections of this node that a sidecar accepted, but whose destination was not found: the mesh's own rules redirected them, as those that
+   * were dialled before the start, or on the way netfilter gave them another source port. Of the latter the kernel says that the sidecar itself
+   * was dialled; then SO_ORIGINAL_DST fails with EPERM.
    */
   readonly unknownOrigins: bigint;
 }

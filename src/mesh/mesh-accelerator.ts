@@ -155,6 +155,8 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     foundation.use(this.sockPairMap.map.attachVerdict(object.program(messageProgram())));
     for (const name of servicePrograms) foundation.use(cgroup.attach(object.program(name)));
     for (const name of entrancePrograms) entrances.use(cgroup.attach(object.program(name)));
+    // Another process may have started at the same time, and found nobody either.
+    refuseSecond(cgroup, options.cgroup, object.program('mb_connect4').id);
     this.#foundation = foundation;
     this.#entrances = entrances;
     // A server keeps its process alive, and so does this: its links end with the process.
@@ -242,13 +244,14 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
 
   async #close(): Promise<void> {
     clearInterval(this.#keepAlive);
-    // Sockets keep their sk_msg program until they are closed, whatever is detached: only the switch reaches them.
-    this.#settings.acceleration = 'off';
-    const { outbound, inbound, sockets } = this.#counters.read();
     try {
+      // Sockets keep their sk_msg program until they are closed, whatever is detached: only the switch reaches them.
+      this.#settings.acceleration = 'off';
       this.#entrances[Symbol.dispose]();
+      const { outbound, inbound, sockets } = this.#counters.read();
       await Promise.all([outbound + inbound > 0n && setTimeout(SETTLED_MS), sockets > 0n && this.#drain.finished()]);
     } finally {
+      this.#entrances[Symbol.dispose]();
       this.#foundation[Symbol.dispose]();
     }
     this.emit('close');
@@ -256,7 +259,9 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
 
   #warn(warning: MeshWarning): void {
     this.#warnings.push(warning);
-    setImmediate(() => this.emit('warning', warning));
+    setImmediate(() => {
+      if (!this.closed) this.emit('warning', warning);
+    });
   }
 
   /** Once, and only for what is in use: redirection alone puts no socket into a sockmap. */
@@ -274,10 +279,10 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   }
 }
 
-function refuseSecond(cgroup: Cgroup, path: string): void {
+function refuseSecond(cgroup: Cgroup, path: string, own?: number): void {
   const ours = cgroup
     .programs({ attachType: 'cgroup/connect4', effective: true })
-    .filter(({ name }) => name === 'mb_connect4');
+    .filter(({ name, id }) => name === 'mb_connect4' && id !== own);
   if (ours.length > 0)
     throw new AlreadyAttachedError(path, ours, {
       operation: 'MeshAccelerator.start',

@@ -60,6 +60,7 @@ const MiB = 1024 * 1024;
  * @throws TypeError for an unknown option or a wrong type, RangeError for a number out of range
  */
 export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions {
+  if (typeof options !== 'object' || options === null) throw new TypeError('MeshAccelerator: options with the path of a cgroup are needed');
   const {
     cgroup,
     profile = 'istio',
@@ -91,7 +92,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     maxSockets,
     backlogLimit,
     backlogAccount,
-    ignoreAdvisories,
+    ignoreAdvisories: typeof ignoreAdvisories === 'boolean' ? ignoreAdvisories : [...ignoreAdvisories],
   };
 }
 

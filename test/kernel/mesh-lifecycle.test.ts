@@ -247,3 +247,20 @@ test('a process that ends while it starts leaves nothing', () => {
   assert.equal(stderr, '');
   assert.deepEqual(attached(bed.cgroupPath), []);
 });
+
+test('of two processes that start at the same time one at most is attached', { timeout: 60_000 }, async t => {
+  using bed = Bed.create({ subnet: 78 });
+  for (let round = 0; round < 3; round++) {
+    const children = [1, 2].map(() => spawn(process.execPath, ['-e', `
+      require(${JSON.stringify(ROOT)}).MeshAccelerator.start({ cgroup: ${JSON.stringify(bed.cgroupPath)} })
+        .then(() => console.log('started'), ({ code }) => console.log(code));`], { stdio: ['ignore', 'pipe', 'inherit'] }));
+    const answers = await Promise.all(children.map(async ({ stdout }) => ((await once(createInterface({ input: stdout }), 'line')) as [string])[0]));
+    const started = answers.filter(answer => answer === 'started').length;
+    t.diagnostic(answers.join(', '));
+    assert.ok(answers.every(answer => answer === 'started' || answer === 'ERR_BPF_ALREADY_ATTACHED'));
+    assert.ok(started <= 1);
+    assert.equal(attached(bed.cgroupPath).filter(name => name === 'mb_connect4').length, started);
+    for (const child of children) child.kill('SIGKILL');
+    await Promise.all(children.map(endOf));
+  }
+});
