@@ -267,7 +267,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   /** Once, and only for what is in use: redirection alone puts no socket into a sockmap. */
   #warnOfAdvisories(): void {
     const ignored = this.#ignoreAdvisories;
-    if (ignored === true || this.acceleration === 'off' || this.#warnings.some(warning => warning instanceof KernelAdvisoryError)) return;
+    if (ignored === true || this.acceleration === 'off' || this.#warnings.length > 0) return;
     const advisories = kernelAdvisories(release(), version()).filter(({ id }) => ignored === false || !ignored.includes(id));
     if (advisories.length > 0) this.#warn(new KernelAdvisoryError(release(), advisories));
   }
