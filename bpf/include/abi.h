@@ -57,12 +57,24 @@ struct mb_process {
 	__u64 netns;
 };
 
+/* What the programs report through mesh_events. */
+enum mb_event_kind {
+	MB_EVENT_CONNECTION,   /* a connection of an enrolled pod was decided upon */
+	MB_EVENT_SELF_CALL,    /* a sidecar called its own pod */
+	MB_EVENT_DROPPED,      /* something was refused, or could not be done */
+	MB_EVENT_MAP_PRESSURE, /* sock_pair_map fills up */
+	MB_EVENT_KINDS,
+};
+
 /* The one element of mesh_settings. User space raises `generation` after every change that a decision may depend on. */
 struct mb_settings {
 	__u32 acceleration; /* MB_OFF, MB_PROXIES or MB_FULL */
 	__u32 generation;
 	__u64 owner; /* a struct sock of the process that holds the attachments, to be read with mb_read only */
 	__u64 owner_cookie;
+	__u32 events[MB_EVENT_KINDS]; /* of each kind so many a second at most; 0 = none */
+	__u32 socket_alarm[2];        /* MB_EVENT_MAP_PRESSURE at so many sockets in sock_pair_map, the lower number first; 0 = never */
+	__u32 socket_rearm[2];        /* ... and again only after there were fewer than so many */
 };
 
 /* Set once before load, in .rodata: the mesh profile. Ports in host byte order, addresses in network byte order. */
@@ -107,7 +119,7 @@ _Static_assert(sizeof(struct mb_quadruple) == 48, "mb_quadruple");
 _Static_assert(sizeof(struct mb_endpoint) == 20, "mb_endpoint");
 _Static_assert(sizeof(struct mb_pod) == 8, "mb_pod");
 _Static_assert(sizeof(struct mb_process) == 24, "mb_process");
-_Static_assert(sizeof(struct mb_settings) == 24, "mb_settings");
+_Static_assert(sizeof(struct mb_settings) == 56, "mb_settings");
 _Static_assert(sizeof(struct mb_profile) == 68, "mb_profile");
 
 #endif
