@@ -33,9 +33,9 @@ export interface CgroupProgramsOptions {
 export interface CgroupProgram {
   /** Id of the program, as `bpftool prog` lists it. */
   readonly id: number;
-  /** Name, cut by the kernel to 15 bytes. */
+  /** Name, cut by the kernel to 15 bytes. Empty without CAP_SYS_ADMIN. */
   readonly name: string;
-  /** Hash over its instructions. */
+  /** Hash over its instructions. Empty without CAP_SYS_ADMIN. */
   readonly tag: string;
 }
 
@@ -156,7 +156,7 @@ export class Cgroup extends Handle {
   /**
    * The programs that are attached here, whoever did it.
    *
-   * Since Linux 4.15; the names and tags need CAP_SYS_ADMIN.
+   * Since Linux 4.15; needs CAP_NET_ADMIN. The names and tags need CAP_SYS_ADMIN, and are empty without it.
    *
    * @param options - which hook, and whether with what is inherited
    */

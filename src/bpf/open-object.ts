@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 import { Btf, elfSections, elfVariables, type ElfSection } from '../codec';
-import { Errno, ObjectFileError, VerifierError } from '../errors';
-import { check, copyFrom, libbpf, readWord, systemError } from '../native';
+import { Errno, ObjectFileError, PermissionError, VerifierError } from '../errors';
+import { check, copyFrom, libbpf, missingCapabilities, readWord, systemError } from '../native';
 import { Handle } from './handle';
 import { NativeObject, type LoadOutcome } from './native-object';
 import { BpfObject, pick } from './object';
@@ -160,7 +160,8 @@ export class OpenBpfObject extends Handle {
    *
    * @returns the loaded object; the caller closes it
    * @throws VerifierError `ERR_BPF_VERIFIER` when the kernel refuses a program; `log` is complete
-   * @throws PermissionError `ERR_BPF_PERMISSION` when capabilities are missing
+   * @throws PermissionError `ERR_BPF_PERMISSION` when capabilities are missing. What the verifier refuses without CAP_PERFMON is this, too: its
+   * `cause` is the verifier's
    * @throws BpfError for other reasons; its hint is the last line of libbpf, its cause all of them
    */
   load(): BpfObject {
@@ -205,12 +206,16 @@ export class OpenBpfObject extends Handle {
     const hint = last === undefined ? undefined : `libbpf: ${last}`;
     const error = systemError(errno, { operation, subject: `object "${this.name}"`, hint, lines });
     if (refused === undefined || error.code === 'ERR_BPF_PERMISSION') return error;
-    return new VerifierError(refused.program, refused.log, {
+    const verdict = new VerifierError(refused.program, refused.log, {
       errno: errno === Errno.ENOSPC ? undefined : errno,
       operation,
       subject: `program "${refused.program}" of object "${this.name}"`,
       cause: error.cause,
     });
+    // Without it the verifier knows fewer helpers and allows less, and says so as if the program were wrong.
+    const missing = missingCapabilities();
+    if (missing.includes('CAP_PERFMON')) return new PermissionError(missing, { errno, operation, subject: verdict.subject, cause: verdict });
+    return verdict;
   }
 
   #live(): NativeObject {

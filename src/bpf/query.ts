@@ -11,11 +11,13 @@ const MAX_PROGRAMS = 64;
 /** A program that is attached somewhere. */
 export interface AttachedProgramInfo {
   readonly id: number;
+  /** Empty where the process may not know it. */
   readonly name: string;
+  /** Empty where the process may not know it. */
   readonly tag: string;
 }
 
-/** The programs attached to a cgroup or to a socket map. Since Linux 4.15. */
+/** The programs attached to a cgroup or to a socket map. Since Linux 4.15; names and tags need CAP_SYS_ADMIN. */
 export function queryPrograms(fd: number, attachType: number, effective: boolean, subject: string): AttachedProgramInfo[] {
   const flags = Buffer.alloc(4);
   const count = Buffer.alloc(4);
@@ -34,6 +36,8 @@ function describe(id: number, subject: string): AttachedProgramInfo[] {
   const fd = libbpf.bpf_prog_get_fd_by_id(id);
   // It may have been detached and unloaded between the two calls.
   if (fd === -Errno.ENOENT) return [];
+  // The kernel asks for CAP_SYS_ADMIN here, for which no other capability stands in. That something is attached is known all the same.
+  if (fd === -Errno.EPERM) return [{ id, name: '', tag: '' }];
   check(fd, { operation: 'bpf_prog_get_fd_by_id', subject });
   try {
     const { name, tag } = programInfo(fd, subject);
