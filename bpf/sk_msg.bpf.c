@@ -7,12 +7,14 @@
 /* A sender that outran its reader keeps to the stack for this long: each change of path costs a retransmission (see ingress.bpf.c). */
 #define MB_BULK_NS (1000ull * 1000 * 1000)
 
-/* Sockets keep this program when the process that attached everything has died, but not the gate of ingress.bpf.c: a path that changes while
- * redirected bytes are unread is not safe any more. */
+/* Sockets keep this program when the process that attached everything has died, but not the gate of ingress.bpf.c, unless it is pinned: a path
+ * that changes while redirected bytes are unread is not safe any more. */
 static __always_inline bool mb_has_owner(const bool plain, const struct mb_settings *settings)
 {
 	struct tcp_sock *owner = (struct tcp_sock *)settings->owner;
 
+	if (settings->owner == MB_OWNER_PINS)
+		return true;
 	return mb_read(plain, owner, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_state) == BPF_TCP_ESTABLISHED &&
 	       mb_read(plain, owner, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) ==
 		       (__s64)settings->owner_cookie;

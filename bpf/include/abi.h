@@ -66,11 +66,14 @@ enum mb_event_kind {
 	MB_EVENT_KINDS,
 };
 
+/* Instead of a socket in mb_settings.owner: everything is pinned, the gate of ingress.bpf.c as well, so nobody has to be alive. Never an address. */
+#define MB_OWNER_PINS 1
+
 /* The one element of mesh_settings. User space raises `generation` after every change that a decision may depend on. */
 struct mb_settings {
 	__u32 acceleration; /* MB_OFF, MB_PROXIES or MB_FULL */
 	__u32 generation;
-	__u64 owner; /* a struct sock of the process that holds the attachments, to be read with mb_read only */
+	__u64 owner; /* a struct sock of the process that holds the attachments, to be read with mb_read only; or MB_OWNER_PINS; or 0, nobody */
 	__u64 owner_cookie;
 	__u32 events[MB_EVENT_KINDS]; /* of each kind so many a second at most; 0 = none */
 	__u32 socket_alarm[2];        /* MB_EVENT_MAP_PRESSURE at so many sockets in sock_pair_map, the lower number first; 0 = never */

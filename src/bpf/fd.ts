@@ -1,6 +1,7 @@
-import { closeSync, unlinkSync } from 'node:fs';
+import { closeSync, readlinkSync, unlinkSync } from 'node:fs';
 
-import { check, checkErrno, libbpf, libc } from '../native';
+import { Errno } from '../errors';
+import { check, checkErrno, libbpf, libc, systemError } from '../native';
 
 /** Runs `build` with a fresh file descriptor and closes it if that fails: constructors leave nothing behind. */
 export function closeOnError<T>(fd: number, build: (fd: number) => T): T {
@@ -20,10 +21,18 @@ export function duplicateFd(fd: number, subject: string): number {
   return checkErrno(() => libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), { operation: 'fcntl', subject });
 }
 
-/** Opens what is pinned at a path. */
-export function openPin(path: string, what: string): number {
+/** What the kernel calls a file descriptor of each kind; links are `bpf_link`, since Linux 6.12 or so `bpf-link`. */
+const KINDS = { map: /bpf-map/, program: /bpf-prog/, link: /bpf.link/ } as const;
+
+/** Opens what is pinned at a path; EINVAL if it is of another kind, whose facts would be taken for those of this one. */
+export function openPin(path: string, what: 'map' | 'program' | 'link'): number {
   checkPath(path);
-  return check(libbpf.bpf_obj_get(path), { operation: 'bpf_obj_get', subject: `${what} ${path}` });
+  const context = { operation: 'bpf_obj_get', subject: `${what} ${path}` };
+  const fd = check(libbpf.bpf_obj_get(path), context);
+  const kind = readlinkSync(`/proc/self/fd/${fd}`);
+  if (KINDS[what].test(kind)) return fd;
+  closeSync(fd);
+  throw systemError(Errno.EINVAL, { ...context, hint: `it is ${kind.replace('anon_inode:', '')}` });
 }
 
 /** Pins an object of the kernel at a path. */

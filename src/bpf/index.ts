@@ -1,6 +1,7 @@
 /** Objects, programs, maps, links and cgroups of BPF, typed. */
 export { BpfAttachment } from './attachment';
 export { Cgroup, type CgroupAttachOptions, type CgroupProgram, type CgroupProgramsOptions } from './cgroup';
+export { DirectoryLock } from './directory-lock';
 export { Handle, LEAK_WARNING } from './handle';
 export { kernelAtLeast, kernelVersion, type KernelVersion } from './kernel-version';
 export { BpfLink } from './link';
@@ -8,6 +9,7 @@ export { BpfArrayMap, IndexedMap, type ArrayMapCodecs, type CreateArrayMapOption
 export { BpfHashMap, DeletableMap } from './maps/hash-map';
 export { KeyedMap, type CreateMapOptions, type IterateOptions, type MapCodecs, type SetMode, type SetOptions } from './maps/keyed-map';
 export { BpfLruHashMap } from './maps/lru-hash-map';
+export { copyEntries } from './maps/copy';
 export { BpfMap, BpfMapHandle } from './maps/map';
 export { possibleCpus } from './maps/per-cpu';
 export { BpfPerCpuArrayMap } from './maps/per-cpu-array-map';

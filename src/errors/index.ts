@@ -7,6 +7,7 @@ import type { IterationAbortedError, MapFullError, MapIncompatibleError } from '
 import type { NotSupportedError } from './not-supported-error';
 import type { ObjectFileError } from './object-file-error';
 import type { PermissionError } from './permission-error';
+import type { ForeignPinError, NotABpfFileSystemError, NotPinnedError, PinConflictError, PinsInUseError } from './pin-errors';
 import type { AlreadyAttachedError, NotACgroupError } from './target-errors';
 import type { VerifierError } from './verifier-error';
 
@@ -22,6 +23,7 @@ export { IterationAbortedError, MapFullError, MapIncompatibleError, type MapDiff
 export { NotSupportedError, type NotSupportedErrorOptions } from './not-supported-error';
 export { ObjectFileError } from './object-file-error';
 export { PermissionError } from './permission-error';
+export { ForeignPinError, NotABpfFileSystemError, NotPinnedError, PinConflictError, PinsInUseError } from './pin-errors';
 export { AlreadyAttachedError, NotACgroupError, type AttachedProgram } from './target-errors';
 export { VerifierError } from './verifier-error';
 
@@ -67,7 +69,12 @@ export type AnyBpfError =
   | AlreadyAttachedError
   | ObjectFileError
   | InvalidAddressError
-  | KernelAdvisoryError;
+  | KernelAdvisoryError
+  | NotABpfFileSystemError
+  | ForeignPinError
+  | PinsInUseError
+  | PinConflictError
+  | NotPinnedError;
 
 /** All stable codes of {@link AnyBpfError}. */
 export type BpfErrorCode = AnyBpfError['code'];

@@ -1,5 +1,6 @@
-import { BpfPerCpuArrayMap, type BpfObject } from '../bpf';
+import { BpfPerCpuArrayMap } from '../bpf';
 import { u64 } from '../codec';
+import type { MapsByName } from './maps-by-name';
 
 /** What the programs counted since they were loaded. */
 export interface MeshCounters {
@@ -72,7 +73,7 @@ const names = [
 export class CounterReader {
   readonly #map: BpfPerCpuArrayMap<bigint>;
 
-  constructor(object: BpfObject) {
+  constructor(object: MapsByName) {
     this.#map = BpfPerCpuArrayMap.from(object.map('mesh_counters'), { value: u64 });
   }
 

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
-import { BpfArrayMap, type BpfObject } from '../bpf';
+import { BpfArrayMap } from '../bpf';
 import { u64 } from '../codec';
+import type { MapsByName } from './maps-by-name';
 
 /** Every sender has sent something since the switch, or is idle. */
 const FIRST_MS = 250;
@@ -17,7 +18,7 @@ const LONGEST_MS = 8000;
 export class Drain {
   readonly #lastHeld: BpfArrayMap<bigint>;
 
-  constructor(object: BpfObject) {
+  constructor(object: MapsByName) {
     this.#lastHeld = BpfArrayMap.from(object.map('last_held'), { value: u64 });
   }
 

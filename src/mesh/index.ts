@@ -1,11 +1,15 @@
 export type { Acceleration, PodAcceleration } from './acceleration';
 export type { MeshCounters } from './counters';
+export { detachAll, type DetachAllOptions, type DetachedItem } from './detach-all';
+export type { MeshAdoption } from './footing';
 export { kernelAdvisories } from './kernel-advisories';
 export { LocalPodIps, type Pod, type PodOptions } from './local-pod-ips';
 export { MeshAccelerator, type MeshEvents, type MeshWarning } from './mesh-accelerator';
+export type { MeshCheckOptions, MeshProblem } from './mesh-check';
 export type { BacklogAccount, MeshAcceleratorOptions } from './mesh-options';
 export { objectPath, type ObjectName } from './objects';
 export { PairOriginalDst } from './pair-original-dst';
+export { PinnedMesh, type PinnedPods } from './pinned-mesh';
 export { ProcessIp, type SidecarProcess } from './process-ip';
 export { meshProfiles, type MeshProfile, type MeshProfileName } from './profile';
 export type { Endpoint, Quadruple } from './quadruple';

@@ -1,8 +1,9 @@
 import { isIPv4 } from 'node:net';
-import { BpfHashMap, type BpfObject } from '../bpf';
+import { BpfHashMap } from '../bpf';
 import { ipAddress, struct, u32 } from '../codec';
 import { InvalidAddressError, MapFullError } from '../errors';
 import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from './acceleration';
+import type { MapsByName } from './maps-by-name';
 
 /** How one pod is treated. */
 export interface PodOptions {
@@ -39,7 +40,7 @@ export class LocalPodIps {
   readonly #changed: (added: readonly string[], deleted: readonly string[]) => void;
 
   /** @internal */
-  constructor(object: BpfObject, changed: (added: readonly string[], deleted: readonly string[]) => void) {
+  constructor(object: MapsByName, changed: (added: readonly string[], deleted: readonly string[]) => void) {
     this.#map = BpfHashMap.from(object.map('local_pod_ips'), { key: ipAddress, value: podCodec });
     this.#changed = changed;
   }

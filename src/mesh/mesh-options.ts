@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import type { PodOptions } from './local-pod-ips';
 import { resolveProfile, type MeshProfile, type MeshProfileName } from './profile';
@@ -9,15 +10,28 @@ export interface MeshAcceleratorOptions {
    * applications of all pods: on a Kubernetes node `kubepods.slice` (systemd) or `kubepods`.
    */
   readonly cgroup: string;
+  /**
+   * A directory for pins in a BPF file system, such as `/sys/fs/bpf/merbridge`; it is made, with mode 0700. With it everything stays attached
+   * when this process ends, however it ends: connections are redirected and accelerated without it. The next start with the same directory takes
+   * over what it finds and loses no connection. {@link MeshAccelerator.close} gives up this process's hold only; `detachAll` removes everything.
+   * Default: none; everything ends with this process.
+   */
+  readonly pinDirectory?: string;
   /** The mesh whose sidecars run here: the name of one of {@link meshProfiles}, or a profile of your own. Default `'istio'`. */
   readonly profile?: MeshProfileName | MeshProfile;
-  /** Scope of acceleration for pods that do not choose their own. Default `'proxies'`. */
+  /** Scope of acceleration for pods that do not choose their own. Default: what is pinned, otherwise `'proxies'`. */
   readonly acceleration?: Acceleration;
-  /** Pods that are enrolled before the first program is attached, so that none of their connections is missed. */
+  /**
+   * Pods that are enrolled before the first program is attached, so that none of their connections is missed. Where pins are taken over, exactly
+   * these are enrolled afterwards; without this option those that were.
+   */
   readonly pods?: Iterable<string | readonly [address: string, options: PodOptions]>;
-  /** How many pods fit, 1 or more. Default 16384. */
+  /** How many pods fit, 1 or more. Default: what is pinned, otherwise 16384. */
   readonly maxPods?: number;
-  /** How many sockets can be accelerated at a time, two for each connection. Those beyond stay on the TCP stack. Default 65536. */
+  /**
+   * How many sockets can be accelerated at a time, two for each connection. Those beyond stay on the TCP stack. Default: what is pinned,
+   * otherwise 65536. Another size than the pinned one sends accelerated connections back to the stack.
+   */
   readonly maxSockets?: number;
   /**
    * Bytes that may wait, unread, in one accelerated socket. A sender that outruns its reader by more goes back to the TCP stack, whose
@@ -42,7 +56,10 @@ export type BacklogAccount = 'kernel' | 'programs';
 
 /** Options with every default filled in. @internal */
 export interface ResolvedOptions {
+  /** Names of the options that were given. */
+  readonly given: ReadonlySet<string>;
   readonly cgroup: string;
+  readonly pinDirectory: string | undefined;
   readonly profile: MeshProfile;
   readonly acceleration: Acceleration;
   readonly pods: Iterable<string | readonly [address: string, options: PodOptions]>;
@@ -63,6 +80,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   if (typeof options !== 'object' || options === null) throw new TypeError('MeshAccelerator: options with the path of a cgroup are needed');
   const {
     cgroup,
+    pinDirectory,
     profile = 'istio',
     acceleration = 'proxies',
     pods = [],
@@ -76,6 +94,8 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`MeshAccelerator: unknown option '${extra}'`);
   if (typeof cgroup !== 'string' || cgroup === '') throw new TypeError('MeshAccelerator: cgroup must be the path of a cgroup2 directory');
+  if (pinDirectory !== undefined && (typeof pinDirectory !== 'string' || !pinDirectory.startsWith('/')))
+    throw new TypeError('MeshAccelerator: pinDirectory must be an absolute path');
   assertAcceleration(acceleration, 'MeshAccelerator: acceleration');
   assertRange('maxPods', maxPods, 1, 0x7fffffff);
   assertRange('maxSockets', maxSockets, 2, 0x7fffffff);
@@ -84,7 +104,9 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${String(backlogAccount)}'`);
   assertAdvisories(ignoreAdvisories);
   return {
+    given: new Set(Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))),
     cgroup,
+    pinDirectory: pinDirectory && resolve(pinDirectory),
     profile: resolveProfile(profile),
     acceleration,
     pods,

@@ -1,11 +1,11 @@
-import { BpfArrayMap, type BpfObject } from '../bpf';
+import { BpfArrayMap, type DirectoryLock } from '../bpf';
 import { array, struct, u32, u64, type CodecValue } from '../codec';
-import { accelerationCodec, type Acceleration } from './acceleration';
-import type { Witness } from './witness';
+import { podAccelerationCodec, type Acceleration } from './acceleration';
+import type { MapsByName } from './maps-by-name';
 
-/** struct mb_settings of bpf/include/abi.h. */
+/** struct mb_settings of bpf/include/abi.h. `'inherit'` is what a new map holds, before the first write. */
 export const settingsCodec = struct({
-  acceleration: accelerationCodec,
+  acceleration: podAccelerationCodec,
   generation: u32,
   owner: u64,
   ownerCookie: u64,
@@ -14,54 +14,114 @@ export const settingsCodec = struct({
   socketRearm: array(u32, 2),
 });
 
+type Stored = CodecValue<typeof settingsCodec>;
+
 /** What the programs report, in the order of enum mb_event_kind; all zero: nothing. @internal */
-export type EventSettings = Pick<CodecValue<typeof settingsCodec>, 'events' | 'socketAlarm' | 'socketRearm'>;
+export type EventSettings = Pick<Stored, 'events' | 'socketAlarm' | 'socketRearm'>;
+
+/** Nobody reads what the programs report. */
+export const NO_EVENTS: EventSettings = { events: [0, 0, 0, 0], socketAlarm: [0, 0], socketRearm: [0, 0] };
+
+/** On whose account sockets are accelerated: without an owner they go back to the TCP stack, each when it is safe. */
+export interface Owner {
+  readonly owner: bigint;
+  readonly ownerCookie: bigint;
+}
+
+/** MB_OWNER_PINS of bpf/include/abi.h: the pins hold everything. */
+export const OWNED_BY_PINS: Owner = { owner: 1n, ownerCookie: 0n };
+/** Nobody: another set of maps takes over. */
+export const OWNED_BY_NOBODY: Owner = { owner: 0n, ownerCookie: 0n };
+/** Nobody, and acceleration was switched off for a removal: not a word of whoever may switch. */
+export const BEING_REMOVED: Owner = { owner: 0n, ownerCookie: 0xffff_ffff_ffff_ffffn };
+
+/** How long a writer waits for another one. Its work takes microseconds; but it may be stopped, which must not stop this process. */
+const PATIENCE_MS = 100;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * The switch: the one element of `mesh_settings`, which every program reads at every decision, also for connections that are
  * already accelerated.
  *
+ * Of a pinned mesh more than one process may write it: the agent, and whoever switches. So nothing is kept here: each change reads what is
+ * there, under a lock.
+ *
  * @internal
  */
 export class MeshSettings {
-  readonly #map: BpfArrayMap<CodecValue<typeof settingsCodec>>;
-  #acceleration: Acceleration;
-  #generation = 0;
-  #reporting: EventSettings = { events: [0, 0, 0, 0], socketAlarm: [0, 0], socketRearm: [0, 0] };
+  readonly #map: BpfArrayMap<Stored>;
+  readonly #lock: DirectoryLock | undefined;
+  #last: Acceleration = 'proxies';
 
-  constructor(
-    object: BpfObject,
-    acceleration: Acceleration,
-    private readonly owner: Pick<Witness, 'owner' | 'ownerCookie'>,
-  ) {
-    this.#map = BpfArrayMap.from(object.map('mesh_settings'), { value: settingsCodec });
-    this.#acceleration = acceleration;
-    this.touch();
+  /**
+   * @param maps - where `mesh_settings` is
+   * @param lock - a directory that writers lock, if there may be others; stays the caller's
+   */
+  constructor(maps: MapsByName, lock?: DirectoryLock) {
+    this.#map = BpfArrayMap.from(maps.map('mesh_settings'), { value: settingsCodec });
+    this.#lock = lock;
   }
 
+  /** The scope; after the map was closed the last one that was seen. */
   get acceleration(): Acceleration {
-    return this.#acceleration;
+    const { acceleration } = this.#map.closed ? { acceleration: 'inherit' as const } : this.#read();
+    if (acceleration !== 'inherit') this.#last = acceleration;
+    return this.#last;
   }
 
   set acceleration(value: Acceleration) {
-    this.#acceleration = value;
-    this.touch();
+    this.change({ acceleration: value });
+  }
+
+  /** Whether acceleration was switched off for a removal that did not come to its end. */
+  get isBeingRemoved(): boolean {
+    return this.#read().ownerCookie === BEING_REMOVED.ownerCookie;
   }
 
   /** What the programs report from now on. No decision depends on it, so nothing is looked up again. */
   report(events: EventSettings): void {
-    this.#reporting = events;
-    this.#write();
+    this.#locked(() => this.#map.set(0, { ...this.#read(), ...events }));
   }
 
   /** Makes every accelerated socket look up its scope again with its next message. */
   touch(): void {
-    this.#generation = (this.#generation + 1) >>> 0;
-    this.#write();
+    this.change({});
   }
 
-  #write(): void {
-    const { owner, ownerCookie } = this.owner;
-    this.#map.set(0, { acceleration: this.#acceleration, generation: this.#generation, owner, ownerCookie, ...this.#reporting });
+  /** Changes some members and leaves the others as they are at that moment. Every accelerated socket sees it with its next message. */
+  change(members: Partial<Pick<Stored, 'acceleration' | 'owner' | 'ownerCookie'>>): void {
+    this.#locked(() => {
+      const now = this.#read();
+      const next = { ...now, ...members, generation: (now.generation + 1) >>> 0 };
+      if (next.acceleration === 'inherit') next.acceleration = this.#last;
+      this.#map.set(0, next);
+      this.#last = next.acceleration;
+    });
+  }
+
+  /** Switches acceleration off before the programs are detached, for good. */
+  retire(): void {
+    const isOff = this.#read().acceleration === 'off';
+    this.change({ acceleration: 'off', ...(isOff ? OWNED_BY_NOBODY : BEING_REMOVED) });
+  }
+
+  #read(): Stored {
+    // An array has all its elements from the start.
+    return this.#map.get(0)!;
+  }
+
+  #locked(write: () => void): void {
+    const lock = this.#lock;
+    const patience = performance.now() + PATIENCE_MS;
+    let isLocked = lock?.tryAcquire() ?? false;
+    while (lock !== undefined && !isLocked && performance.now() < patience) {
+      Atomics.wait(sleeper, 0, 0, 1);
+      isLocked = lock.tryAcquire();
+    }
+    try {
+      write();
+    } finally {
+      if (isLocked) lock?.unlock();
+    }
   }
 }

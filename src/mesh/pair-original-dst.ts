@@ -1,5 +1,6 @@
-import { BpfLruHashMap, type BpfObject } from '../bpf';
+import { BpfLruHashMap } from '../bpf';
 import { endpointCodec, quadrupleCodec, type Endpoint, type Quadruple } from './quadruple';
+import type { MapsByName } from './maps-by-name';
 
 /**
  * What was really dialled, by the quadruple that the accepting sidecar sees: `pair_original_dst`.
@@ -12,7 +13,7 @@ export class PairOriginalDst {
   readonly #map: BpfLruHashMap<Quadruple, Endpoint>;
 
   /** @internal */
-  constructor(object: BpfObject) {
+  constructor(object: MapsByName) {
     this.#map = BpfLruHashMap.from(object.map('pair_original_dst'), { key: quadrupleCodec, value: endpointCodec });
   }
 

@@ -1,5 +1,6 @@
-import { BpfLruHashMap, type BpfObject } from '../bpf';
+import { BpfLruHashMap } from '../bpf';
 import { ipAddress, struct, u32, u64 } from '../codec';
+import type { MapsByName } from './maps-by-name';
 
 /** Which pod a process serves. */
 export interface SidecarProcess {
@@ -23,7 +24,7 @@ export class ProcessIp {
   readonly #map: BpfLruHashMap<number, SidecarProcess>;
 
   /** @internal */
-  constructor(object: BpfObject) {
+  constructor(object: MapsByName) {
     this.#map = BpfLruHashMap.from(object.map('process_ip'), { key: u32, value: sidecarProcessCodec });
   }
 

@@ -1,5 +1,6 @@
-import { BpfSockHashMap, type BpfObject } from '../bpf';
+import { BpfSockHashMap } from '../bpf';
 import { quadrupleCodec, type Quadruple } from './quadruple';
+import type { MapsByName } from './maps-by-name';
 
 /**
  * The accelerated sockets of this node: `sock_pair_map`, each under its own quadruple.
@@ -11,7 +12,7 @@ export class SockPairMap {
   readonly #map: BpfSockHashMap<Quadruple>;
 
   /** @internal */
-  constructor(object: BpfObject) {
+  constructor(object: MapsByName) {
     this.#map = BpfSockHashMap.from(object.map('sock_pair_map'), { key: quadrupleCodec });
   }
 

@@ -17,6 +17,7 @@ const LIBC_FUNCTIONS = {
   getsockopt: { returns: 'int', args: ['int', 'int', 'int', 'pointer', 'pointer'] },
   // Variadic in C; with three integer arguments the call looks the same on both architectures.
   fcntl: { returns: 'int', args: ['int', 'int', 'int'] },
+  flock: { returns: 'int', args: ['int', 'int'] },
   send: { returns: 'int', args: ['int', 'pointer', 'size', 'int'] },
   recv: { returns: 'int', args: ['int', 'pointer', 'size', 'int'] },
 } as const satisfies Record<string, FunctionRow>;

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { Cgroup } from 'merbridge';
+import { Cgroup, MeshAccelerator } from 'merbridge';
 import { Bed } from '../bed';
+import { Bpffs } from '../fixtures/bpffs';
 
 const examples = join(__dirname, '..', '..', 'examples');
 
@@ -91,4 +92,12 @@ test('custom-controller.ts follows its file: pods that come, change and go', () 
   } finally {
     rmSync(folder, { recursive: true });
   }
+}));
+
+test('detach-all.ts removes what is pinned, says so, and finds nothing a second time', () => inCgroup(async path => {
+  using bpffs = new Bpffs();
+  const pinDirectory = bpffs.directory();
+  await (await MeshAccelerator.start({ cgroup: path, pinDirectory })).close();
+  await run('detach-all.ts', [pinDirectory], [[/^link +mb_connect4 +id \d+/], [/^map +local_pod_ips /], [/^removed \d+ pins/]], true);
+  await run('detach-all.ts', [pinDirectory], [[/^nothing is pinned/]], true);
 }));

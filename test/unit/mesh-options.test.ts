@@ -12,7 +12,7 @@ const MiB = 1 << 20;
 describe('options', () => {
   it('have their defaults', () => {
     assert.deepEqual(resolveOptions({ cgroup }), {
-      cgroup, profile: meshProfiles.istio, acceleration: 'proxies', pods: [], maxPods: 16384, maxSockets: 65536, backlogLimit: 2 * MiB,
+      given: new Set(['cgroup']), pinDirectory: undefined, cgroup, profile: meshProfiles.istio, acceleration: 'proxies', pods: [], maxPods: 16384, maxSockets: 65536, backlogLimit: 2 * MiB,
       backlogAccount: 'auto', ignoreAdvisories: false,
     });
     assert.equal(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }).maxPods, 16384);
@@ -21,9 +21,11 @@ describe('options', () => {
   it('are taken as they are', () => {
     const given = {
       cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxSockets: 2, backlogLimit: 1024 * MiB, backlogAccount: 'programs',
-      ignoreAdvisories: ['CVE-2025-38154'],
+      ignoreAdvisories: ['CVE-2025-38154'], pinDirectory: '/sys/fs/bpf/mesh/',
     } as const;
-    assert.deepEqual(resolveOptions(given), { ...given, profile: meshProfiles.istio });
+    assert.deepEqual(resolveOptions(given), {
+      ...given, profile: meshProfiles.istio, given: new Set(Object.keys(given)), pinDirectory: '/sys/fs/bpf/mesh',
+    });
   });
 
   const wrong: ReadonlyArray<[object, typeof TypeError | typeof RangeError, RegExp]> = [

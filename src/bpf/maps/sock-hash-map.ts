@@ -185,6 +185,20 @@ export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
     );
   }
 
+  /**
+   * Puts a program in the place of the one that decides about messages, or attaches the first one. It stays attached for as long as a file
+   * descriptor or a pin holds the map, so nothing is returned that could detach it. Sockets that are in the map keep the program that they were
+   * inserted under.
+   *
+   * @param program - of type `'sk_msg'`
+   */
+  replaceVerdict(program: BpfProgram): void {
+    check(libbpf.bpf_prog_attach(program.unsafeFd(), this.unsafeFd(), AttachType.sk_msg, 0), {
+      operation: 'bpf_prog_attach',
+      subject: `program "${program.name}" to ${this.label}`,
+    });
+  }
+
   /** The program that is attached, if the kernel tells: since Linux 5.18. */
   verdictPrograms(): Array<{ id: number; name: string; tag: string }> {
     try {

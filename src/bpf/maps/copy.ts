@@ -1,0 +1,56 @@
+import { MapFullError, Errno } from '../../errors';
+import { MapCalls, systemError } from '../../native';
+import { readEntries, updateEntries, type BatchMap } from './batch';
+import type { BpfMap } from './map';
+import { possibleCpus } from './per-cpu';
+
+/** Kinds whose entries can be read and written as bytes by whoever has the map. */
+const COPYABLE: readonly string[] = ['hash', 'lru_hash', 'lpm_trie', 'array', 'percpu_array', 'percpu_hash', 'lru_percpu_hash'];
+
+/** Bytes of one value of one CPU as the kernel copies it, and of all of them. */
+function valueLayout(map: BpfMap): { cpus: number; stride: number } {
+  if (!map.type.includes('percpu')) return { cpus: 1, stride: map.valueSize };
+  return { cpus: possibleCpus(), stride: Math.ceil(map.valueSize / 8) * 8 };
+}
+
+function access(map: BpfMap): BatchMap {
+  const { cpus, stride } = valueLayout(map);
+  const fd = map.unsafeFd();
+  const valueBytes = cpus * stride;
+  const { label, keySize, maxEntries } = map;
+  return { fd, label, keySize, valueBytes, maxEntries, calls: new MapCalls(fd, keySize, valueBytes) };
+}
+
+/**
+ * Copies the entries of a map into another one of the same kind whose values have grown or shrunk at their end: what both have is copied, the
+ * rest is zero. Elements of an array beyond the shorter one are left out.
+ *
+ * @param from - is read
+ * @param to - is written; a new map
+ * @returns how many entries were copied; `undefined` where that cannot be done: the kinds or the keys differ, or the values are no plain bytes
+ * (sockets, other maps)
+ * @throws MapFullError `ERR_BPF_MAP_FULL` when a hash map has no room for them
+ */
+export function copyEntries(from: BpfMap, to: BpfMap): number | undefined {
+  if (from.type !== to.type || from.keySize !== to.keySize || !COPYABLE.includes(from.type)) return undefined;
+  const [source, target] = [access(from), access(to)];
+  const [{ cpus, stride: fromStride }, { stride: toStride }] = [valueLayout(from), valueLayout(to)];
+  const common = Math.min(from.valueSize, to.valueSize);
+  const isArray = from.type.endsWith('array');
+  let copied = 0;
+  for (const { keys, values, count } of readEntries(source, 1024)) {
+    const fitting = isArray ? Math.max(0, Math.min(count, to.maxEntries - copied)) : count;
+    const grown = Buffer.alloc(fitting * target.valueBytes);
+    for (let entry = 0; entry < fitting; entry++)
+      for (let cpu = 0; cpu < cpus; cpu++) {
+        const at = entry * source.valueBytes + cpu * fromStride;
+        values.copy(grown, entry * target.valueBytes + cpu * toStride, at, at + common);
+      }
+    const { done, errno } = updateEntries(target, keys, grown, fitting, 0);
+    copied += done;
+    if (errno === Errno.E2BIG || errno === Errno.ENOSPC)
+      throw new MapFullError(to.name, to.maxEntries, copied, { errno, operation: 'bpf_map_update_batch' });
+    if (errno !== 0) throw systemError(errno, { operation: 'bpf_map_update_batch', subject: to.label });
+  }
+  return copied;
+}

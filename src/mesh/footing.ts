@@ -1,0 +1,60 @@
+import type { BpfObject, Cgroup } from '../bpf';
+import { AlreadyAttachedError } from '../errors';
+import type { MeshCounters } from './counters';
+import type { Drain } from './drain';
+import type { BacklogAccount } from './mesh-options';
+import type { MeshSettings } from './mesh-settings';
+
+/** What was found of an earlier process when a mesh was started with a pin directory. */
+export interface MeshAdoption {
+  /** Maps whose layout or size is another one now: their entries were copied, as far as both layouts go. */
+  readonly carriedOver: readonly string[];
+  /** Maps whose entries could not be copied: they begin empty. */
+  readonly madeAnew: readonly string[];
+}
+
+/** What is asked of the handles of an accelerator while it comes and goes. @internal */
+export interface MeshHandles {
+  readonly settings: MeshSettings;
+  readonly drain: Drain;
+  counters(): MeshCounters;
+}
+
+/**
+ * What holds the programs of an accelerator in the kernel: this process, or pins.
+ *
+ * @internal
+ */
+export interface Footing {
+  readonly object: BpfObject;
+  readonly account: BacklogAccount;
+  readonly adoption: MeshAdoption | undefined;
+  /** A new one of `mesh_settings`, written under the lock of this footing if it has one. */
+  settings(): MeshSettings;
+  /** Attaches the programs; if that fails, what was there before is there again. */
+  attach(handles: MeshHandles): Promise<void>;
+  /** The link of a program; the caller closes it. `undefined` if there is none. */
+  link(program: string): { isAttached: () => boolean; cgroupId: bigint | undefined; close: () => void } | undefined;
+  /** Ends what this process holds, in the order that loses nothing. */
+  close(handles: MeshHandles): Promise<void>;
+  /** After a start that failed: gives back what it holds. */
+  abandon(): void;
+}
+
+/**
+ * Refuses to start where an accelerator is attached already.
+ *
+ * @internal
+ * @param cgroup - where to look, and above
+ * @param own - ids of programs that do not count
+ */
+export function refuseSecond(cgroup: Cgroup, own: ReadonlySet<number> = new Set()): void {
+  const ours = cgroup
+    .programs({ attachType: 'cgroup/connect4', effective: true })
+    .filter(({ name, id }) => name === 'mb_connect4' && !own.has(id));
+  if (ours.length > 0)
+    throw new AlreadyAttachedError(cgroup.path, ours, {
+      operation: 'MeshAccelerator.start',
+      hint: 'close the accelerator that holds it, in this process or another one, before a second is started',
+    });
+}

@@ -1,0 +1,85 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpfMap } from '../bpf';
+import { NotSupportedError, VerifierError } from '../errors';
+import { bufferSizes } from './buffer-sizes';
+import { MESSAGE_PROGRAMS, messageProgram } from './hooks';
+import type { BacklogAccount, ResolvedOptions } from './mesh-options';
+import { objectPath } from './objects';
+import { programSettingsCodec } from './profile';
+
+/** What a sk_msg program works with. It stays with its sockets, so it never works with some of the old and some of the new ones. */
+const OF_ACCELERATION: readonly string[] = ['mesh_settings', 'local_pod_ips', 'sock_pair_map', 'peer_introductions', 'socket_peer', 'last_held'];
+
+/** An object, and which of the maps that were there it works with. */
+export interface Loaded {
+  readonly object: BpfObject;
+  /** Names of maps that were there, but have another layout or size: the object has new ones. */
+  readonly replaced: readonly string[];
+  /** Whether these concern sockets that are accelerated now. */
+  readonly replacesAcceleration: boolean;
+}
+
+/**
+ * Loads the programs with the settings of a mesh.
+ *
+ * @internal
+ * @param options - the profile, the sizes, the limits
+ * @param account - who keeps the account of what waits
+ * @param present - maps to work with instead of new ones where their layout is the same, by name
+ */
+export function load(options: ResolvedOptions, account: BacklogAccount, present: ReadonlyMap<string, BpfMap> = new Map()): Loaded {
+  const folder = process.env['MERBRIDGE_OBJECTS']; // of tests, which upgrade to programs that no release has
+  using open = OpenBpfObject.openFile(folder === undefined ? objectPath('merbridge') : join(folder, 'merbridge.bpf.o'));
+  for (const name of MESSAGE_PROGRAMS) open.program(name).autoload = name === messageProgram();
+  // A CPU takes free elements of an LRU map by the hundred: without room for all CPUs, fresh entries would be evicted.
+  const pending = Math.max(16384, availableParallelism() * 1024);
+  open.map('local_pod_ips').maxEntries = options.maxPods;
+  open.map('netns_pods').maxEntries = Math.max(options.maxPods, pending);
+  open.map('sock_pair_map').maxEntries = options.maxSockets;
+  open.map('pair_original_dst').maxEntries = pending;
+  open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(options.maxSockets / 4));
+  open.variable('profile').set(
+    { profile: options.profile, charged: account === 'kernel', ...bufferSizes(options.backlogLimit) },
+    programSettingsCodec,
+  );
+  const sized = new Set([options.given.has('maxPods') && 'local_pod_ips', options.given.has('maxSockets') && 'sock_pair_map']);
+  const { replaced, replacesAcceleration } = adopt(open.maps(), present, sized);
+  try {
+    return { object: open.load(), replaced, replacesAcceleration };
+  } catch (error) {
+    const { major, minor } = kernelVersion();
+    if (error instanceof VerifierError && (major < 5 || (major === 5 && minor < 15)))
+      throw new NotSupportedError('network namespace cookies in sockops, getsockopt and sk_msg', {
+        minimumKernel: '5.15',
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+/** Decides for each map whether the one that is there is taken. Sizes that nobody asked for are those that are there. */
+function adopt(declared: OpenBpfMap[], present: ReadonlyMap<string, BpfMap>, sized: ReadonlySet<string | false>): Omit<Loaded, 'object'> {
+  const pairs = declared.flatMap((map) => {
+    const pinned = present.get(map.name);
+    return pinned === undefined ? [] : [{ map, pinned, fits: fits(map, pinned, sized.has(map.name)) }];
+  });
+  const replacesAcceleration = pairs.some(({ map, fits }) => !fits && OF_ACCELERATION.includes(map.name));
+  const replaced: string[] = [];
+  for (const { map, pinned, fits } of pairs) {
+    if (!sized.has(map.name) && pinned.maxEntries > 0 && !isArray(map)) map.maxEntries = pinned.maxEntries;
+    if (fits && !(replacesAcceleration && OF_ACCELERATION.includes(map.name))) map.reuse(pinned);
+    else replaced.push(map.name);
+  }
+  return { replaced, replacesAcceleration };
+}
+
+function fits(map: OpenBpfMap, pinned: BpfMap, isSized: boolean): boolean {
+  if (map.type !== pinned.type || map.keySize !== pinned.keySize || map.valueSize !== pinned.valueSize || map.flags !== pinned.flags) return false;
+  return map.maxEntries === pinned.maxEntries || (!isSized && !isArray(map));
+}
+
+/** The length of an array is a part of its layout. */
+function isArray(map: OpenBpfMap): boolean {
+  return map.type.endsWith('array');
+}

@@ -1,0 +1,110 @@
+import { realpathSync, statSync } from 'node:fs';
+import { sep } from 'node:path';
+import { Cgroup, type CgroupProgram } from '../bpf';
+import { cgroupsBelow, hasProcesses } from './cgroup-paths';
+import type { Footing } from './footing';
+import { HOOKS } from './hooks';
+
+/** What {@link MeshAccelerator.check} looks at. */
+export interface MeshCheckOptions {
+  /**
+   * Paths of the pods' cgroups. Default: those at and below the mesh's cgroup that have processes, 1024 at most.
+   */
+  readonly cgroups?: readonly string[];
+}
+
+/**
+ * What keeps a program from seeing the connections of a pod.
+ *
+ * - `'detached'`: the attachment is gone, because its cgroup was removed or because somebody detached it. A start with the same pins makes a new one.
+ * - `'outside'`: the cgroup is not below that of the mesh.
+ * - `'not effective'`: the kernel does not run the program for this cgroup; `programs` are those that it runs instead.
+ * - `'unreadable'`: the kernel could not be asked; the message says why.
+ */
+export interface MeshProblem {
+  readonly kind: 'detached' | 'outside' | 'not effective' | 'unreadable';
+  /** The cgroup that this is about. */
+  readonly cgroup: string;
+  /** Name of the program; `undefined` if it concerns all of them. */
+  readonly program: string | undefined;
+  /** The programs that the kernel runs there for the same hook. */
+  readonly programs: readonly CgroupProgram[];
+  /** All of it for people. */
+  readonly message: string;
+}
+
+const MOST = 1024;
+
+/**
+ * Asks the kernel which programs it runs for each cgroup.
+ *
+ * @internal
+ */
+export function checkMesh(path: string, footing: Footing, options: MeshCheckOptions): MeshProblem[] {
+  const problems: MeshProblem[] = [];
+  const report = (kind: MeshProblem['kind'], cgroup: string, program: string | undefined, message: string, programs: readonly CgroupProgram[] = []) => {
+    problems.push({ kind, cgroup, program, programs, message });
+  };
+  const detached = new Set<string>();
+  for (const name of HOOKS.keys()) {
+    const reason = detachment(path, footing, name);
+    if (reason === undefined) continue;
+    detached.add(name);
+    report('detached', path, name, `${name} is not attached to ${path}: ${reason}`);
+  }
+  for (const cgroup of options.cgroups ?? populated(path)) {
+    if (!isWithin(cgroup, path)) {
+      report('outside', cgroup, undefined, `${cgroup} is not below ${path}: no program sees what runs there`);
+      continue;
+    }
+    try {
+      using open = Cgroup.open(cgroup);
+      for (const [name, attachType] of HOOKS) {
+        if (detached.has(name)) continue;
+        const programs = open.programs({ attachType, effective: true });
+        const { id } = footing.object.program(name);
+        if (programs.some((program) => program.id === id)) continue;
+        const instead = programs.map((program) => `${program.name || 'program'} (id ${program.id})`).join(', ') || 'nothing';
+        report('not effective', cgroup, name, `${name} does not run for ${cgroup}, where the kernel runs ${instead}`, programs);
+      }
+    } catch (error) {
+      report('unreadable', cgroup, undefined, (error as Error).message);
+    }
+  }
+  return problems;
+}
+
+/** Why a program is not attached, if it is not. */
+function detachment(path: string, footing: Footing, name: string): string | undefined {
+  try {
+    const link = footing.link(name);
+    if (link === undefined) return 'its pin is gone';
+    try {
+      if (!link.isAttached()) return 'its link was detached, or its cgroup was removed';
+      const id = statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+      if (id === undefined) return 'the cgroup is gone';
+      return link.cgroupId === id ? undefined : 'the cgroup was made anew, and its link is of the one before';
+    } finally {
+      link.close();
+    }
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function populated(path: string): string[] {
+  const found: string[] = [];
+  for (const cgroup of cgroupsBelow(path)) {
+    if (hasProcesses(cgroup)) found.push(cgroup);
+    if (found.length === MOST) break;
+  }
+  return found;
+}
+
+function isWithin(path: string, top: string): boolean {
+  try {
+    return `${realpathSync(path)}${sep}`.startsWith(`${realpathSync(top)}${sep}`);
+  } catch {
+    return true; // it does not exist, which opening it tells
+  }
+}

@@ -1,0 +1,259 @@
+/** Pins: what lies there, who may work with it, and what a later process finds. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import {
+  BpfArrayMap, BpfError, BpfLink, Cgroup, MeshAccelerator, PinnedMesh, detachAll, meshProfiles, u32,
+  type AttachTypeName, type ForeignPinError, type MeshAcceleratorOptions, type PinConflictError, type PinsInUseError,
+} from 'merbridge';
+import { Agent } from '../bed/agent';
+import { Bpffs } from '../fixtures/bpffs';
+
+const HOOKS: readonly AttachTypeName[] = [
+  'cgroup/connect4', 'cgroup/connect6', 'cgroup/getpeername4', 'cgroup/getpeername6', 'cgroup/getsockopt', 'sockops', 'cgroup_skb/ingress',
+];
+
+let bpffs: Bpffs;
+let cgroup: Cgroup;
+let pinDirectory: string;
+let count = 0;
+beforeEach(() => {
+  bpffs = new Bpffs();
+  pinDirectory = bpffs.directory();
+  cgroup = Cgroup.create(join(Cgroup.mountPoint(), `merbridge-pins-${process.pid}-${count++}`));
+});
+afterEach(() => {
+  bpffs[Symbol.dispose]();
+  if (!cgroup.closed) cgroup.remove();
+});
+
+const attached = (path = cgroup.path): number => {
+  using open = Cgroup.open(path);
+  return HOOKS.reduce((sum, attachType) => sum + open.programs({ attachType }).length, 0);
+};
+const files = (path: string): string[] => readdirSync(path, { withFileTypes: true })
+  .flatMap(entry => entry.isDirectory() ? files(join(path, entry.name)) : [join(path, entry.name)]);
+const start = (options: Partial<MeshAcceleratorOptions> = {}): Promise<MeshAccelerator> =>
+  MeshAccelerator.start({ cgroup: cgroup.path, pinDirectory, ...options });
+
+/** Fails unless it is refused with this code, and everything that was there is there afterwards. */
+async function refused<E extends BpfError>(code: E['code'], body: () => Promise<unknown>, message = /./): Promise<E> {
+  const before = files(bpffs.path);
+  const programs = attached();
+  try {
+    await body();
+  } catch (error) {
+    assert.ok(error instanceof BpfError, String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
+    assert.deepEqual(files(bpffs.path), before);
+    assert.equal(attached(), programs);
+    return error as E;
+  }
+  throw new Error(`${code} was expected`);
+}
+
+test('closing leaves the hooks attached, a new start takes over, and detachAll removes all and says what', async () => {
+  const first = await start({ acceleration: 'full', pods: ['10.0.0.1', ['10.0.0.2', { acceleration: 'off' }]] });
+  assert.equal(first.adoption, undefined);
+  assert.equal(statSync(pinDirectory).mode & 0o777, 0o700);
+  assert.deepEqual(first.check({ cgroups: [cgroup.path] }), []);
+  await first.close();
+  assert.equal(attached(), HOOKS.length);
+
+  const second = await start();
+  assert.deepEqual(second.adoption, { carriedOver: [], madeAnew: [] });
+  assert.equal(second.acceleration, 'full');
+  assert.deepEqual(new Map(second.localPodIps.entries()).size, 2);
+  assert.equal(second.localPodIps.get('10.0.0.2')?.acceleration, 'off');
+  assert.equal(attached(), HOOKS.length);
+  assert.deepEqual(readdirSync(join(pinDirectory, 'v1/sets')), ['2'], 'the set before is gone');
+  await second.close();
+
+  const removed = await detachAll({ pinDirectory });
+  assert.equal(attached(), 0);
+  assert.deepEqual(removed.filter(({ kind }) => kind === 'link').map(({ name }) => name).at(-1), 'mb_ingress');
+  assert.equal(removed.filter(({ kind }) => kind === 'link').length, HOOKS.length);
+  assert.ok(removed.some(({ kind, name, id, path }) => kind === 'map' && name === 'local_pod_ips' && id > 0 && path.startsWith(pinDirectory)));
+  assert.deepEqual(readdirSync(bpffs.path).filter(name => !name.endsWith('.debug')), []);
+  assert.deepEqual(await detachAll({ pinDirectory }), [], 'a second time');
+});
+
+test('pods that were there stay, unless a start says which there are', async () => {
+  await (await start({ pods: ['10.0.0.1', '10.0.0.2'] })).close();
+  const agent = await start({ pods: ['10.0.0.2', '10.0.0.3'] });
+  assert.deepEqual([...agent.localPodIps.keys()].sort(), ['10.0.0.2', '10.0.0.3']);
+  await agent.close();
+  await (await start({ pods: [] })).close();
+  using mesh = PinnedMesh.open(pinDirectory);
+  assert.deepEqual([...mesh.localPodIps.keys()], []);
+});
+
+test('sizes that nobody asks for are those that are pinned; others are carried over, and what does not fit changes nothing', async () => {
+  await (await start({ maxPods: 4, pods: ['10.0.0.1', '10.0.0.2', '10.0.0.3'] })).close();
+  const same = await start();
+  assert.equal(same.localPodIps.maxEntries, 4);
+  await same.close();
+  const larger = await start({ maxPods: 8, maxSockets: 512 });
+  assert.equal(larger.localPodIps.maxEntries, 8);
+  assert.equal(larger.sockPairMap.maxEntries, 512);
+  assert.ok(larger.adoption?.carriedOver.includes('local_pod_ips'));
+  assert.ok(larger.adoption?.madeAnew.includes('sock_pair_map'));
+  assert.equal([...larger.localPodIps.keys()].length, 3);
+  await larger.close();
+  await refused('ERR_BPF_MAP_FULL', () => start({ maxPods: 2 }));
+  using mesh = PinnedMesh.open(pinDirectory);
+  assert.equal([...mesh.localPodIps.keys()].length, 3);
+});
+
+test('the switch works from another process, the agent alive or dead, and the next start keeps it', async () => {
+  const agent = await Agent.start({ cgroup: cgroup.path, pinDirectory, pods: ['10.0.0.1'] });
+  assert.equal(agent.report.acceleration, 'proxies');
+  using mesh = PinnedMesh.open(pinDirectory);
+  assert.equal(mesh.agent(), agent.process.pid);
+  mesh.acceleration = 'full';
+  await agent.end('SIGKILL');
+  assert.equal(mesh.agent(), undefined);
+  assert.equal(mesh.acceleration, 'full');
+  mesh.acceleration = 'off';
+  assert.equal(mesh.counters().outbound, 0n);
+  const next = await start();
+  assert.equal(next.acceleration, 'off');
+  next.localPodIps.set('10.0.0.2');
+  assert.deepEqual([...mesh.localPodIps.keys()].sort(), ['10.0.0.1', '10.0.0.2'], 'it reads what is pinned now');
+  mesh.acceleration = 'full';
+  next.localPodIps.set('10.0.0.3');
+  assert.equal(next.acceleration, 'full', 'the agent does not write back what it knew');
+  await next.close();
+  const chosen = await start({ acceleration: 'proxies' });
+  assert.equal(mesh.acceleration, 'proxies');
+  await chosen.close();
+  mesh.close();
+  assert.throws(() => mesh.acceleration, { code: 'ERR_BPF_CLOSED' });
+});
+
+test('two processes that write at the same time lose nothing of each other', async () => {
+  const agent = await start({ pods: ['10.0.0.1'] });
+  using mesh = PinnedMesh.open(pinDirectory);
+  const scopes = ['off', 'proxies', 'full'] as const;
+  for (let i = 0; i < 300; i++) {
+    mesh.acceleration = scopes[i % 3]!;
+    agent.localPodIps.set('10.0.0.1', { acceleration: scopes[(i + 1) % 3]! });
+    assert.equal(agent.acceleration, scopes[i % 3]);
+  }
+  await agent.close();
+});
+
+test('a second agent is refused and told the pid of the first, in the same process too; force removes all the same', async () => {
+  const agent = await Agent.start({ cgroup: cgroup.path, pinDirectory });
+  const error = await refused<PinsInUseError>('ERR_BPF_PINS_IN_USE', () => start(), new RegExp(`process ${agent.process.pid}`));
+  assert.equal(error.pid, agent.process.pid);
+  await refused('ERR_BPF_PINS_IN_USE', () => detachAll({ pinDirectory }));
+  await detachAll({ pinDirectory, force: true });
+  assert.equal(attached(), 0);
+  assert.equal(await agent.end('SIGTERM'), 0);
+  const own = await start();
+  assert.equal((await refused<PinsInUseError>('ERR_BPF_PINS_IN_USE', () => start())).pid, process.pid);
+  await own.close();
+});
+
+test('another cgroup, another profile and a later layout are refused with both named', async () => {
+  await (await start()).close();
+  using other = Cgroup.create(`${cgroup.path}-other`);
+  try {
+    const error = await refused<PinConflictError>('ERR_BPF_PIN_CONFLICT', () => start({ cgroup: other.path }));
+    assert.deepEqual([error.property, error.pinned, error.wanted], ['cgroup', cgroup.path, other.path]);
+  } finally {
+    other.remove();
+  }
+  const mine = { ...meshProfiles.istio, name: 'mine', outboundPort: 4140 };
+  const error = await refused<PinConflictError>('ERR_BPF_PIN_CONFLICT', () => start({ profile: mine }), /istio.*mine/);
+  assert.equal(error.property, 'profile');
+  const later = join(pinDirectory, 'v7');
+  mkdirSync(later);
+  for (const body of [() => start(), () => detachAll({ pinDirectory })])
+    assert.equal((await refused<PinConflictError>('ERR_BPF_PIN_CONFLICT', body)).path, later);
+});
+
+test('what is not ours is refused with its path, and not deleted', async () => {
+  await (await start()).close();
+  const set = join(pinDirectory, 'v1/sets/1');
+  const foreign = async (path: string, make: () => void, clear: () => void): Promise<void> => {
+    make();
+    for (const body of [() => start(), () => detachAll({ pinDirectory })])
+      assert.equal((await refused<ForeignPinError>('ERR_BPF_FOREIGN_PIN', body)).path, path);
+    clear();
+  };
+  using map = BpfArrayMap.create({ name: 'theirs', value: u32, maxEntries: 1 });
+  const pinned = (path: string): [string, () => void, () => void] => [path, () => map.pin(path), () => unlinkSync(path)];
+  await foreign(...pinned(join(pinDirectory, 'theirs')));
+  await foreign(...pinned(join(set, 'maps/local_pod_ips2')));
+  await foreign(...pinned(join(pinDirectory, 'v1/links/theirs')));
+  const program = join(set, 'programs/mb_sockops2');
+  await foreign(...pinned(program));
+  const link = join(set, 'maps/link');
+  await foreign(link, () => symlinkSync(join(set, 'maps/local_pod_ips'), link), () => unlinkSync(link));
+  const directory = join(set, 'elsewhere');
+  await foreign(directory, () => mkdirSync(directory), () => rmdirSync(directory));
+  // The name of ours, but another object.
+  const taken = join(pinDirectory, 'v1/links/mb_connect4');
+  using ours = BpfLink.openPin(taken);
+  await foreign(taken, () => { unlinkSync(taken); map.pin(taken); }, () => { unlinkSync(taken); ours.pin(taken); });
+  await (await start()).close();
+});
+
+test('the directory itself: a symbolic link, a pin, not on bpffs, no parent', async () => {
+  symlinkSync(bpffs.path, pinDirectory);
+  await refused('ERR_BPF_FOREIGN_PIN', () => start(), /symbolic link/);
+  unlinkSync(pinDirectory);
+  using map = BpfArrayMap.create({ name: 'theirs', value: u32, maxEntries: 1 });
+  map.pin(pinDirectory);
+  await refused('ERR_BPF_FOREIGN_PIN', () => start(), /a pin/);
+  unlinkSync(pinDirectory);
+  const folder = mkdtempSync(join(tmpdir(), 'merbridge-no-bpffs-'));
+  try {
+    for (const path of [folder, join(folder, 'mesh'), join(bpffs.path, 'no/such')])
+      for (const body of [() => start({ pinDirectory: path }), () => detachAll({ pinDirectory: path })])
+        await refused('ERR_BPF_NOT_A_BPFFS', body, /mount -t bpf/);
+    assert.deepEqual(readdirSync(folder), []);
+  } finally {
+    rmdirSync(folder);
+  }
+  await refused('ERR_BPF_NOT_PINNED', () => Promise.resolve().then(() => PinnedMesh.open(pinDirectory)));
+  await assert.rejects(start({ pinDirectory: 'relative' }), TypeError);
+});
+
+test('a cgroup that was removed and made anew: check tells, and a start renews the attachments', async () => {
+  const agent = await start({ pods: ['10.0.0.1'] });
+  cgroup.remove();
+  const gone = agent.check();
+  assert.deepEqual(new Set(gone.map(({ kind }) => kind)), new Set(['detached']));
+  assert.equal(gone.length, HOOKS.length);
+  cgroup = Cgroup.create(cgroup.path);
+  assert.equal(agent.check().filter(({ kind }) => kind === 'detached').length, HOOKS.length, 'the new one has the name of the old one only');
+  await agent.close();
+  assert.equal(attached(), 0);
+  const next = await start();
+  assert.equal(attached(), HOOKS.length);
+  assert.deepEqual(next.check({ cgroups: [cgroup.path] }), []);
+  assert.deepEqual([...next.localPodIps.keys()], ['10.0.0.1']);
+  await next.close();
+});
+
+test('check: a link that somebody detached, a cgroup outside, one that does not exist', async () => {
+  const agent = await start();
+  const pod = Cgroup.create(join(cgroup.path, 'pod'));
+  assert.deepEqual(agent.check({ cgroups: [pod.path] }), []);
+  assert.deepEqual(agent.check({ cgroups: [Cgroup.mountPoint()] }).map(({ kind }) => kind), ['outside']);
+  assert.deepEqual(agent.check({ cgroups: [join(cgroup.path, 'none')] }).map(({ kind }) => kind), ['unreadable']);
+  using link = BpfLink.openPin(join(pinDirectory, 'v1/links/mb_getsockopt'));
+  link.detach();
+  assert.deepEqual(agent.check({ cgroups: [pod.path] }).map(({ kind, program }) => [kind, program]), [['detached', 'mb_getsockopt']]);
+  pod.remove();
+  await agent.close();
+  const next = await start();
+  assert.deepEqual(next.check({ cgroups: [cgroup.path] }), []);
+  await next.close();
+});
