@@ -43,13 +43,53 @@ enum mb_hop {
 	MB_HOP_INBOUND = 2,  /* anything to the inbound port of a pod's sidecar */
 	MB_HOP_DELIVERY = 3, /* sidecar to its own application, from the passthrough address */
 	MB_HOP_LOOP = 4,     /* sidecar to itself: refused */
+	MB_HOP_DIRECT = 5,   /* application, past its own sidecar, to the inbound port of another pod's */
 };
 
 /* Value of local_pod_ips. */
 struct mb_pod {
 	__u32 acceleration; /* enum mb_acceleration */
-	__u32 pad;
+	__u32 rules;        /* key in pod_rules; 0 = the profile's own rules */
 };
+
+/* The lists of a rule set. Ports are in pod_rule_ports, ranges in pod_rule_ranges. */
+enum mb_rule_list {
+	MB_INBOUND_PORTS, /* redirected, or with MB_RULES_ALL_INBOUND not redirected */
+	MB_EXCLUDED_OUTBOUND_PORTS,
+	MB_INCLUDED_OUTBOUND_PORTS,
+	MB_EXCLUDED_OUTBOUND_RANGES,
+	MB_INCLUDED_OUTBOUND_RANGES,
+};
+
+/* Flags of a rule set; 1 << enum mb_rule_list says that this list is not empty. */
+#define MB_RULES_ALL_INBOUND (1u << 16)
+#define MB_RULES_ALL_OUTBOUND (1u << 17)
+#define MB_RULES_LOOPBACK (1u << 18) /* an included range begins in 127.0.0.0/8 */
+
+/* Value of pod_rules. A set is never changed: a pod that is given other rules names another set. What is reserved is zero, and is for other
+ * meshes and for DNS. */
+struct mb_rules {
+	__u64 digest[2]; /* of what the set says, for user space to find an equal one */
+	__u32 flags;
+	__u32 reserved[11];
+};
+
+/* Key of pod_rule_ports. */
+struct mb_rule_port {
+	__u32 set;
+	__u16 port;    /* host byte order */
+	__u8 list;     /* enum mb_rule_list */
+	__u8 protocol; /* IPPROTO_TCP */
+};
+
+/* Key of pod_rule_ranges, a trie: set and list are matched whole, so the prefix is at least MB_RULE_RANGE_FIXED bits long. */
+struct mb_rule_range {
+	__u32 prefix; /* in bits, of all that follows */
+	__u32 set;
+	__u32 list; /* enum mb_rule_list */
+	struct mb_address address;
+};
+#define MB_RULE_RANGE_FIXED 64
 
 /* Value of process_ip: valid only in that network namespace, so a reused process id elsewhere never inherits it. */
 struct mb_process {
@@ -121,6 +161,9 @@ enum mb_counter {
 _Static_assert(sizeof(struct mb_quadruple) == 48, "mb_quadruple");
 _Static_assert(sizeof(struct mb_endpoint) == 20, "mb_endpoint");
 _Static_assert(sizeof(struct mb_pod) == 8, "mb_pod");
+_Static_assert(sizeof(struct mb_rules) == 64, "mb_rules");
+_Static_assert(sizeof(struct mb_rule_port) == 8, "mb_rule_port");
+_Static_assert(sizeof(struct mb_rule_range) == 28, "mb_rule_range");
 _Static_assert(sizeof(struct mb_process) == 24, "mb_process");
 _Static_assert(sizeof(struct mb_settings) == 56, "mb_settings");
 _Static_assert(sizeof(struct mb_profile) == 68, "mb_profile");

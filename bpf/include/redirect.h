@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Where a connection goes: the nat rules of Istio's sidecar (tools/istio-iptables/pkg/capture/run.go), default settings, in their order. */
+/* Where a connection goes: the nat rules of Istio's sidecar (tools/istio-iptables/pkg/capture/run.go), in their order. */
 #ifndef MERBRIDGE_REDIRECT_H
 #define MERBRIDGE_REDIRECT_H
 
 #include "pod.h"
+#include "rules.h"
 #include "scope.h"
 
 /* What a connect hook does to its context. */
@@ -12,19 +13,6 @@ struct mb_redirect {
 	__be16 port;
 	__be32 source; /* to bind to first; 0 = leave the source alone */
 };
-
-static __always_inline bool mb_is_excluded_inbound(__u16 port)
-{
-	if (port == profile.tunnel_port)
-		return true;
-	for (int i = 0; i < MB_MAX_EXCLUDED; i++) {
-		if (i >= profile.excluded_count)
-			break;
-		if (port == profile.excluded_inbound[i])
-			return true;
-	}
-	return false;
-}
 
 /* A sidecar that was not told what was dialled takes where it was reached for it, and would dial itself until it has no descriptor left. What
  * it would deliver to its own inbound port, and to an outbound port at an address that only a connect hook gives out, is such. */
@@ -35,33 +23,64 @@ static __always_inline bool mb_is_loop(struct bpf_sock_addr *ctx, __be32 ip, __u
 	return port == profile.outbound_port && mb_is_rotating_loopback(ip);
 }
 
-static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __be32 ip, __u16 port)
+/* Chain ISTIO_OUTPUT of the pod that dials. MB_HOP_NONE: it leaves the connection alone. */
+static __always_inline __u8 mb_decide_output(struct bpf_sock_addr *ctx, const struct mb_rules_of *rules, bool is_local, __be32 ip,
+					     __u16 port)
 {
 	__u64 ids = bpf_get_current_uid_gid();
 	bool is_uid = (__u32)ids == profile.sidecar_uid;
 	bool is_sidecar = is_uid || (__u32)(ids >> 32) == profile.sidecar_gid;
-	struct mb_address destination;
 
-	if (mb_is_local_destination(ip, pod)) {
-		if (is_sidecar && mb_is_loop(ctx, ip, port))
-			return MB_HOP_LOOP;
+	if (is_local && is_sidecar && mb_is_loop(ctx, ip, port))
+		return MB_HOP_LOOP;
+	/* --dport X RETURN, for whoever dials. */
+	if (mb_lists_port(rules, MB_EXCLUDED_OUTBOUND_PORTS, port))
+		return MB_HOP_NONE;
+	if (is_local) {
+		bool is_called = ip != 0 && ip != bpf_htonl(0x7f000001) && port != profile.tunnel_port;
+
 		/* -o lo -s 127.0.0.6/32 RETURN: a sidecar delivers to its application. */
 		if (ctx->sk->src_ip4 == profile.passthrough)
 			return MB_HOP_DELIVERY;
 		/* -o lo ! -d 127.0.0.1/32 ! --dport 15008 --uid-owner U: a sidecar calls its own pod, as if from outside. */
-		if (is_uid && ip != 0 && ip != bpf_htonl(0x7f000001) && port != profile.tunnel_port)
+		if (is_uid && is_called)
 			return MB_HOP_INBOUND;
-		/* -o lo RETURN, for everybody else. */
-		return MB_HOP_NONE;
+		/* -o lo ! --uid-owner U RETURN, unless a range that is included begins in 127.0.0.0/8. */
+		if (is_uid || !(rules->flags & MB_RULES_LOOPBACK))
+			return MB_HOP_NONE;
+		if (is_sidecar && is_called)
+			return MB_HOP_INBOUND;
 	}
-	/* Everything of an application goes to its sidecar. */
-	if (!is_sidecar)
-		return MB_HOP_OUTBOUND;
-	/* Out of this pod the sidecar is free; into another pod of this node it meets that pod's inbound rules. */
-	destination = mb_from_ip4(ip);
-	if (!mb_enrolled(&destination) || mb_is_excluded_inbound(port))
+	/* --uid-owner U RETURN, --gid-owner G RETURN. */
+	if (is_sidecar || !mb_takes_outbound(rules, ip, port))
 		return MB_HOP_NONE;
-	return MB_HOP_INBOUND;
+	return MB_HOP_OUTBOUND;
+}
+
+/* Chain ISTIO_INBOUND of the pod that is dialled, if it is one of this node. */
+static __always_inline __u8 mb_decide_input(__be32 ip, __u16 port)
+{
+	__u64 ids = bpf_get_current_uid_gid();
+	bool is_sidecar = (__u32)ids == profile.sidecar_uid || (__u32)(ids >> 32) == profile.sidecar_gid;
+	struct mb_address destination = mb_from_ip4(ip);
+	struct mb_rules_of rules;
+
+	if (!mb_enrolled(&destination) || !mb_rules_of(&destination, &rules) || !mb_takes_inbound(&rules, port))
+		return MB_HOP_NONE;
+	return is_sidecar ? MB_HOP_INBOUND : MB_HOP_DIRECT;
+}
+
+static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __be32 ip, __u16 port)
+{
+	bool is_local = mb_is_local_destination(ip, pod);
+	struct mb_address own = mb_from_ip4(pod);
+	struct mb_rules_of rules;
+	__u8 hop;
+
+	if (!mb_rules_of(&own, &rules))
+		return MB_HOP_NONE;
+	hop = mb_decide_output(ctx, &rules, is_local, ip, port);
+	return hop == MB_HOP_NONE && !is_local ? mb_decide_input(ip, port) : hop;
 }
 
 /* The hop to a sidecar's own application keeps its destination, so it is remembered only if it will be accelerated. */
@@ -110,7 +129,7 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 	origin->hop = hop;
 	if (hop == MB_HOP_DELIVERY)
 		return MB_HOP_NONE;
-	if (hop == MB_HOP_INBOUND) {
+	if (hop == MB_HOP_INBOUND || hop == MB_HOP_DIRECT) {
 		if (!mb_is_local_destination(ip, pod))
 			origin->pods[1] = origin->destination.address;
 		/* REDIRECT goes to 127.0.0.1, which matters to who listens there only; the pod's own address keeps the same source. */

@@ -8,6 +8,7 @@ import type { NotSupportedError } from './not-supported-error';
 import type { ObjectFileError } from './object-file-error';
 import type { PermissionError } from './permission-error';
 import type { ForeignPinError, NotABpfFileSystemError, NotPinnedError, PinConflictError, PinsInUseError } from './pin-errors';
+import type { PodRulesError } from './pod-rules-error';
 import type { AlreadyAttachedError, NotACgroupError } from './target-errors';
 import type { VerifierError } from './verifier-error';
 
@@ -24,6 +25,7 @@ export { NotSupportedError, type NotSupportedErrorOptions } from './not-supporte
 export { ObjectFileError } from './object-file-error';
 export { PermissionError } from './permission-error';
 export { ForeignPinError, NotABpfFileSystemError, NotPinnedError, PinConflictError, PinsInUseError } from './pin-errors';
+export { PodRulesError, type PodRulesProblem } from './pod-rules-error';
 export { AlreadyAttachedError, NotACgroupError, type AttachedProgram } from './target-errors';
 export { VerifierError } from './verifier-error';
 
@@ -74,7 +76,8 @@ export type AnyBpfError =
   | ForeignPinError
   | PinsInUseError
   | PinConflictError
-  | NotPinnedError;
+  | NotPinnedError
+  | PodRulesError;
 
 /** All stable codes of {@link AnyBpfError}. */
 export type BpfErrorCode = AnyBpfError['code'];

@@ -4,12 +4,22 @@ import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpf
 import { NotSupportedError, VerifierError } from '../errors';
 import { bufferSizes } from './buffer-sizes';
 import { MESSAGE_PROGRAMS, messageProgram } from './hooks';
-import type { BacklogAccount, ResolvedOptions } from './mesh-options';
+import type { BacklogAccount, MeshAcceleratorOptions, ResolvedOptions } from './mesh-options';
 import { objectPath } from './objects';
 import { programSettingsCodec } from './profile';
 
 /** What a sk_msg program works with. It stays with its sockets, so it never works with some of the old and some of the new ones. */
 const OF_ACCELERATION: readonly string[] = ['mesh_settings', 'local_pod_ips', 'sock_pair_map', 'peer_introductions', 'socket_peer', 'last_held'];
+/** A pod names a rule set by its number, so these are taken together or not at all. */
+const OF_RULES: readonly string[] = ['local_pod_ips', 'pod_rules', 'pod_rule_ports', 'pod_rule_ranges'];
+
+/** Options that are sizes of maps. */
+const SIZES = [
+  ['maxPods', 'local_pod_ips', 'pod_rules'],
+  ['maxSockets', 'sock_pair_map'],
+  ['maxRulePorts', 'pod_rule_ports'],
+  ['maxRuleRanges', 'pod_rule_ranges'],
+] as const satisfies readonly (readonly [keyof MeshAcceleratorOptions, ...string[]])[];
 
 /** An object, and which of the maps that were there it works with. */
 export interface Loaded {
@@ -36,6 +46,10 @@ export function load(options: ResolvedOptions, account: BacklogAccount, present:
   const pending = Math.max(16384, availableParallelism() * 1024);
   open.map('local_pod_ips').maxEntries = options.maxPods;
   open.map('netns_pods').maxEntries = Math.max(options.maxPods, pending);
+  // Each pod may have rules of its own, and be given others.
+  open.map('pod_rules').maxEntries = options.maxPods * 2;
+  open.map('pod_rule_ports').maxEntries = options.maxRulePorts;
+  open.map('pod_rule_ranges').maxEntries = options.maxRuleRanges;
   open.map('sock_pair_map').maxEntries = options.maxSockets;
   open.map('pair_original_dst').maxEntries = pending;
   open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(options.maxSockets / 4));
@@ -43,7 +57,7 @@ export function load(options: ResolvedOptions, account: BacklogAccount, present:
     { profile: options.profile, charged: account === 'kernel', ...bufferSizes(options.backlogLimit) },
     programSettingsCodec,
   );
-  const sized = new Set([options.given.has('maxPods') && 'local_pod_ips', options.given.has('maxSockets') && 'sock_pair_map']);
+  const sized = new Set(SIZES.flatMap(([option, ...maps]) => (options.given.has(option) ? maps : [])));
   const { replaced, replacesAcceleration } = adopt(open.maps(), present, sized);
   try {
     return { object: open.load(), replaced, replacesAcceleration };
@@ -59,19 +73,20 @@ export function load(options: ResolvedOptions, account: BacklogAccount, present:
 }
 
 /** Decides for each map whether the one that is there is taken. Sizes that nobody asked for are those that are there. */
-function adopt(declared: OpenBpfMap[], present: ReadonlyMap<string, BpfMap>, sized: ReadonlySet<string | false>): Omit<Loaded, 'object'> {
+function adopt(declared: OpenBpfMap[], present: ReadonlyMap<string, BpfMap>, sized: ReadonlySet<string>): Omit<Loaded, 'object'> {
   const pairs = declared.flatMap((map) => {
     const pinned = present.get(map.name);
-    return pinned === undefined ? [] : [{ map, pinned, fits: fits(map, pinned, sized.has(map.name)) }];
+    return pinned === undefined ? [] : [{ map, pinned }];
   });
-  const replacesAcceleration = pairs.some(({ map, fits }) => !fits && OF_ACCELERATION.includes(map.name));
-  const replaced: string[] = [];
-  for (const { map, pinned, fits } of pairs) {
+  const replaced = new Set(pairs.filter(({ map, pinned }) => !fits(map, pinned, sized.has(map.name))).map(({ map }) => map.name));
+  // The rules first: they have a map in common with what belongs to acceleration.
+  for (const group of [OF_RULES, OF_ACCELERATION])
+    if (group.some((name) => replaced.has(name))) for (const { map } of pairs) if (group.includes(map.name)) replaced.add(map.name);
+  for (const { map, pinned } of pairs) {
     if (!sized.has(map.name) && pinned.maxEntries > 0 && !isArray(map)) map.maxEntries = pinned.maxEntries;
-    if (fits && !(replacesAcceleration && OF_ACCELERATION.includes(map.name))) map.reuse(pinned);
-    else replaced.push(map.name);
+    if (!replaced.has(map.name)) map.reuse(pinned);
   }
-  return { replaced, replacesAcceleration };
+  return { replaced: [...replaced], replacesAcceleration: OF_ACCELERATION.some((name) => replaced.has(name)) };
 }
 
 function fits(map: OpenBpfMap, pinned: BpfMap, isSized: boolean): boolean {

@@ -1,23 +1,42 @@
 import { isIPv4 } from 'node:net';
 import { BpfHashMap } from '../bpf';
-import { ipAddress, struct, u32 } from '../codec';
+import { fromBytes, ipAddress, struct, toBytes, u32 } from '../codec';
 import { InvalidAddressError, MapFullError } from '../errors';
 import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from './acceleration';
 import type { MapsByName } from './maps-by-name';
+import { ruleSetOf, type PodRules, type RuleSet } from './pod-rules';
+import { RuleSets } from './rule-sets';
 
 /** How one pod is treated. */
 export interface PodOptions {
   /** Scope of this pod; default `'inherit'`: the accelerator's. `'full'` is how a pod opts its application in. */
   readonly acceleration?: PodAcceleration;
+  /** Which of its connections go through its sidecar; default all of them. `istioPodRules` reads them from annotations. */
+  readonly rules?: PodRules | undefined;
 }
 
 /** What is kept of a pod. */
-export type Pod = Required<PodOptions>;
+export interface Pod {
+  readonly acceleration: PodAcceleration;
+  /** Rules with everything filled in, sorted, without what changes nothing; `undefined` if they say the same as none. */
+  readonly rules: PodRules | undefined;
+}
 
 /** struct mb_pod of bpf/include/abi.h. */
-export const podCodec = struct({ acceleration: podAccelerationCodec, pad: u32 });
+export const podCodec = struct({ acceleration: podAccelerationCodec, rules: u32 });
 
-type Stored = { acceleration: PodAcceleration; pad: number };
+/** `rules` is the number of a rule set. */
+interface Stored {
+  readonly acceleration: PodAcceleration;
+  readonly rules: number;
+}
+
+/** A pod as it is to be stored, checked. */
+interface Wanted {
+  readonly address: string;
+  readonly acceleration: PodAcceleration;
+  readonly rules: RuleSet | undefined;
+}
 
 /**
  * The pods of this node that carry a sidecar: `local_pod_ips`, by address.
@@ -38,11 +57,22 @@ type Stored = { acceleration: PodAcceleration; pad: number };
 export class LocalPodIps {
   readonly #map: BpfHashMap<string, Stored>;
   readonly #changed: (added: readonly string[], deleted: readonly string[]) => void;
+  readonly #sets: RuleSets;
+  /** Numbers of the rule sets that pods name, for those that name one. */
+  readonly #numbers = new Map<string, number>();
 
-  /** @internal */
-  constructor(object: MapsByName, changed: (added: readonly string[], deleted: readonly string[]) => void) {
+  /**
+   * @internal
+   * @param object - where the maps are
+   * @param changed - told of each change; without it this is for reading only, and rule sets stay as they are
+   */
+  constructor(object: MapsByName, changed?: (added: readonly string[], deleted: readonly string[]) => void) {
     this.#map = BpfHashMap.from(object.map('local_pod_ips'), { key: ipAddress, value: podCodec });
-    this.#changed = changed;
+    this.#sets = new RuleSets(object);
+    this.#changed = changed ?? (() => undefined);
+    if (changed === undefined) return;
+    for (const [address, { rules }] of this.#map.entries()) if (rules !== 0) this.#numbers.set(address, rules);
+    this.#sets.adopt(this.#numbers.values());
   }
 
   /** How many pods fit: `maxPods` of the accelerator. */
@@ -51,17 +81,28 @@ export class LocalPodIps {
   }
 
   /**
-   * Enrols a pod, or changes how it is treated; a changed scope reaches its existing connections with their next message.
+   * Enrols a pod, or changes how it is treated; a changed scope reaches its existing connections with their next message, changed rules hold for
+   * its next connection. Rules that change take some milliseconds, in which the kernel makes sure that no program still reads the old ones.
    *
    * @param address - IPv4 address of the pod
    * @param options - how it is treated
    * @returns this
    * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is none, or one that no pod has (loopback, multicast)
-   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if `maxPods` are there already
+   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if its rules cannot be understood
+   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if `maxPods` are there already, or more ports or ranges than `maxRulePorts` and `maxRuleRanges`
+   * allow; the pod is what it was before
    * @throws ClosedError (`ERR_BPF_CLOSED`) after the accelerator was closed
    */
   set(address: string, options: PodOptions = {}): this {
-    this.#map.set(podAddress(address), toStored(options));
+    const { acceleration, rules } = toWanted(address, options);
+    const number = rules === undefined ? 0 : this.#sets.acquire(rules);
+    try {
+      this.#map.set(address, { acceleration, rules: number });
+    } catch (error) {
+      this.#sets.release([number]);
+      throw error;
+    }
+    this.#sets.release(this.#name([[address, number]]));
     this.#changed([address], []);
     return this;
   }
@@ -70,28 +111,31 @@ export class LocalPodIps {
    * Enrols many pods at once with batch operations (Linux 5.6): 10,000 take a few milliseconds.
    *
    * @param pods - pairs of address and options, or bare addresses
-   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) before anything is written
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) or PodRulesError (`ERR_BPF_POD_RULES`) before anything is written
    * @throws MapFullError (`ERR_BPF_MAP_FULL`) with `count`, the number of pods that were written
    */
   setMany(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
-    const entries = Array.from(pods, (pod): readonly [string, Stored] =>
-      typeof pod === 'string' ? [podAddress(pod), toStored({})] : [podAddress(pod[0]), toStored(pod[1])],
-    );
+    const wanted = Array.from(pods, (pod) => (typeof pod === 'string' ? toWanted(pod, {}) : toWanted(pod[0], pod[1])));
+    const numbers: number[] = [];
     let written = 0;
     try {
-      written = this.#map.setMany(entries);
+      for (const { rules } of wanted) numbers.push(rules === undefined ? 0 : this.#sets.acquire(rules));
+      written = this.#map.setMany(wanted.map(({ address, acceleration }, i) => [address, { acceleration, rules: numbers[i] ?? 0 }]));
     } catch (error) {
-      if (error instanceof MapFullError) written = error.count;
-      throw error;
+      // A rule set that does not fit comes before the first pod is written; a map of pods that is full says how far it got.
+      if (error instanceof MapFullError) written = error.map === this.#map.name ? error.count : 0;
+      throw error instanceof MapFullError && written === 0 ? new MapFullError(error.map, error.maxEntries, 0, { cause: error }) : error;
     } finally {
-      if (written > 0) this.#changed(entries.slice(0, written).map(([address]) => address), []);
+      const named = wanted.slice(0, written).map(({ address }, i) => [address, numbers[i] ?? 0] as const);
+      this.#sets.release([...numbers.slice(written), ...this.#name(named)]);
+      if (written > 0) this.#changed(named.map(([address]) => address), []);
     }
   }
 
   /** How a pod is treated; `undefined` if it is not enrolled. */
   get(address: string): Pod | undefined {
     const stored = this.#map.get(address);
-    return stored && { acceleration: stored.acceleration };
+    return stored && { acceleration: stored.acceleration, rules: this.#sets.read(stored.rules) };
   }
 
   /** Whether a pod is enrolled. */
@@ -106,6 +150,7 @@ export class LocalPodIps {
    */
   delete(address: string): boolean {
     const existed = this.#map.delete(address);
+    this.#sets.release(this.#name([[address, 0]]));
     if (existed) this.#changed([], [address]);
     return existed;
   }
@@ -114,6 +159,7 @@ export class LocalPodIps {
   clear(): void {
     const addresses = [...this.#map.keys()];
     this.#map.clear();
+    this.#sets.release(this.#name(addresses.map((address) => [address, 0])));
     this.#changed([], addresses);
   }
 
@@ -124,13 +170,30 @@ export class LocalPodIps {
 
   /** All pods with their options, read in batches. */
   *entries(): IterableIterator<[string, Pod]> {
-    for (const [address, { acceleration }] of this.#map.entries()) yield [address, { acceleration }];
+    for (const [address, { acceleration, rules }] of this.#map.entries()) yield [address, { acceleration, rules: this.#sets.read(rules) }];
   }
 
   /** Same as {@link entries}. */
   [Symbol.iterator](): IterableIterator<[string, Pod]> {
     return this.entries();
   }
+
+  /** Writes down which set each pod names now; returns the numbers that they named before. */
+  #name(pods: readonly (readonly [address: string, number: number])[]): number[] {
+    if (this.#numbers.size === 0 && pods.every(([, number]) => number === 0)) return [];
+    return pods.flatMap(([written, number]) => {
+      const address = canonicalAddress(written);
+      const before = this.#numbers.get(address);
+      if (number === 0) this.#numbers.delete(address);
+      else this.#numbers.set(address, number);
+      return before ?? [];
+    });
+  }
+}
+
+/** An address in the form in which the map gives it back. @internal */
+export function canonicalAddress(address: string): string {
+  return fromBytes(ipAddress, toBytes(ipAddress, address));
 }
 
 /** Refuses what no pod has: a loopback address would enrol every network namespace, because each of them has it. */
@@ -145,12 +208,12 @@ function podAddress(address: string): string {
   return address;
 }
 
-function toStored(options: PodOptions): Stored {
+function toWanted(address: string, options: PodOptions): Wanted {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new TypeError(`pod options must be an object, not ${String(options)}`);
-  const { acceleration = 'inherit', ...unknown } = options;
+  const { acceleration = 'inherit', rules, ...unknown } = options;
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`pod options: unknown option '${extra}'`);
   if (acceleration !== 'inherit') assertAcceleration(acceleration, 'pod options: acceleration');
-  return { acceleration, pad: 0 };
+  return { address: podAddress(address), acceleration, rules: rules === undefined ? undefined : ruleSetOf(rules) };
 }

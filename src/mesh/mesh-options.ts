@@ -29,6 +29,13 @@ export interface MeshAcceleratorOptions {
   /** How many pods fit, 1 or more. Default: what is pinned, otherwise 16384. */
   readonly maxPods?: number;
   /**
+   * How many ports the rules of all pods may name, each list counted for itself and equal rules of several pods once; the old and the new rules of a
+   * pod are there together for a moment. Memory is taken as they come. Default: what is pinned, otherwise 131072.
+   */
+  readonly maxRulePorts?: number;
+  /** Likewise, how many address ranges. Default: what is pinned, otherwise 262144. */
+  readonly maxRuleRanges?: number;
+  /**
    * How many sockets can be accelerated at a time, two for each connection. Those beyond stay on the TCP stack. Default: what is pinned,
    * otherwise 65536. Another size than the pinned one sends accelerated connections back to the stack.
    */
@@ -64,6 +71,8 @@ export interface ResolvedOptions {
   readonly acceleration: Acceleration;
   readonly pods: Iterable<string | readonly [address: string, options: PodOptions]>;
   readonly maxPods: number;
+  readonly maxRulePorts: number;
+  readonly maxRuleRanges: number;
   readonly maxSockets: number;
   readonly backlogLimit: number;
   readonly backlogAccount: 'auto' | 'programs';
@@ -85,6 +94,8 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     acceleration = 'proxies',
     pods = [],
     maxPods = 16384,
+    maxRulePorts = 131_072,
+    maxRuleRanges = 262_144,
     maxSockets = 65536,
     backlogLimit = 2 * MiB,
     backlogAccount = 'auto',
@@ -98,6 +109,8 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     throw new TypeError('MeshAccelerator: pinDirectory must be an absolute path');
   assertAcceleration(acceleration, 'MeshAccelerator: acceleration');
   assertRange('maxPods', maxPods, 1, 0x7fffffff);
+  assertRange('maxRulePorts', maxRulePorts, 1, 0x7fffffff);
+  assertRange('maxRuleRanges', maxRuleRanges, 1, 0x7fffffff);
   assertRange('maxSockets', maxSockets, 2, 0x7fffffff);
   assertRange('backlogLimit', backlogLimit, MiB, 1024 * MiB);
   if (backlogAccount !== 'auto' && backlogAccount !== 'programs')
@@ -111,6 +124,8 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     acceleration,
     pods,
     maxPods,
+    maxRulePorts,
+    maxRuleRanges,
     maxSockets,
     backlogLimit,
     backlogAccount,

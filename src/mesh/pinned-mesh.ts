@@ -142,6 +142,6 @@ function openSet(set: OpenPinSet, writers: DirectoryLock): OpenSet {
     set,
     settings: new MeshSettings(set, writers),
     counters: new CounterReader(set),
-    pods: new LocalPodIps(pods, () => undefined),
+    pods: new LocalPodIps(pods),
   };
 }

@@ -1,6 +1,5 @@
-import { fromBytes, ipAddress, toBytes } from '../codec';
 import { MapFullError } from '../errors';
-import type { LocalPodIps, PodOptions } from './local-pod-ips';
+import { canonicalAddress, type LocalPodIps, type PodOptions } from './local-pod-ips';
 
 /**
  * Enrols exactly these pods. Those that were enrolled and stay are so at every moment.
@@ -20,7 +19,7 @@ export function replacePods(
     enrolled.setMany(pods);
     return;
   }
-  const addresses = new Set(pods.map((pod) => canonical(typeof pod === 'string' ? pod : pod[0])));
+  const addresses = new Set(pods.map((pod) => canonicalAddress(typeof pod === 'string' ? pod : pod[0])));
   const dropOthers = (): void => {
     for (const address of [...enrolled.keys()]) if (!addresses.has(address)) enrolled.delete(address);
   };
@@ -33,9 +32,4 @@ export function replacePods(
     enrolled.setMany(pods);
   }
   dropOthers();
-}
-
-/** An address in the form in which the map gives it back. */
-function canonical(address: string): string {
-  return fromBytes(ipAddress, toBytes(ipAddress, address));
 }

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import {
   BpfArrayMap,
   BpfHashMap,
+  BpfLpmTrieMap,
   BpfLruHashMap,
   BpfMapHandle,
   BpfPerCpuArrayMap,
@@ -177,6 +178,47 @@ describe('closed maps', () => {
     for (const action of actions) {
       assert.throws(action, (error: unknown) => error instanceof ClosedError && /map "test"/.test(error.message));
     }
+  });
+});
+
+describe('BpfLpmTrieMap', () => {
+  const range = struct({ bits: u32, address: ipAddress });
+  const trie = (maxEntries = 64): BpfLpmTrieMap<{ bits: number; address: string }, number> =>
+    BpfLpmTrieMap.create({ name: 'ranges', key: range, value: u32, maxEntries });
+  const v4 = (address: string, bits = 32): { bits: number; address: string } => ({ bits: 96 + bits, address });
+
+  it('finds the longest prefix', () => {
+    noLeak(() => {
+      using map = trie();
+      assert.equal(map.setMany([[v4('10.0.0.0', 8), 8], [v4('10.1.0.0', 16), 16], [{ bits: 16, address: 'fd00::' }, 6]]), 3);
+      assert.equal(map.get(v4('10.1.2.3')), 16);
+      assert.equal(map.get(v4('10.2.2.3')), 8);
+      assert.equal(map.get(v4('11.0.0.1')), undefined);
+      assert.equal(map.get({ bits: 128, address: 'fd00::1' }), 6);
+      assert.equal(map.has(v4('0.0.0.0')), false);
+    });
+  });
+
+  it('deletes and lists entries, not ranges', () => {
+    using map = trie();
+    map.set(v4('10.0.0.0', 8), 1).set(v4('10.0.0.0', 9), 2).set(v4('0.0.0.0', 0), 3);
+    assert.deepEqual([...map].map(([{ bits, address }, value]) => `${address}/${bits - 96} ${value}`).sort(), ['0.0.0.0/0 3', '10.0.0.0/8 1', '10.0.0.0/9 2']);
+    assert.equal(map.delete(v4('10.0.0.1', 9)), true, 'bits behind the prefix do not matter');
+    assert.equal(map.delete(v4('10.0.0.0', 9)), false);
+    assert.equal(map.get(v4('10.0.0.1')), 1);
+    assert.equal(map.clear(), 2);
+    assert.equal(map.count(), 0);
+  });
+
+  it('is full when it is full, and refuses a prefix that is too long', () => {
+    using map = trie(2);
+    assert.throws(() => map.setMany([1, 2, 3].map(n => [v4(`10.0.0.${n}`), n])), (error: unknown) => error instanceof MapFullError && error.count === 2);
+    assert.throws(() => map.set({ bits: 129, address: '10.0.0.1' }, 1), { errnoName: 'EINVAL' });
+  });
+
+  it('is no hash map', () => {
+    using map = trie();
+    assert.throws(() => BpfHashMap.from(map, { key: range, value: u32 }), MapIncompatibleError);
   });
 });
 

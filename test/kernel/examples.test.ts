@@ -16,6 +16,7 @@ const examples = join(__dirname, '..', '..', 'examples');
 /** Runs an example until it has printed a line for each pattern, in that order; then ends it. Returns what it printed afterwards. */
 async function run(
   file: string, args: readonly string[], expected: readonly (readonly [RegExp, (() => void)?])[], endsByItself = false,
+  complaint?: RegExp,
 ): Promise<string> {
   await using child = killed(spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', join(examples, file), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'], cwd: join(examples, '..'),
@@ -36,7 +37,8 @@ async function run(
   let rest = '';
   for (let line = await lines.next(); !line.done; line = await lines.next()) rest += `${line.value}\n`;
   assert.deepEqual(await exited, [0, null], errors);
-  assert.equal(errors, '');
+  if (complaint) assert.match(errors, complaint);
+  else assert.equal(errors, '');
   return rest;
 }
 
@@ -69,6 +71,11 @@ test('static-pods.ts prints its counters, and the last of them when it is told t
     [/^2 pods below .*, acceleration 'proxies'$/], [/^0 outbound, 0 inbound/], [/^0 outbound, 0 inbound/],
   ]);
   assert.match(rest, /^detached; 0 outbound/m);
+}));
+
+test('pod-rules.ts prints the rules of a pod, and what is wrong with them', () => inCgroup(async path => {
+  await run('pod-rules.ts', [path], [[/^\{.*"excludeInboundPorts":\[9090\].*"excludeOutboundPorts":\[3306,6379\]/]], true);
+  await run('pod-rules.ts', [path, '80,http'], [[/^not enrolled$/]], true, /^traffic\.sidecar\.istio\.io\/excludeInboundPorts, entry 2: "http" is no port/);
 }));
 
 test('custom-controller.ts follows its file: pods that come, change and go', () => inCgroup(async path => {

@@ -21,6 +21,7 @@ import {
   PermissionError,
   PinConflictError,
   PinsInUseError,
+  PodRulesError,
   VerifierError,
   errnoName,
   errnoNumber,
@@ -45,6 +46,7 @@ const all: Array<[BpfError, string, string]> = [
   [new PinsInUseError('/x', 7), 'PinsInUseError', 'ERR_BPF_PINS_IN_USE'],
   [new PinConflictError('/x', 'cgroup', { pinned: '/a', wanted: '/b' }), 'PinConflictError', 'ERR_BPF_PIN_CONFLICT'],
   [new NotPinnedError('/x'), 'NotPinnedError', 'ERR_BPF_NOT_PINNED'],
+  [new PodRulesError([{ name: 'excludeOutboundPorts', position: 1, entry: 'x', reason: 'is no port' }]), 'PodRulesError', 'ERR_BPF_POD_RULES'],
   [new InvalidAddressError('10.0.0', 'hint'), 'InvalidAddressError', 'ERR_BPF_INVALID_ADDRESS'],
 ];
 

@@ -7,6 +7,7 @@ import { fromBytes, objectBtf, structLayout, toBytes, type Codec } from '../../s
 import { accelerationCodec, podAccelerationCodec } from '../../src/mesh/acceleration';
 import { bufferSizes } from '../../src/mesh/buffer-sizes';
 import { podCodec } from '../../src/mesh/local-pod-ips';
+import { rulePortCodec, ruleRangeCodec, rulesCodec } from '../../src/mesh/rule-sets';
 import { settingsCodec } from '../../src/mesh/mesh-settings';
 import { objectPath } from '../../src/mesh/objects';
 import { sidecarProcessCodec } from '../../src/mesh/process-ip';
@@ -45,6 +46,9 @@ describe('sizes', () => {
     mb_quadruple: quadrupleCodec,
     mb_endpoint: endpointCodec,
     mb_pod: podCodec,
+    mb_rules: rulesCodec,
+    mb_rule_port: rulePortCodec,
+    mb_rule_range: ruleRangeCodec,
     mb_process: sidecarProcessCodec,
     mb_settings: settingsCodec,
     mb_profile: programSettingsCodec,
@@ -56,6 +60,9 @@ describe('sizes', () => {
   it('offsets of plain structs', () => {
     const offsets = (struct: string): number[] => Object.values(members(struct)).map(([offset]) => offset);
     assert.deepEqual(Object.values(podCodec.offsets), offsets('mb_pod'));
+    assert.deepEqual(Object.values(rulesCodec.offsets), offsets('mb_rules'));
+    assert.deepEqual(Object.values(rulePortCodec.offsets), offsets('mb_rule_port'));
+    assert.deepEqual(Object.values(ruleRangeCodec.offsets), offsets('mb_rule_range'));
     assert.deepEqual(Object.values(settingsCodec.offsets), offsets('mb_settings'));
     assert.deepEqual(Object.values(sidecarProcessCodec.offsets), offsets('mb_process'));
   });

@@ -12,16 +12,16 @@ const MiB = 1 << 20;
 describe('options', () => {
   it('have their defaults', () => {
     assert.deepEqual(resolveOptions({ cgroup }), {
-      given: new Set(['cgroup']), pinDirectory: undefined, cgroup, profile: meshProfiles.istio, acceleration: 'proxies', pods: [], maxPods: 16384, maxSockets: 65536, backlogLimit: 2 * MiB,
-      backlogAccount: 'auto', ignoreAdvisories: false,
+      given: new Set(['cgroup']), pinDirectory: undefined, cgroup, profile: meshProfiles.istio, acceleration: 'proxies', pods: [],
+      maxPods: 16384, maxRulePorts: 131072, maxRuleRanges: 262144, maxSockets: 65536, backlogLimit: 2 * MiB, backlogAccount: 'auto', ignoreAdvisories: false,
     });
     assert.equal(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }).maxPods, 16384);
   });
 
   it('are taken as they are', () => {
     const given = {
-      cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxSockets: 2, backlogLimit: 1024 * MiB, backlogAccount: 'programs',
-      ignoreAdvisories: ['CVE-2025-38154'], pinDirectory: '/sys/fs/bpf/mesh/',
+      cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxRulePorts: 3, maxRuleRanges: 4, maxSockets: 2,
+      backlogLimit: 1024 * MiB, backlogAccount: 'programs', ignoreAdvisories: ['CVE-2025-38154'], pinDirectory: '/sys/fs/bpf/mesh/',
     } as const;
     assert.deepEqual(resolveOptions(given), {
       ...given, profile: meshProfiles.istio, given: new Set(Object.keys(given)), pinDirectory: '/sys/fs/bpf/mesh',
@@ -40,6 +40,8 @@ describe('options', () => {
     [{ maxPods: '5' }, RangeError, /maxPods/],
     [{ maxPods: NaN }, RangeError, /maxPods/],
     [{ maxPods: 2 ** 31 }, RangeError, /maxPods/],
+    [{ maxRulePorts: 0 }, RangeError, /maxRulePorts/],
+    [{ maxRuleRanges: 0.5 }, RangeError, /maxRuleRanges/],
     [{ maxSockets: 1 }, RangeError, /maxSockets/],
     [{ backlogAccount: 'kernel' }, TypeError, /backlogAccount/],
     [{ backlogLimit: MiB - 1 }, RangeError, /backlogLimit/],

@@ -118,7 +118,7 @@ export class BpfHashMap<K, V> extends DeletableMap<K, V> {
 }
 
 /** @internal */
-export function createHash<K, V>(type: 'hash' | 'lru_hash', options: CreateMapOptions<K, V>): MapSource {
+export function createHash<K, V>(type: 'hash' | 'lru_hash' | 'lpm_trie', options: CreateMapOptions<K, V>): MapSource {
   checkOptions(options, CREATE_OPTIONS, 'create');
   const { name, key, value, maxEntries, flags } = options;
   return createMap(type, { name, keySize: key.size, valueSize: value.size, maxEntries, flags });
