@@ -66,7 +66,7 @@ try {
     if (found.length > 0) throw new Error(found.join('\n'));
   });
   await check('publint', () => tool('publint/src/cli.js', 'run', tarball, '--strict'));
-  await check('are the types wrong', () => tool('@arethetypeswrong/cli/dist/index.js', tarball, '--no-definitely-typed', '--no-color', '--no-emoji'));
+  await check('are the types wrong', () => tool('@arethetypeswrong/cli/dist/index.js', tarball, '--profile', 'node16', '--no-definitely-typed', '--no-color', '--no-emoji'));
 
   const example = readExample();
   const results = new Map();

@@ -4,6 +4,8 @@
 #   scripts/test.sh                     set up what is missing (with Envoy), build, then all tests
 #   scripts/test.sh unit [file…]        tests that need neither root nor the kernel
 #   scripts/test.sh kernel [file…]      build, then tests on the running kernel, as root (through sudo if need be)
+#   scripts/test.sh kubernetes [file…]  build, then tests against API servers, as root: one of our own and, where Go and etcd
+#                                       are present or KUBEBUILDER_ASSETS names them, the real one
 #
 # With CI set, a skipped test counts as failed: a machine of the CI has all that a test may ask for.
 set -euo pipefail
@@ -73,6 +75,15 @@ kernel() {
   run kernel 300 bash scripts/as-root.sh -- "${files[@]}"
 }
 
+kubernetes() {
+  local assets
+  select_files kubernetes "$@"
+  if [ -z "${KUBEBUILDER_ASSETS-}" ] && [ -e scripts/kube-apiserver.sh ] && assets=$(sh scripts/kube-apiserver.sh); then
+    export KUBEBUILDER_ASSETS=$assets
+  fi
+  run kubernetes 600 bash scripts/as-root.sh -- "${files[@]}"
+}
+
 needs_modules() {
   [ -d node_modules/ts-node ] || { echo 'test: node_modules is missing: run scripts/setup.sh' >&2; exit 1; }
 }
@@ -84,6 +95,7 @@ case $group in
     if sh scripts/setup.sh --envoy && npm run --silent build; then
       unit
       kernel
+      kubernetes
     else
       failed=1
     fi
@@ -96,8 +108,12 @@ case $group in
     needs_modules
     if npm run --silent build; then kernel "$@"; else failed=1; fi
     ;;
+  kubernetes)
+    needs_modules
+    if npm run --silent build; then kubernetes "$@"; else failed=1; fi
+    ;;
   *)
-    echo "test: unknown group $group (unit, kernel)" >&2
+    echo "test: unknown group $group (unit, kernel, kubernetes)" >&2
     exit 2
     ;;
 esac

@@ -1,8 +1,9 @@
 // An ECMAScript consumer: the names must be visible without going through the default export.
 import * as everything from 'merbridge';
 import { BpfError, BpfHashMap, MeshAccelerator, u32 } from 'merbridge';
+import { KubernetesPods, PodController, StaticPods, WatchedFile } from 'merbridge/kubernetes';
 
-for (const [name, value] of Object.entries({ BpfError, BpfHashMap, MeshAccelerator, u32 })) {
+for (const [name, value] of Object.entries({ BpfError, BpfHashMap, MeshAccelerator, u32, KubernetesPods, PodController, StaticPods, WatchedFile })) {
   if (value === undefined) throw new Error(`import: ${name} is missing`);
 }
 const added = ['default', 'module.exports', '__esModule']; // by Node.js, by its version

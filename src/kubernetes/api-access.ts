@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises';
+import type { RequestOptions } from 'node:https';
+import { KubernetesError } from './errors';
+import { asError } from './report';
+
+/** Where an API server is, and who asks. Files are read anew for each request: tokens and certificates that are mounted rotate. */
+export interface ApiServerAddress {
+  /** Such as `'https://10.96.0.1:443'`. */
+  readonly url: string;
+  /** Certificates that its own is checked with, in PEM. Default: those of Node.js. */
+  readonly ca?: string;
+  /** File with them. */
+  readonly caFile?: string;
+  /** Bearer token. */
+  readonly token?: string;
+  /** File with it. */
+  readonly tokenFile?: string;
+  /** Client certificate, in PEM. */
+  readonly cert?: string;
+  /** Key of the client certificate, in PEM. */
+  readonly key?: string;
+}
+
+/** What is used of a `KubeConfig` of `@kubernetes/client-node` 1.x, which knows every kind of kubeconfig. */
+export interface KubeConfigLike {
+  /** The cluster of the current context. */
+  getCurrentCluster(): { readonly server: string } | null;
+  /** Puts certificates and credentials into the options of a request. */
+  applyToHTTPSOptions(options: RequestOptions): Promise<void>;
+}
+
+/** Makes the options of one request, with the credentials of now. @internal */
+export type ApiAccess = () => Promise<{ url: URL; options: RequestOptions }>;
+
+/** Where Kubernetes mounts what a pod needs to talk to the API server. */
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/**
+ * The API server of the cluster that this process runs in, from the environment and the mounted service account.
+ *
+ * @param environment - where `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` are
+ * @throws KubernetesError (`ERR_KUBERNETES_CONFIG`) outside of a cluster
+ */
+export function inClusterServer(environment: NodeJS.ProcessEnv = process.env): ApiServerAddress {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
+  if (!host || !port)
+    throw new KubernetesError('ERR_KUBERNETES_CONFIG', 'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set', {
+      hint: 'run it in a pod, or give the option server or kubeConfig',
+    });
+  return {
+    url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    caFile: `${SERVICE_ACCOUNT}/ca.crt`,
+    tokenFile: `${SERVICE_ACCOUNT}/token`,
+  };
+}
+
+/** @internal */
+export function accessTo({ url, ca, caFile, token, tokenFile, cert, key }: ApiServerAddress): ApiAccess {
+  let base: URL;
+  try {
+    base = new URL(url);
+  } catch {
+    throw new TypeError(`server.url is not a URL: '${String(url)}'`);
+  }
+  if (base.protocol !== 'https:') throw new TypeError(`server.url must begin with https://, not '${base.protocol}//'`);
+  return async () => {
+    const bearer = tokenFile === undefined ? token : (await credentials(tokenFile)).trim();
+    return {
+      url: base,
+      options: {
+        ca: caFile === undefined ? ca : await credentials(caFile),
+        cert,
+        key,
+        ...(bearer !== undefined && { headers: { authorization: `Bearer ${bearer}` } }),
+      },
+    };
+  };
+}
+
+/** @internal */
+export function accessBy(config: KubeConfigLike): ApiAccess {
+  const server = config.getCurrentCluster()?.server;
+  if (server === undefined)
+    throw new KubernetesError('ERR_KUBERNETES_CONFIG', 'the current context of the kubeconfig names no cluster', { hint: 'set a context' });
+  const url = new URL(server);
+  return async () => {
+    const options: RequestOptions = {};
+    try {
+      await config.applyToHTTPSOptions(options);
+    } catch (thrown) {
+      throw new KubernetesError('ERR_KUBERNETES_CONFIG', `credentials of the kubeconfig: ${asError(thrown).message}`, { cause: thrown });
+    }
+    return { url, options };
+  };
+}
+
+async function credentials(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new KubernetesError('ERR_KUBERNETES_CONFIG', `cannot be read: ${asError(cause).message}`, {
+      subject: path, cause, hint: 'is a service account token mounted (automountServiceAccountToken)?',
+    });
+  }
+}

@@ -1,0 +1,125 @@
+import { BpfError, defineError, type BpfErrorOptions } from '../errors';
+
+/** What is wrong with one entry of an annotation. */
+export interface PodProblem {
+  /** Name of the annotation; empty if it is not about one. */
+  readonly annotation: string;
+  /** Which entry of its list, from 0. */
+  readonly position: number;
+  /** The entry. */
+  readonly entry: string;
+  /** What is wrong with it. */
+  readonly reason: string;
+}
+
+/** What the annotations or the address of one pod say cannot be done. Other pods are not concerned. */
+export class PodRefusedError extends BpfError {
+  declare readonly code: 'ERR_POD_REFUSED';
+  /** Name of the pod, such as `'shop/cart-7d4b9'`. */
+  readonly pod: string;
+  /** Everything that is wrong, one entry each. */
+  readonly problems: readonly PodProblem[];
+
+  /**
+   * @param pod - name of the pod
+   * @param problems - everything that is wrong with it, one at least
+   * @param consequence - how the pod is treated now
+   * @param options - cause
+   */
+  constructor(pod: string, problems: readonly PodProblem[], consequence: string, options: BpfErrorOptions = {}) {
+    const list = problems.map(({ annotation, position, entry, reason }) =>
+      annotation === '' ? reason : `${annotation}, entry ${position + 1}, '${entry}': ${reason}`,
+    );
+    super('ERR_POD_REFUSED', { hint: consequence, subject: `pod ${pod}`, ...options }, list.join('; '));
+    this.pod = pod;
+    this.problems = problems;
+  }
+}
+
+/** There are more pods than fit. */
+export class PodsLeftOutError extends BpfError {
+  declare readonly code: 'ERR_PODS_LEFT_OUT';
+  /** Addresses that are not enrolled. */
+  readonly addresses: readonly string[];
+
+  /**
+   * @param addresses - those that are not enrolled, one at least
+   * @param options - cause
+   */
+  constructor(addresses: readonly string[], options: BpfErrorOptions = {}) {
+    const some = addresses.length > 3 ? `${addresses.slice(0, 3).join(', ')} and ${addresses.length - 3} more` : addresses.join(', ');
+    super(
+      'ERR_PODS_LEFT_OUT',
+      { hint: 'raise maxPods of the accelerator; the other pods are enrolled, and these will be tried again', ...options },
+      `no room for ${some}`,
+    );
+    this.addresses = addresses;
+  }
+}
+
+/** A file of pods is missing, half written or wrong. The last good state stays in force. */
+export class PodFileError extends BpfError {
+  declare readonly code: 'ERR_POD_FILE';
+  /** Path of the file. */
+  readonly path: string;
+
+  /**
+   * @param path - path of the file
+   * @param problem - what is wrong with it
+   * @param options - cause
+   */
+  constructor(path: string, problem: string, options: BpfErrorOptions = {}) {
+    super('ERR_POD_FILE', { hint: 'the pods stay as they are; the file is read again when it changes', subject: path, ...options }, problem);
+    this.path = path;
+  }
+}
+
+/** What is the matter with the API server. */
+export type KubernetesErrorCode =
+  /** There is no way to it: no server or no node is named, or a file with credentials cannot be read. */
+  | 'ERR_KUBERNETES_CONFIG'
+  /** It does not accept the token or the certificate (401). */
+  | 'ERR_KUBERNETES_UNAUTHORIZED'
+  /** The account may not list and watch pods (403). */
+  | 'ERR_KUBERNETES_FORBIDDEN'
+  /** It is too busy (429, 503), and said when to come back, or did not. */
+  | 'ERR_KUBERNETES_BUSY'
+  /** It does not answer, or the connection was cut. */
+  | 'ERR_KUBERNETES_UNAVAILABLE'
+  /** What it sends is not what an API server sends. */
+  | 'ERR_KUBERNETES_PROTOCOL'
+  /** It answered with another status. */
+  | 'ERR_KUBERNETES_STATUS';
+
+/** What is known of a failure at the API server. */
+export interface KubernetesErrorOptions extends BpfErrorOptions {
+  /** Status of the answer. */
+  readonly status?: number | undefined;
+  /** Milliseconds that the server asks to wait. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** The API server cannot be reached, refuses, or answers nonsense. */
+export class KubernetesError extends BpfError {
+  declare readonly code: KubernetesErrorCode;
+  /** Status of the answer; absent where there was none. */
+  declare readonly status?: number;
+  /** Milliseconds that the server asks to wait; absent where it did not. */
+  declare readonly retryAfterMs?: number;
+
+  /**
+   * @param code - what is the matter
+   * @param problem - the same in words
+   * @param options - status, hint, cause
+   */
+  constructor(code: KubernetesErrorCode, problem: string, { status, retryAfterMs, ...options }: KubernetesErrorOptions = {}) {
+    super(code, options, problem);
+    if (status !== undefined) this.status = status;
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
+  }
+}
+
+defineError(PodRefusedError, 'PodRefusedError');
+defineError(PodsLeftOutError, 'PodsLeftOutError');
+defineError(PodFileError, 'PodFileError');
+defineError(KubernetesError, 'KubernetesError');

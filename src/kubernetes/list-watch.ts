@@ -1,0 +1,260 @@
+import { setTimeout } from 'node:timers/promises';
+import type { ApiAccess } from './api-access';
+import { get, readAll, statusError, unavailable } from './api-request';
+import { Backoff } from './backoff';
+import { KubernetesError } from './errors';
+import { isPod, type KubernetesPod } from './kubernetes-pod';
+import { asError } from './report';
+import { lines } from './watch-lines';
+
+/** Bounds for what a server may send; an object in etcd has 1.5 MiB at most. */
+const MAX_OBJECT_BYTES = 16 * 1024 * 1024;
+const MAX_PAGE_BYTES = 64 * 1024 * 1024;
+
+const PAGE = 500;
+
+/** A list that sends nothing for so long is cut. */
+const LIST_SILENCE_MS = 30_000;
+
+/** How long a server may be late with the end of a watch. */
+const GRACE_MS = 15_000;
+
+/** A watch that ends sooner than this without a word is a failure: otherwise a broken server would be asked without end. */
+const SHORT_WATCH_MS = 1_000;
+
+/** How often to try again, in milliseconds. */
+export interface RetryTimes {
+  /** After the first failure; it doubles with each. Default 500. */
+  readonly initialMs?: number;
+  /** At most. Default 30 s. */
+  readonly maxMs?: number;
+  /** After a 403, which only a person mends. Default 60 s. */
+  readonly forbiddenMs?: number;
+}
+
+/** Whom a {@link ListWatch} tells. @internal */
+export interface ListWatchHandler {
+  /** All pods there are. */
+  list(pods: readonly KubernetesPod[]): void;
+  changed(pod: KubernetesPod): void;
+  deleted(uid: string): void;
+  failed(error: Error): void;
+  disconnected(reason: Error, retryInMs: number): void;
+}
+
+/** @internal */
+export interface ListWatchOptions {
+  readonly access: ApiAccess;
+  /** Query of the pods, such as `fieldSelector=…`. */
+  readonly query: Readonly<Record<string, string>>;
+  readonly watchSeconds: number;
+  readonly retry: Required<RetryTimes>;
+  readonly handler: ListWatchHandler;
+}
+
+/** After these the watch goes on from where it was. */
+const RESUMABLE: ReadonlySet<string | undefined> = new Set([
+  'ERR_KUBERNETES_UNAVAILABLE', 'ERR_KUBERNETES_BUSY', 'ERR_KUBERNETES_UNAUTHORIZED', 'ERR_KUBERNETES_FORBIDDEN', 'ERR_KUBERNETES_CONFIG',
+]);
+
+/** The server no longer knows the version that was asked for: 410 Gone. */
+class Gone extends Error {}
+
+/** What there is, and then what changes: the two halves of every client of Kubernetes. @internal */
+export class ListWatch {
+  readonly #options: ListWatchOptions;
+  readonly #stop = new AbortController();
+  readonly #backoff: Backoff;
+  readonly #forbidden: Backoff;
+  #page = PAGE;
+  /** Version up to which everything is known; undefined when everything has to be listed. */
+  #version: string | undefined;
+  /** The list must be at least as new as this. `'0'`: whatever the server has at hand; empty: the newest there is. */
+  #listVersion = '0';
+  #gone = 0;
+
+  constructor(options: ListWatchOptions) {
+    this.#options = options;
+    const { initialMs, maxMs, forbiddenMs } = options.retry;
+    this.#backoff = new Backoff(initialMs, maxMs);
+    this.#forbidden = new Backoff(forbiddenMs, forbiddenMs * 4);
+  }
+
+  /** Works until {@link close}; never rejects. */
+  async run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        if (this.#version === undefined) await this.#list();
+        await this.#watch();
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        await this.#recover(error);
+      }
+    }
+  }
+
+  close(): void {
+    this.#stop.abort();
+  }
+
+  async #list(): Promise<void> {
+    const pods: KubernetesPod[] = [];
+    let limit: number | undefined = this.#page;
+    let next: string | undefined;
+    for (;;) {
+      // A continued list is of the version in its token.
+      const query: Record<string, string> = {
+        ...(next === undefined && this.#listVersion !== '' && { resourceVersion: this.#listVersion }),
+        ...(limit !== undefined && { limit: String(limit) }),
+        ...(next !== undefined && { continue: next }),
+      };
+      try {
+        const page = await this.#listPage(query);
+        pods.push(...page.items);
+        next = page.metadata.continue;
+        if (next !== undefined && next !== '') continue;
+        this.#version = page.metadata.resourceVersion;
+        break;
+      } catch (error) {
+        // The token is too old: all at once then, which cannot expire half-way.
+        if (!(error instanceof Gone) || next === undefined) throw error;
+        pods.length = 0;
+        next = limit = undefined;
+        this.#listVersion = '';
+      }
+    }
+    this.#listVersion = this.#version;
+    this.#options.handler.list(pods);
+  }
+
+  async #listPage(query: Record<string, string>): Promise<PodList> {
+    const response = await this.#get(query, LIST_SILENCE_MS);
+    let text: string;
+    try {
+      text = await readAll(response, MAX_PAGE_BYTES);
+    } catch (error) {
+      if (codeOf(error) === 'ERR_KUBERNETES_PROTOCOL') this.#page = Math.max(1, this.#page >> 2); // smaller pages next time
+      throw error;
+    }
+    const list = parse(text);
+    if (!isPodList(list)) throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', 'the answer is not a list of pods');
+    return list;
+  }
+
+  async #watch(): Promise<void> {
+    // Not all at the same time, after a restart of the server.
+    const seconds = Math.ceil(this.#options.watchSeconds * (0.75 + Math.random() / 4));
+    const began = performance.now();
+    const response = await this.#get(
+      { watch: '1', resourceVersion: this.#version ?? '', allowWatchBookmarks: 'true', timeoutSeconds: String(seconds) },
+      seconds * 1000 + GRACE_MS,
+    );
+    let events = 0;
+    try {
+      for await (const line of lines(response as AsyncIterable<Buffer>, MAX_OBJECT_BYTES)) {
+        this.#event(line);
+        events++;
+        this.#working();
+      }
+    } catch (error) {
+      if (error instanceof KubernetesError || error instanceof Gone) throw error;
+      throw unavailable(undefined, error);
+    } finally {
+      response.destroy();
+    }
+    if (events > 0 || performance.now() - began >= SHORT_WATCH_MS) this.#working();
+    else throw new KubernetesError('ERR_KUBERNETES_UNAVAILABLE', 'the server ended the watch at once');
+  }
+
+  #event(line: string): void {
+    const { type, object } = parse(line) as { type?: unknown; object?: unknown };
+    const { handler } = this.#options;
+    switch (type) {
+      case 'ADDED':
+      case 'MODIFIED':
+      case 'DELETED':
+        if (!isPod(object)) throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `an event ${type} without a pod`);
+        this.#version = object.metadata.resourceVersion;
+        if (type === 'DELETED') handler.deleted(object.metadata.uid);
+        else handler.changed(object);
+        return;
+      case 'BOOKMARK': {
+        const { metadata } = (object ?? {}) as { metadata?: { resourceVersion?: unknown } };
+        if (typeof metadata?.resourceVersion !== 'string') throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', 'a bookmark without a version');
+        this.#version = metadata.resourceVersion;
+        return;
+      }
+      case 'ERROR': {
+        const { code, reason, message } = (object ?? {}) as { code?: unknown; reason?: unknown; message?: unknown };
+        if (code === 410 || reason === 'Expired' || reason === 'Gone') throw new Gone(String(message));
+        throw statusError(Number(code) || 0, typeof message === 'string' ? message : undefined);
+      }
+      default:
+        throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `an event of the unknown type ${JSON.stringify(type)}`);
+    }
+  }
+
+  async #get(query: Record<string, string>, silenceMs: number): ReturnType<typeof get> {
+    const path = `/api/v1/pods?${new URLSearchParams({ ...this.#options.query, ...query }).toString()}`;
+    try {
+      return await get(this.#options.access, { path, silenceMs, signal: this.#stop.signal });
+    } catch (error) {
+      if (error instanceof KubernetesError && error.status === 410) throw new Gone(error.message);
+      throw error;
+    }
+  }
+
+  #working(): void {
+    this.#gone = 0;
+    this.#backoff.reset();
+    this.#forbidden.reset();
+  }
+
+  /** Decides whether to list again, and when. */
+  async #recover(thrown: unknown): Promise<void> {
+    const { handler } = this.#options;
+    if (thrown instanceof Gone) {
+      this.#version = undefined;
+      this.#listVersion = '';
+      // At once; but a server that says so of every version is not asked without end.
+      if (this.#gone++ === 0) return;
+    }
+    const error = thrown instanceof Gone ? statusError(410, thrown.message) : asError(thrown);
+    const status = error instanceof KubernetesError ? error.status : undefined;
+    if (!RESUMABLE.has(codeOf(error))) {
+      // What made no sense would be there again from the same version on.
+      this.#version = undefined;
+      this.#listVersion = '';
+    }
+    const ours = status === 403 ? this.#forbidden.next() : this.#backoff.next();
+    const theirs = error instanceof KubernetesError ? error.retryAfterMs ?? 0 : 0;
+    const wait = Math.max(ours, Math.min(theirs, 10 * 60_000));
+    if (codeOf(error) !== 'ERR_KUBERNETES_UNAVAILABLE') handler.failed(error);
+    handler.disconnected(error, wait);
+    await setTimeout(wait, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+  }
+}
+
+interface PodList {
+  readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
+  readonly items: readonly KubernetesPod[];
+}
+
+function isPodList(value: unknown): value is PodList {
+  const { metadata, items } = (typeof value === 'object' && value !== null ? value : {}) as { metadata?: Record<string, unknown>; items?: unknown };
+  return typeof metadata?.resourceVersion === 'string' && Array.isArray(items) && items.every(isPod);
+}
+
+function parse(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch (cause) {
+    throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `not JSON: ${text.slice(0, 60)}`, { cause });
+  }
+  throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `not an object: ${text.slice(0, 60)}`);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof KubernetesError ? error.code : undefined;
+}

@@ -1,0 +1,316 @@
+import { TypedEmitter } from 'tiny-typed-emitter';
+import { BpfError, ClosedError } from '../errors';
+import type { PodOptions } from '../mesh';
+import { Backoff } from './backoff';
+import { PodRefusedError, PodsLeftOutError } from './errors';
+import type { PodSource } from './pod-source';
+import type { PodTable } from './pod-table';
+import { passing, reconcile, type Held, type Outcome } from './reconcile';
+import { asError, report } from './report';
+import { WantedPods, type RulesOfAnnotations } from './wanted-pods';
+
+/** What a controller works on: a `MeshAccelerator`, or anything else with such a table. */
+export interface PodTarget {
+  /** The enrolled pods. */
+  readonly localPodIps: PodTable;
+}
+
+/** What a controller did to the table. */
+export interface AppliedChange {
+  /** Addresses that were enrolled. */
+  readonly added: readonly string[];
+  /** Addresses whose treatment, or whose pod, changed. */
+  readonly changed: readonly string[];
+  /** Addresses that were taken out. */
+  readonly deleted: readonly string[];
+  /** Whether this was a comparison with the whole table: then it repaired what somebody else had changed. */
+  readonly resync: boolean;
+  /** Seconds from the oldest of these changes until now. */
+  readonly seconds: number;
+}
+
+/** What a controller reports. */
+export interface PodControllerEvents {
+  /** The whole wanted state of the source is in the table: for the first time, or again after the source had lost touch. */
+  synced: () => void;
+  /** The table was changed. */
+  applied: (change: AppliedChange) => void;
+  /** Something is wrong, and goes on being tried where that makes sense. Without a listener it becomes a warning of the process. */
+  error: (error: Error) => void;
+  /** The source lost touch with where its pods come from, and tries again in so many milliseconds. The pods stay as they are. */
+  disconnected: (reason: Error, retryInMs: number) => void;
+}
+
+/** How a controller is made. */
+export interface PodControllerOptions<T extends PodTarget> {
+  /** Where the wanted pods come from. The controller starts and closes it. */
+  readonly source: PodSource;
+  /**
+   * Attaches. It is called once, when the source knows all pods, and is given those: pass them on, so that they are enrolled before the first
+   * program is attached. What it returns stays the caller's to close.
+   */
+  readonly attach: (pods: readonly (readonly [address: string, options: PodOptions])[]) => Promise<T> | T;
+  /**
+   * Makes a pod's rules of its annotations. By default annotations are not looked at.
+   */
+  readonly rules?: RulesOfAnnotations;
+  /** Seconds between two comparisons of the whole wanted state with the whole table; 0 for none. Default 300. */
+  readonly resyncSeconds?: number;
+}
+
+/** Changes that come in such a time are applied together. */
+const COALESCE_MS = 10;
+
+/** What `attach` may refuse because of single pods: then it is called without, and they are dealt with one by one. */
+const ABOUT_PODS = new Set(['ERR_BPF_MAP_FULL', 'ERR_BPF_INVALID_ADDRESS', 'ERR_MESH_POD_RULES']);
+
+/**
+ * Keeps `localPodIps` equal to what a source wants.
+ *
+ * It works by levels: whatever happened, the wanted state of now is compared with what the table holds, and the difference is written. So no
+ * order of events and no lost event matters, and 10,000 changes in a row cost a few rounds. Between changes it sleeps, except for the resync.
+ *
+ * @example
+ * ```ts
+ * import { MeshAccelerator } from 'merbridge';
+ * import { KubernetesPods, PodController } from 'merbridge/kubernetes';
+ *
+ * export async function run(): Promise<void> {
+ *   const controller = new PodController({
+ *     source: new KubernetesPods(),
+ *     attach: (pods) => MeshAccelerator.start({ cgroup: '/sys/fs/cgroup/kubepods.slice', pods }),
+ *   });
+ *   controller.on('error', (error) => console.error(error.message));
+ *   const mesh = await controller.start(); // attached, with all pods of this node
+ *   process.once('SIGTERM', () => void controller.close().then(() => mesh.close()));
+ * }
+ * ```
+ */
+export class PodController<T extends PodTarget = PodTarget> extends TypedEmitter<PodControllerEvents> {
+  readonly #source: PodSource;
+  readonly #attach: PodControllerOptions<T>['attach'];
+  readonly #resyncMs: number;
+  readonly #wanted: WantedPods;
+  readonly #retry = new Backoff(1_000, 60_000);
+  /** What the table holds, as far as this controller knows. */
+  readonly #held = new Map<string, Held>();
+  readonly #closed = new AbortController();
+  readonly #unsubscribe: () => void;
+  #table: PodTable | undefined;
+  #starting: Promise<T> | undefined;
+  #round: NodeJS.Timeout | undefined;
+  #retryRound: NodeJS.Timeout | undefined;
+  #resyncRound: NodeJS.Timeout | undefined;
+  #oldest: number | undefined;
+  #synced = false;
+  #leftOut = '';
+  #errors = 0;
+
+  /**
+   * @param options - source, how to attach, how often to compare
+   * @throws TypeError or RangeError for options that make no sense
+   */
+  constructor(options: PodControllerOptions<T>) {
+    super();
+    const { source, attach, rules, resyncSeconds = 300, ...unknown } = options;
+    const [extra] = Object.keys(unknown);
+    if (extra !== undefined) throw new TypeError(`PodController: unknown option '${extra}'`);
+    if (typeof attach !== 'function') throw new TypeError('PodController: attach must be a function');
+    if (typeof resyncSeconds !== 'number' || !(resyncSeconds >= 0 && resyncSeconds <= 86_400))
+      throw new RangeError(`PodController: resyncSeconds must be from 0 to 86400, not ${String(resyncSeconds)}`);
+    this.#source = source;
+    this.#attach = attach;
+    this.#resyncMs = resyncSeconds * 1000;
+    this.#wanted = new WantedPods(rules, (error) => this.#report(error));
+    this.#unsubscribe = this.#subscribe();
+  }
+
+  /** Seconds since the oldest change that is not applied yet; 0 if there is none. */
+  get lag(): number {
+    return this.#oldest === undefined ? 0 : (performance.now() - this.#oldest) / 1000;
+  }
+
+  /** How many errors were reported so far. */
+  get errors(): number {
+    return this.#errors;
+  }
+
+  /** How many addresses are enrolled. */
+  get pods(): number {
+    return this.#held.size;
+  }
+
+  /** Whether {@link close} was called. */
+  get closed(): boolean {
+    return this.#closed.signal.aborted;
+  }
+
+  /**
+   * Starts the source, waits until it knows all pods, attaches, and brings the table to what is wanted. As long as the source cannot tell,
+   * nothing is attached, and connections take their old path. Idempotent.
+   *
+   * @returns what `attach` returned
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if {@link close} is called meanwhile
+   * @throws whatever `attach` throws; the controller is closed then
+   */
+  start(): Promise<T> {
+    this.#starting ??= this.#start().catch(async (error: unknown) => {
+      await this.close();
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  /** Compares all that is wanted with all that the table holds, now. What somebody else changed is put right. */
+  resync(): void {
+    if (this.#table === undefined || this.closed) return;
+    this.#source.refresh?.();
+    this.#apply(true);
+  }
+
+  /** Ends the reconciliation, and the source. What is enrolled stays so. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    this.#unsubscribe();
+    for (const timer of [this.#round, this.#retryRound, this.#resyncRound]) clearTimeout(timer);
+    await this.#source.close();
+  }
+
+  /** Same as {@link close}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #start(): Promise<T> {
+    if (this.closed) throw new ClosedError('PodController');
+    this.#source.start();
+    await this.#source.synced;
+    const pods = [...this.#wanted.of(this.#source.pods)].map(([address, { options }]) => [address, options] as const);
+    const target = await this.#attached(pods);
+    this.#table = target.localPodIps;
+    if (this.closed) return target; // the caller has to close what it opened
+    this.#apply(true);
+    return target;
+  }
+
+  async #attached(pods: readonly (readonly [string, PodOptions])[]): Promise<T> {
+    try {
+      return await this.#attach(pods);
+    } catch (error) {
+      if (!(error instanceof BpfError) || !ABOUT_PODS.has(error.code) || pods.length === 0) throw error;
+      return this.#attach([]);
+    }
+  }
+
+  #subscribe(): () => void {
+    const source = this.#source;
+    const change = (): void => this.#schedule();
+    const synced = (): void => {
+      this.#synced = true;
+      this.#schedule();
+    };
+    const error = (reason: Error): void => this.#report(reason);
+    const disconnected = (reason: Error, retryInMs: number): void => {
+      this.emit('disconnected', reason, retryInMs);
+    };
+    source.on('change', change);
+    source.on('synced', synced);
+    source.on('error', error);
+    source.on('disconnected', disconnected);
+    return () => {
+      source.off('change', change);
+      source.off('synced', synced);
+      source.off('error', error);
+      source.off('disconnected', disconnected);
+    };
+  }
+
+  #schedule(): void {
+    this.#oldest ??= performance.now();
+    if (this.#table === undefined || this.closed) return;
+    this.#round ??= setTimeout(() => this.#apply(false), COALESCE_MS);
+  }
+
+  /** One round: compares, writes, reports. Synchronous, so rounds never meet. */
+  #apply(whole: boolean): void {
+    const table = this.#table;
+    if (table === undefined) return;
+    clearTimeout(this.#round);
+    clearTimeout(this.#retryRound);
+    this.#round = this.#retryRound = undefined;
+    let outcome: Outcome | undefined;
+    try {
+      const wanted = this.#wanted.of(this.#source.pods);
+      if (whole) this.#readBack(table);
+      outcome = reconcile(table, this.#held, wanted);
+    } catch (thrown) {
+      this.#report(asError(thrown));
+    }
+    if (outcome !== undefined) this.#tell(outcome, whole);
+    if (this.closed) return;
+    if (outcome !== undefined && !worthRetrying(outcome)) {
+      this.#retry.reset();
+    } else {
+      this.#retryRound = setTimeout(() => this.#apply(outcome === undefined), this.#retry.next());
+    }
+    if (whole && this.#resyncMs > 0) {
+      clearTimeout(this.#resyncRound);
+      this.#resyncRound = setTimeout(() => this.resync(), this.#resyncMs);
+    }
+  }
+
+  /** Takes what the table holds for what it holds, instead of what was written. */
+  #readBack(table: PodTable): void {
+    const present = new Map(table.entries());
+    for (const address of [...this.#held.keys()]) if (!present.has(address)) this.#held.delete(address);
+    for (const [address, options] of present) this.#held.set(address, { ...this.#held.get(address), options });
+  }
+
+  #tell(outcome: Outcome, resync: boolean): void {
+    const { added, changed, deleted, refused } = outcome;
+    const seconds = this.lag;
+    const done = !worthRetrying(outcome);
+    if (done) this.#oldest = undefined;
+    if (added.length + changed.length + deleted.length > 0) this.emit('applied', { added, changed, deleted, resync, seconds });
+    this.#reportRefused(refused);
+    if (this.#synced && done && !this.closed) {
+      this.#synced = false;
+      this.emit('synced');
+    }
+  }
+
+  /** The same ones are reported once, however often they are tried. */
+  #reportRefused(refused: ReadonlyMap<string, Error>): void {
+    const now = [...refused].map(([address, error]) => `${address} ${error.message}`).join('\n');
+    if (now === this.#leftOut) return;
+    this.#leftOut = now;
+    const full = [...refused].filter(([, error]) => codeOf(error) === 'ERR_BPF_MAP_FULL');
+    if (full.length > 0) this.#report(new PodsLeftOutError(full.map(([address]) => address), { cause: full[0]![1] }));
+    for (const [address, error] of refused) {
+      const code = codeOf(error);
+      if (code === 'ERR_BPF_MAP_FULL') continue;
+      this.#report(code === 'ERR_BPF_CLOSED' ? error : refusal(address, error));
+      if (code !== 'ERR_BPF_CLOSED') continue;
+      void this.close(); // there is nothing left to write to
+      return;
+    }
+  }
+
+  #report(error: Error): void {
+    this.#errors++;
+    report(this, error);
+  }
+}
+
+function worthRetrying({ refused }: Outcome): boolean {
+  return [...refused.values()].some(passing);
+}
+
+function codeOf(error: Error): string | undefined {
+  return error instanceof BpfError ? error.code : undefined;
+}
+
+function refusal(address: string, cause: Error): PodRefusedError {
+  const problem = { annotation: '', position: 0, entry: address, reason: cause.message };
+  return new PodRefusedError(address, [problem], 'it keeps what it had; it will be tried again', { cause });
+}

@@ -1,0 +1,50 @@
+import type { PodOptions } from '../mesh';
+import { PodFileError } from './errors';
+import { tableForm } from './pod-address';
+import type { SourcePod } from './pod-source';
+
+const ACCELERATIONS: readonly unknown[] = ['inherit', 'off', 'proxies', 'full'];
+
+/**
+ * Reads a file of pods, all of it or nothing.
+ *
+ * @internal
+ * @throws PodFileError with the address of the entry that is wrong
+ */
+export function parsePods(text: string, path: string): Map<string, SourcePod> {
+  const refuse = (problem: string, cause?: unknown): never => {
+    throw new PodFileError(path, problem, { cause });
+  };
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    refuse(`not JSON, or only a part of it: ${(error as Error).message}`, error);
+  }
+  if (!isObject(content)) return refuse('an object with addresses as its keys is needed');
+  const pods = new Map<string, SourcePod>();
+  for (const [text, value] of Object.entries(content)) {
+    const address = tableForm(text) ?? refuse(`'${text}' is not an IPv4 address that a pod has`);
+    if (!isObject(value)) return refuse(`${text}: its options must be an object`);
+    const { acceleration, annotations, rules, ...unknown } = value;
+    const [extra] = Object.keys(unknown);
+    if (extra !== undefined) refuse(`${text}: unknown option '${extra}'`);
+    if (acceleration !== undefined && !ACCELERATIONS.includes(acceleration))
+      refuse(`${text}: acceleration must be 'off', 'proxies', 'full' or 'inherit', not ${JSON.stringify(acceleration)}`);
+    if (annotations !== undefined && !(isObject(annotations) && Object.values(annotations).every((entry) => typeof entry === 'string')))
+      refuse(`${text}: annotations must be an object of strings`);
+    if (rules !== undefined && !isObject(rules)) refuse(`${text}: rules must be an object`);
+    if (pods.has(address)) refuse(`${text} is there twice`);
+    pods.set(address, {
+      name: address,
+      addresses: [address],
+      options: { ...(acceleration !== undefined && { acceleration }), ...(rules !== undefined && { rules }) } as PodOptions,
+      ...(annotations !== undefined && { annotations: annotations as Record<string, string> }),
+    });
+  }
+  return pods;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

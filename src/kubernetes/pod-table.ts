@@ -1,0 +1,15 @@
+import type { Pod, PodOptions } from '../mesh';
+
+/** What a {@link PodController} writes: `localPodIps` of a `MeshAccelerator`, or anything that works like it. */
+export interface PodTable {
+  /** How a pod is treated; `undefined` if it is not enrolled. */
+  get(address: string): Pod | undefined;
+  /** Enrols a pod, or changes how it is treated. */
+  set(address: string, options: PodOptions): unknown;
+  /** The same for many. May throw when some are applied and others not. */
+  setMany(pods: Iterable<readonly [address: string, options: PodOptions]>): void;
+  /** Takes a pod out. */
+  delete(address: string): boolean;
+  /** All pods that are enrolled. */
+  entries(): Iterable<readonly [address: string, pod: Pod]>;
+}
