@@ -7,10 +7,10 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # What needs what: bpftool lists what is left in the kernel; clang-format checks the programs' layout; clang, llvm (llvm-strip), libbpf-dev and linux-libc-dev compile the programs; libbpf1 is what the
-# library calls; iproute2, util-linux (nsenter, setpriv), iptables, haproxy, wrk, curl and openssl are the test bed; python3-venv
-# holds Envoy.
+# library calls; iproute2, util-linux (nsenter, setpriv), iptables, haproxy, wrk, curl and openssl are the test bed; etcd-server and
+# util-linux (flock) belong to the API server that scripts/kube-apiserver.sh builds; strace counts what an idle agent does; python3-venv holds Envoy.
 PACKAGES='bpftool clang clang-format llvm libbpf1 libbpf-dev linux-libc-dev iproute2 util-linux iptables haproxy wrk curl openssl ca-certificates
-  python3-venv'
+  etcd-server strace python3-venv'
 NODE_MAJOR=20
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -61,10 +61,13 @@ install_packages() {
   say "system packages: installing $missing"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
-  case $missing in
-    *haproxy*) # the bed starts its own; the package's service is of no use here
-      if [ -d /run/systemd/system ]; then as_root systemctl disable --now haproxy || true; fi ;;
-  esac
+  # The tests start their own; the packages' services are of no use here.
+  case $missing in *haproxy*) no_service haproxy ;; esac
+  case $missing in *etcd-server*) no_service etcd ;; esac
+}
+
+no_service() {
+  [ ! -d /run/systemd/system ] || as_root systemctl disable --now "$1" || true
 }
 
 # No install scripts: the native packages bring their binaries along, and their scripts fail on current Node versions.

@@ -5,6 +5,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { SYSTEM_PATH } from '../bed/shell';
 
+/** etcd 3.4 refuses to start on arm64 without it. */
+const ENVIRONMENT = { PATH: SYSTEM_PATH, ETCD_UNSUPPORTED_ARCH: 'arm64' };
+
 /** A program that a test server is made of. The kernel kills it with this process, however this one ends. */
 export class Program {
   readonly #child: ChildProcess;
@@ -17,7 +20,7 @@ export class Program {
     const log = openSync(this.#log, 'a');
     try {
       this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', path, ...args], {
-        stdio: ['ignore', log, log], cwd: directory, env: { PATH: SYSTEM_PATH, HOME: directory },
+        stdio: ['ignore', log, log], cwd: directory, env: { ...ENVIRONMENT, HOME: directory },
         detached: true, // Ctrl-C is for the test, which then ends its programs in order
       });
     } finally {
