@@ -1,0 +1,66 @@
+/**
+ * The agent of a node: follows this node's pods, keeps them enrolled, and leaves the mesh working when it ends.
+ *
+ * What it needs comes from the environment, see settings.ts; merbridge.yaml is how it is deployed, README.md how it is operated.
+ */
+import type { Server } from 'node:http';
+import { MeshAccelerator, istioPodRules } from 'merbridge';
+import { KubernetesPods, PodController, inClusterServer } from 'merbridge/kubernetes';
+import { explain } from './advice';
+import { Health } from './health';
+import { metricsOf } from './metrics';
+import { findPodCgroup } from './node-cgroup';
+import { readSettings, type Settings } from './settings';
+import { serve } from './web';
+
+const log = (text: string): void => console.log(`${new Date().toISOString()} ${text}`);
+
+async function main(settings: Settings): Promise<void> {
+  const { nodeName, pinDirectory, profile, acceleration, ignoreAdvisories, serviceAccount } = settings;
+  const cgroup = settings.cgroup ?? findPodCgroup();
+  const controller = new PodController({
+    source: new KubernetesPods({
+      nodeName,
+      server: { ...inClusterServer(), caFile: `${serviceAccount}/ca.crt`, tokenFile: `${serviceAccount}/token` },
+    }),
+    rules: istioPodRules,
+    // Called when all pods of the node are known: before that nothing is attached, and what a killed agent left goes on working.
+    attach: async pods => {
+      log(`synced: ${pods.length} pods of ${nodeName}`);
+      const began = performance.now();
+      // A scope that nobody asked for must not undo what an operator switched off.
+      const mesh = await MeshAccelerator.start({ cgroup, pinDirectory, profile, pods, ignoreAdvisories, ...(acceleration && { acceleration }) });
+      log(`attached to ${cgroup} within ${Math.round(performance.now() - began)} ms, acceleration '${mesh.acceleration}', pins at ${pinDirectory}`);
+      return mesh;
+    },
+  });
+  controller.on('error', error => log(`error: ${explain(error)}`));
+  controller.on('disconnected', (reason, retryInMs) => log(`the pods stay as they are: ${explain(reason)}; again in ${retryInMs} ms`));
+  controller.on('applied', ({ added, changed, deleted, resync }) =>
+    log(`pods: ${added.length} added, ${changed.length} changed, ${deleted.length} taken out${resync ? ' by the resync' : ''}`));
+
+  const health = new Health(controller);
+  const { server, port } = await serve(settings.port, { ...health.pages, metrics: metricsOf(controller, () => health.mesh) });
+  log(`listening on port ${port}`);
+  const stop = stopper(controller, health, server);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
+
+  const mesh = await controller.start();
+  mesh.on('warning', warning => log(`warning: ${warning.message}`));
+  health.mesh = mesh;
+}
+
+/** Ends this process and nothing else: connections are redirected and accelerated as before, by what is pinned. */
+function stopper(controller: PodController<MeshAccelerator>, health: Health, server: Server): (signal: string) => Promise<void> {
+  return async signal => {
+    log(`${signal}: the agent ends, the mesh stays as it is`);
+    server.close();
+    await controller.close();
+    await health.mesh?.close();
+  };
+}
+
+Promise.resolve().then(() => main(readSettings(process.env))).catch((error: unknown) => {
+  console.error(explain(error));
+  process.exit(1); // the server and the source would keep the process alive
+});
