@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpfMap } from '../bpf';
 import { NotSupportedError, VerifierError } from '../errors';
 import { bufferSizes } from './buffer-sizes';
@@ -39,8 +38,7 @@ export interface Loaded {
  * @param present - maps to work with instead of new ones where their layout is the same, by name
  */
 export function load(options: ResolvedOptions, account: BacklogAccount, present: ReadonlyMap<string, BpfMap> = new Map()): Loaded {
-  const folder = process.env['MERBRIDGE_OBJECTS']; // of tests, which upgrade to programs that no release has
-  using open = OpenBpfObject.openFile(folder === undefined ? objectPath('merbridge') : join(folder, 'merbridge.bpf.o'));
+  using open = OpenBpfObject.openFile(objectPath('merbridge'));
   for (const name of MESSAGE_PROGRAMS) open.program(name).autoload = name === messageProgram();
   // A CPU takes free elements of an LRU map by the hundred: without room for all CPUs, fresh entries would be evicted.
   const pending = Math.max(16384, availableParallelism() * 1024);

@@ -1,5 +1,5 @@
 import { BpfArrayMap, type DirectoryLock } from '../bpf';
-import { array, struct, u32, u64, type CodecValue } from '../codec';
+import { array, struct, u32, u64, type Codec, type CodecValue } from '../codec';
 import { podAccelerationCodec, type Acceleration } from './acceleration';
 import type { MapsByName } from './maps-by-name';
 
@@ -49,7 +49,8 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
  * @internal
  */
 export class MeshSettings {
-  readonly #map: BpfArrayMap<Stored>;
+  /** As bytes: a pinned map may be of an older or a later version, which has fewer or more members behind the first ones. */
+  readonly #map: BpfArrayMap<Buffer>;
   readonly #lock: DirectoryLock | undefined;
   #last: Acceleration = 'proxies';
 
@@ -58,7 +59,8 @@ export class MeshSettings {
    * @param lock - a directory that writers lock, if there may be others; stays the caller's
    */
   constructor(maps: MapsByName, lock?: DirectoryLock) {
-    this.#map = BpfArrayMap.from(maps.map('mesh_settings'), { value: settingsCodec });
+    const map = maps.map('mesh_settings');
+    this.#map = BpfArrayMap.from(map, { value: bytes(map.valueSize) });
     this.#lock = lock;
   }
 
@@ -80,7 +82,7 @@ export class MeshSettings {
 
   /** What the programs report from now on. No decision depends on it, so nothing is looked up again. */
   report(events: EventSettings): void {
-    this.#locked(() => this.#map.set(0, { ...this.#read(), ...events }));
+    this.#locked(() => this.#write({ ...this.#read(), ...events }));
   }
 
   /** Makes every accelerated socket look up its scope again with its next message. */
@@ -94,7 +96,7 @@ export class MeshSettings {
       const now = this.#read();
       const next = { ...now, ...members, generation: (now.generation + 1) >>> 0 };
       if (next.acceleration === 'inherit') next.acceleration = this.#last;
-      this.#map.set(0, next);
+      this.#write(next);
       this.#last = next.acceleration;
     });
   }
@@ -106,6 +108,20 @@ export class MeshSettings {
   }
 
   #read(): Stored {
+    const members = Buffer.alloc(settingsCodec.size);
+    this.#bytes().copy(members);
+    return settingsCodec.decode(members, 0);
+  }
+
+  #write(members: Stored): void {
+    const known = Buffer.alloc(settingsCodec.size);
+    settingsCodec.encode(members, known, 0);
+    const all = this.#bytes();
+    known.copy(all);
+    this.#map.set(0, all);
+  }
+
+  #bytes(): Buffer {
     // An array has all its elements from the start.
     return this.#map.get(0)!;
   }
@@ -124,4 +140,12 @@ export class MeshSettings {
       if (isLocked) lock?.unlock();
     }
   }
+}
+
+function bytes(size: number): Codec<Buffer> {
+  return {
+    size,
+    encode: (value, buffer, offset = 0) => void value.copy(buffer, offset, 0, size),
+    decode: (buffer, offset = 0) => Buffer.from(buffer.subarray(offset, offset + size)),
+  };
 }

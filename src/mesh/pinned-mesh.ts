@@ -1,4 +1,4 @@
-import { DirectoryLock, type BpfMap } from '../bpf';
+import { DirectoryLock } from '../bpf';
 import { ClosedError, NotPinnedError } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import { CounterReader, type MeshCounters } from './counters';
@@ -17,14 +17,15 @@ interface OpenSet {
   readonly set: OpenPinSet;
   readonly settings: MeshSettings;
   readonly counters: CounterReader;
-  readonly pods: LocalPodIps;
+  /** Only for who asks: the switch works whatever the layout of the pods is. */
+  pods?: LocalPodIps;
 }
 
 /**
  * A mesh by its pins, from any process of the node, whether the process that started it is alive or not: for the switch, and to look.
  *
- * It attaches and detaches nothing, and it does not stand in the way of that process. When that is replaced by a later version meanwhile, this goes
- * on with what is pinned then.
+ * It attaches and detaches nothing, and it does not stand in the way of that process. When that is replaced by another version meanwhile, this goes
+ * on with what is pinned then; the switch and the counters work with pins of other versions.
  *
  * @example
  * ```ts
@@ -80,9 +81,14 @@ export class PinnedMesh implements Disposable {
     this.#current().settings.acceleration = value;
   }
 
-  /** The pods that are enrolled. To read: what is written belongs to the process that keeps them up to date. */
+  /**
+   * The pods that are enrolled. To read: what is written belongs to the process that keeps them up to date.
+   *
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if another version pinned them, and keeps them otherwise
+   */
   get localPodIps(): PinnedPods {
-    return this.#current().pods;
+    const open = this.#current();
+    return (open.pods ??= new LocalPodIps(open.set));
   }
 
   /** What the programs counted since the mesh was pinned, summed over all CPUs. */
@@ -137,11 +143,5 @@ function runningSet(pinDirectory: string): OpenPinSet {
 }
 
 function openSet(set: OpenPinSet, writers: DirectoryLock): OpenSet {
-  const pods: { map: (name: string) => BpfMap } = set;
-  return {
-    set,
-    settings: new MeshSettings(set, writers),
-    counters: new CounterReader(set),
-    pods: new LocalPodIps(pods),
-  };
+  return { set, settings: new MeshSettings(set, writers), counters: new CounterReader(set) };
 }

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { MeshAcceleratorOptions } from 'merbridge';
 
 const ROOT = join(__dirname, '..', '..');
 
-const PROGRAM = (options: object): string => `
-  require(${JSON.stringify(ROOT)}).MeshAccelerator.start(${JSON.stringify(options)}).then(mesh => {
+const PROGRAM = (options: object, root: string): string => `
+  require(${JSON.stringify(root)}).MeshAccelerator.start(${JSON.stringify(options)}).then(mesh => {
     process.on('SIGTERM', () => mesh.close());
     console.log(JSON.stringify({ adoption: mesh.adoption, acceleration: mesh.acceleration, pods: [...mesh.localPodIps.keys()] }));
   }, error => { console.log(JSON.stringify({ code: error.code, message: error.message, pid: error.pid })); process.exitCode = 1; });`;
@@ -29,21 +30,29 @@ export class Agent {
     readonly report: AgentReport,
   ) {}
 
-  /** Starts one, without waiting for it. */
-  static spawn(options: MeshAcceleratorOptions, env: NodeJS.ProcessEnv = {}): ChildProcess {
-    return spawn(process.execPath, ['-e', PROGRAM(options)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } });
+  /** Starts one, without waiting for it; of another build of the package than this one if `root` says so. */
+  static spawn(options: MeshAcceleratorOptions, root = ROOT): ChildProcess {
+    const child = spawn(process.execPath, ['-e', PROGRAM(options, root)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const kill = (): void => { child.kill('SIGKILL'); };
+    process.on('exit', kill);
+    child.once('exit', () => process.off('exit', kill));
+    return child;
   }
 
   /** Starts one, and waits until it stands, or has failed. */
-  static async start(options: MeshAcceleratorOptions, env: NodeJS.ProcessEnv = {}): Promise<Agent> {
-    const child = Agent.spawn(options, env);
+  static async start(options: MeshAcceleratorOptions, root?: string): Promise<Agent> {
+    const child = Agent.spawn(options, root);
     const [line] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string];
+    // A test that fails leaves it running: it must neither keep the process of the test alive nor outlive it.
+    child.unref();
+    (child.stdout as Socket).unref();
     return new Agent(child, JSON.parse(line) as AgentReport);
   }
 
   /** Sends it a signal, and waits for its end. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     if (this.process.exitCode !== null || this.process.signalCode !== null) return this.process.exitCode;
+    this.process.ref();
     const ended = once(this.process, 'exit');
     this.process.kill(signal);
     await ended;
