@@ -64,7 +64,7 @@ enum mb_rule_list {
 /* Flags of a rule set; 1 << enum mb_rule_list says that this list is not empty. */
 #define MB_RULES_ALL_INBOUND (1u << 16)
 #define MB_RULES_ALL_OUTBOUND (1u << 17)
-#define MB_RULES_LOOPBACK (1u << 18) /* an included range begins in 127.0.0.0/8 */
+#define MB_RULES_LOOPBACK (1u << 18) /* an included range begins in 127.0.0.0/8 or with ::1 */
 
 /* Value of pod_rules. A set is never changed: a pod that is given other rules names another set. What is reserved is zero, and is for other
  * meshes and for DNS. */

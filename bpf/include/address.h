@@ -12,6 +12,8 @@ static __always_inline struct mb_address mb_from_ip4(__be32 ip)
 	return address;
 }
 
+#define MB_LOCALHOST 0x7f000001
+
 static __always_inline bool mb_is_loopback(__be32 ip)
 {
 	return (ip & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
@@ -28,10 +30,10 @@ static __always_inline bool mb_is_rotating_loopback(__be32 ip)
 	return (ip & bpf_htonl(0xff800000)) == bpf_htonl(0x7f800000);
 }
 
-/* A destination that never leaves the machine. 0.0.0.0 is what connect(2) takes for "this host". */
+/* A destination that never leaves the pod. */
 static __always_inline bool mb_is_local_destination(__be32 ip, __be32 pod)
 {
-	return ip == 0 || ip == pod || mb_is_loopback(ip);
+	return ip == pod || mb_is_loopback(ip);
 }
 
 /* ctx of a sockops callback -> its quadruple; false for anything that is not TCP over IPv4, in either kind of socket. */

@@ -37,7 +37,7 @@ static __always_inline __u8 mb_decide_output(struct bpf_sock_addr *ctx, const st
 	if (mb_lists_port(rules, MB_EXCLUDED_OUTBOUND_PORTS, port))
 		return MB_HOP_NONE;
 	if (is_local) {
-		bool is_called = ip != 0 && ip != bpf_htonl(0x7f000001) && port != profile.tunnel_port;
+		bool is_called = ip != bpf_htonl(MB_LOCALHOST) && port != profile.tunnel_port;
 
 		/* -o lo -s 127.0.0.6/32 RETURN: a sidecar delivers to its application. */
 		if (ctx->sk->src_ip4 == profile.passthrough)
@@ -45,7 +45,7 @@ static __always_inline __u8 mb_decide_output(struct bpf_sock_addr *ctx, const st
 		/* -o lo ! -d 127.0.0.1/32 ! --dport 15008 --uid-owner U: a sidecar calls its own pod, as if from outside. */
 		if (is_uid && is_called)
 			return MB_HOP_INBOUND;
-		/* -o lo ! --uid-owner U RETURN, unless a range that is included begins in 127.0.0.0/8. */
+		/* -o lo ! --uid-owner U RETURN, unless a range that is included begins in 127.0.0.0/8 or with ::1. */
 		if (is_uid || !(rules->flags & MB_RULES_LOOPBACK))
 			return MB_HOP_NONE;
 		if (is_sidecar && is_called)
@@ -77,6 +77,9 @@ static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __b
 	struct mb_rules_of rules;
 	__u8 hop;
 
+	/* From a loopback address nothing leaves the pod: connect(2) answers EINVAL, before any rule is asked. */
+	if (!is_local && mb_is_loopback(ctx->sk->src_ip4))
+		return MB_HOP_NONE;
 	if (!mb_rules_of(&own, &rules))
 		return MB_HOP_NONE;
 	hop = mb_decide_output(ctx, &rules, is_local, ip, port);
@@ -104,6 +107,9 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 	/* The node's own network: no pod of a mesh, and no reason to look further. */
 	if (netns == bpf_get_netns_cookie(NULL))
 		return MB_HOP_NONE;
+	/* What connect(2) takes 0.0.0.0 for. */
+	if (!ip)
+		ip = ctx->sk->src_ip4 ? ctx->sk->src_ip4 : bpf_htonl(MB_LOCALHOST);
 	pod = mb_own_pod(ctx, netns);
 	hop = pod ? mb_decide(ctx, pod, ip, bpf_ntohs(port)) : MB_HOP_NONE;
 	if (hop == MB_HOP_LOOP) {
@@ -133,7 +139,7 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 		if (!mb_is_local_destination(ip, pod))
 			origin->pods[1] = origin->destination.address;
 		/* REDIRECT goes to 127.0.0.1, which matters to who listens there only; the pod's own address keeps the same source. */
-		to->ip = mb_is_loopback(ip) ? bpf_htonl(0x7f000001) : ip;
+		to->ip = mb_is_loopback(ip) ? bpf_htonl(MB_LOCALHOST) : ip;
 		to->port = bpf_htons(profile.inbound_port);
 		to->source = 0;
 		mb_count(MB_COUNT_INBOUND, 1);
@@ -141,8 +147,9 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 	}
 	to->ip = mb_rotating_loopback();
 	to->port = bpf_htons(profile.outbound_port);
-	/* As under iptables the sidecar sees the pod's own address as its client. A source that the application chose stays. */
-	to->source = ctx->sk->src_ip4 || ctx->sk->src_port ? 0 : pod;
+	/* As under iptables the sidecar sees as its client what routing to the destination chose: the pod's own address, or 127.0.0.1. A source
+	 * that the application chose stays. */
+	to->source = ctx->sk->src_ip4 || ctx->sk->src_port || mb_is_loopback(ip) ? 0 : pod;
 	mb_count(MB_COUNT_OUTBOUND, 1);
 	return hop;
 }

@@ -83,7 +83,7 @@ static __always_inline bool mb_takes_inbound(const struct mb_rules_of *rules, __
 /* The end of chain ISTIO_OUTPUT, for what is not the sidecar's own. */
 static __always_inline bool mb_takes_outbound(const struct mb_rules_of *rules, __be32 ip, __u16 port)
 {
-	if (ip == bpf_htonl(0x7f000001))
+	if (ip == bpf_htonl(MB_LOCALHOST))
 		return false;
 	if (mb_lists_address(rules, MB_EXCLUDED_OUTBOUND_RANGES, ip))
 		return false;

@@ -45,7 +45,7 @@ export interface Range {
 export interface RuleSet {
   readonly allInbound: boolean;
   readonly allOutbound: boolean;
-  /** Whether an included range begins in 127.0.0.0/8, as it was written: then a pod's own addresses are no exception any more. */
+  /** Whether an included range begins in 127.0.0.0/8 or with ::1, as it was written: then a pod's own addresses are no exception any more. */
   readonly loopback: boolean;
   /** With `allInbound` those that are excluded, otherwise those that are included. */
   readonly inboundPorts: readonly number[];
@@ -152,8 +152,9 @@ function parseRange(entry: unknown, place: Place, problems: PodRulesProblem[]): 
     problems.push({ ...place, entry, reason: `has a prefix of ${length} bits, where an address has ${isV4 ? 32 : 128}` });
     return undefined;
   }
+  const loopback = isV4 ? address.startsWith('127.') : ipAddress.decode(bytes, 0) === '::1';
   for (let bit = bits; bit < 128; bit++) bytes[bit >> 3]! &= ~(0x80 >> (bit & 7));
-  return { address: ipAddress.decode(bytes, 0), bits, loopback: isV4 && address.startsWith('127.') };
+  return { address: ipAddress.decode(bytes, 0), bits, loopback };
 }
 
 function sorted(ports: readonly number[]): number[] {

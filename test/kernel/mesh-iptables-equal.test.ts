@@ -13,8 +13,8 @@ const SIDECAR_GROUP: Who = { uid: 3000, gid: SIDECAR_UID };
 interface Case {
   readonly who: Who;
   readonly destination: (own: string, other: string, stranger: string) => string;
-  /** Port whose listener must answer. */
-  readonly reaches: number;
+  /** Port whose listener must answer; undefined if connect(2) fails. */
+  readonly reaches: number | undefined;
 }
 
 const cases: Readonly<Record<string, Case>> = {
@@ -34,6 +34,11 @@ const cases: Readonly<Record<string, Case>> = {
   'sidecar to its own application, from the passthrough address': { who: SIDECAR, destination: own => `127.0.0.6=${own}:8080`, reaches: 8080 },
   'sidecar to its own pod': { who: SIDECAR, destination: own => `${own}:8080`, reaches: 15006 },
   'sidecar to its own pod, tunnel port': { who: SIDECAR, destination: own => `${own}:15008`, reaches: 15008 },
+  'sidecar to 0.0.0.0': { who: SIDECAR, destination: () => '0.0.0.0:8080', reaches: 8080 },
+  "sidecar to 0.0.0.0, from its pod's address": { who: SIDECAR, destination: own => `${own}=0.0.0.0:8080`, reaches: 15006 },
+  "the same, dual-stack": { who: SIDECAR, destination: own => `::ffff:${own}=[::ffff:0.0.0.0]:8080`, reaches: 15006 },
+  'sidecar to 0.0.0.0, from the passthrough address': { who: SIDECAR, destination: () => '127.0.0.6=0.0.0.0:8080', reaches: 8080 },
+  'application out of its pod, from a loopback address': { who: APPLICATION, destination: (_, other) => `127.0.0.1=${other}:8080`, reaches: undefined },
   'sidecar to 127.0.0.1': { who: SIDECAR, destination: () => '127.0.0.1:8080', reaches: 8080 },
   'sidecar to 127.0.0.6, as istio-validation asks': { who: SIDECAR, destination: () => '127.0.0.6:15002', reaches: 15006 },
   "sidecar's group to another pod": { who: SIDECAR_GROUP, destination: (_, other) => `${other}:8080`, reaches: 15006 },

@@ -11,7 +11,7 @@ const port = fc.integer({ min: 0, max: 65535 });
 const range = fc.oneof(
   fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })),
   fc.tuple(fc.ipV6().filter(address => !address.includes('.')), fc.integer({ min: 0, max: 128 })),
-).map(([address, bits]) => `${address}/${bits}`).filter(text => !/^127\..*\/[0-7]$/.test(text));
+).map(([address, bits]) => `${address}/${bits}`).filter(text => !/^127\..*\/[0-7]$|^[0:]*:0*1\/(?!128)/.test(text));
 const all = fc.constant('*' as const);
 const rules: fc.Arbitrary<PodRules> = fc.record({
   includeInboundPorts: fc.oneof(all, fc.array(port)), excludeInboundPorts: fc.array(port), includeOutboundPorts: fc.array(port),
@@ -49,6 +49,12 @@ describe('the one form of rules', () => {
   it('masks the bits behind a prefix', () => {
     const { excludeOutboundRanges } = rulesOf(ruleSetOf({ excludeOutboundRanges: ['10.255.255.255/9', '::ffff:10.1.2.3/104', 'fdff::1/9'] })!);
     assert.deepEqual(excludeOutboundRanges, ['10.0.0.0/8', '10.128.0.0/9', 'fd80::/9']);
+  });
+
+  it('remembers a range that begins with a loopback address, of either family', () => {
+    const isLoopback = (range: string): boolean => ruleSetOf({ includeOutboundRanges: ['10.0.0.0/8', range] })!.loopback;
+    for (const range of ['127.0.0.0/8', '127.1.2.3/32', '127.0.0.1/1', '::1/128', '0:0::1/64']) assert.equal(isLoopback(range), true, range);
+    for (const range of ['0.0.0.0/0', '126.0.0.0/7', '::/0', '::2/128', '1::1/128']) assert.equal(isLoopback(range), false, range);
   });
 
   it('is none for rules that say nothing', () => {
