@@ -4,7 +4,7 @@ import type { Pod } from './pod';
 export interface IstioRules {
   readonly uid?: number;
   readonly gid?: number;
-  /** All (default) or these; given a list, the excluded ones do not matter. */
+  /** All (default) or these, none if it is empty; given a list, the excluded ones do not matter. */
   readonly includeInboundPorts?: '*' | readonly number[];
   readonly excludeInboundPorts?: readonly number[];
   /** Redirected whatever their address. */
@@ -37,9 +37,11 @@ export function istioRules(options: IstioRules = {}, family: Family = V4): strin
   } = options;
   const { passthrough, loopback } = family;
   const ofFamily = (ranges: readonly string[]): string[] => ranges.filter(r => r.includes(':') === (family === V6));
+  // Who includes a range that begins with a loopback address, of either family, wants local connections of applications redirected.
+  const includesLoopback = includeOutboundRanges !== '*' && includeOutboundRanges.some(range => /^(127\.|::1\/)/.test(range));
   const owner = (kind: 'uid' | 'gid', id: number): string[] => [
     `-A ISTIO_OUTPUT -o lo ! -d ${loopback} -p tcp ! --dport 15008 -m owner --${kind}-owner ${id} -j ISTIO_IN_REDIRECT`,
-    `-A ISTIO_OUTPUT -o lo -m owner ! --${kind}-owner ${id} -j RETURN`,
+    ...(includesLoopback ? [] : [`-A ISTIO_OUTPUT -o lo -m owner ! --${kind}-owner ${id} -j RETURN`]),
     `-A ISTIO_OUTPUT -m owner --${kind}-owner ${id} -j RETURN`,
   ];
   return [
@@ -51,7 +53,7 @@ export function istioRules(options: IstioRules = {}, family: Family = V4): strin
     '-A ISTIO_INBOUND -p tcp --dport 15008 -j RETURN',
     '-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001',
     '-A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports 15006',
-    '-A PREROUTING -p tcp -j ISTIO_INBOUND',
+    ...(includeInboundPorts.length > 0 ? ['-A PREROUTING -p tcp -j ISTIO_INBOUND'] : []),
     ...(includeInboundPorts === '*' ? [
       ...excludeInboundPorts.map(port => `-A ISTIO_INBOUND -p tcp --dport ${port} -j RETURN`),
       '-A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT',
@@ -81,6 +83,15 @@ export function applyIstioRules(pod: Pod, options: IstioRules = {}): void {
     pod.admin(`${family.tool}-restore`, ['--noflush'], istioRules(options, family));
   }
   if (options.dualStack) pod.admin('ip', ['addr', 'replace', V6.passthrough, 'dev', 'lo', 'nodad']);
+}
+
+/**
+ * The same in one process, for IPv4: the pod's nat table holds these rules afterwards and no others.
+ *
+ * For tests that change the rules often.
+ */
+export function replaceIstioRules(pod: Pod, options: IstioRules = {}): void {
+  pod.admin('iptables-restore', [], istioRules(options));
 }
 
 /**
