@@ -1,6 +1,8 @@
 """Dials each destination given and prints a line of JSON for it: who answered, and what the dialling socket says of itself.
 
-    dial.py DESTINATION...      DESTINATION = [SOURCE=]HOST:PORT; a HOST with colons in it, such as [::ffff:10.0.0.1], takes an IPv6 socket
+    dial.py [DESTINATION...]    DESTINATION = [SOURCE=]HOST:PORT; a HOST with colons in it, such as [::ffff:10.0.0.1], takes an IPv6 socket
+
+Without any it reads destinations from standard input, one a line, until that ends.
 """
 import json
 import socket
@@ -11,7 +13,7 @@ def plain(endpoint):
     return f"{endpoint[0].removeprefix('::ffff:')}:{endpoint[1]}"
 
 
-for argument in sys.argv[1:]:
+for argument in sys.argv[1:] or map(str.strip, sys.stdin):
     source, _, destination = argument.rpartition('=')
     host, _, port = destination.rpartition(':')
     host = host.strip('[]')

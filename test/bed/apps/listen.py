@@ -1,6 +1,6 @@
 """Listens on every port given and tells each client, in one line of JSON, who answered and what it saw of the connection.
 
-    listen.py [--host 0.0.0.0] PORT...
+    listen.py [--host 0.0.0.0] [--name NAME] PORT...      NAME tells listeners of several namespaces apart
 
 Plays a sidecar where the question is only which socket a connection reaches: no proxy decides anything here.
 """
@@ -14,6 +14,7 @@ SOL_IP, SO_ORIGINAL_DST = 0, 80
 
 options = argparse.ArgumentParser()
 options.add_argument('--host', default='0.0.0.0')
+options.add_argument('--name', default='')
 options.add_argument('ports', type=int, nargs='+')
 arguments = options.parse_args()
 
@@ -42,5 +43,6 @@ while True:
     for key, _ in selector.select():
         connection, peer = key.fileobj.accept()
         with connection:
-            said = {'port': key.data, 'client': plain(peer), 'original': original_destination(connection)}
+            said = {'name': arguments.name, 'port': key.data, 'client': plain(peer), 'local': plain(connection.getsockname()),
+                    'original': original_destination(connection)}
             connection.sendall(json.dumps(said).encode() + b'\n')
