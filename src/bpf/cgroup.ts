@@ -1,4 +1,4 @@
-import { closeSync, constants, mkdirSync, openSync, readFileSync, rmdirSync, statfsSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, rmdirSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { AlreadyAttachedError, Errno, NotACgroupError, NotSupportedError } from '../errors';
@@ -69,6 +69,11 @@ export class Cgroup extends Handle {
     super(`cgroup ${path}`);
     this.path = path;
     this.#fd = fd;
+  }
+
+  /** Inode number of its directory, by which links name it: another one when a cgroup with the same path is made anew. */
+  get id(): bigint {
+    return fstatSync(this.unsafeFd(), { bigint: true }).ino;
   }
 
   /**

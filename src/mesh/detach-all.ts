@@ -9,8 +9,8 @@ import { SETTLED_MS } from './own-footing';
 import { PinDirectory, pinDirectoryExists, removeIfEmpty } from './pin-directory';
 import { pinPaths, readPinTree, removeSet, type Pin, type PinTree } from './pin-tree';
 import { OpenPinSet } from './pinned-set';
-import { openWriters } from './pinned-footing';
 import { Resources } from './resources';
+import { WriterLock } from './writer-lock';
 
 /** How everything is removed. */
 export interface DetachAllOptions {
@@ -83,7 +83,7 @@ async function detach(directory: string, tree: PinTree): Promise<Pin[]> {
   const removed: Pin[] = [];
   if (tree.links.size === 0) return removed;
   using resources = new Resources();
-  const writers = resources.use(openWriters(directory));
+  const writers = resources.use(WriterLock.open(directory));
   const meshes = tree.sets
     .filter(({ maps }) => ['mesh_settings', 'mesh_counters', 'last_held'].every((name) => maps.has(name)))
     .map((set) => resources.use(new OpenPinSet(set)));

@@ -1,7 +1,8 @@
-import { BpfArrayMap, type DirectoryLock } from '../bpf';
+import { BpfArrayMap } from '../bpf';
 import { array, struct, u32, u64, type Codec, type CodecValue } from '../codec';
 import { podAccelerationCodec, type Acceleration } from './acceleration';
 import type { MapsByName } from './maps-by-name';
+import type { WriterLock } from './writer-lock';
 
 /** struct mb_settings of bpf/include/abi.h. `'inherit'` is what a new map holds, before the first write. */
 export const settingsCodec = struct({
@@ -35,10 +36,6 @@ export const OWNED_BY_NOBODY: Owner = { owner: 0n, ownerCookie: 0n };
 /** Nobody, and acceleration was switched off for a removal: not a word of whoever may switch. */
 export const BEING_REMOVED: Owner = { owner: 0n, ownerCookie: 0xffff_ffff_ffff_ffffn };
 
-/** How long a writer waits for another one. Its work takes microseconds; but it may be stopped, which must not stop this process. */
-const PATIENCE_MS = 100;
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
 /**
  * The switch: the one element of `mesh_settings`, which every program reads at every decision, also for connections that are
  * already accelerated.
@@ -51,14 +48,14 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 export class MeshSettings {
   /** As bytes: a pinned map may be of an older or a later version, which has fewer or more members behind the first ones. */
   readonly #map: BpfArrayMap<Buffer>;
-  readonly #lock: DirectoryLock | undefined;
+  readonly #lock: WriterLock | undefined;
   #last: Acceleration = 'proxies';
 
   /**
    * @param maps - where `mesh_settings` is
-   * @param lock - a directory that writers lock, if there may be others; stays the caller's
+   * @param lock - what writers hold, if there may be others; stays the caller's
    */
-  constructor(maps: MapsByName, lock?: DirectoryLock) {
+  constructor(maps: MapsByName, lock?: WriterLock) {
     const map = maps.map('mesh_settings');
     this.#map = BpfArrayMap.from(map, { value: bytes(map.valueSize) });
     this.#lock = lock;
@@ -127,18 +124,8 @@ export class MeshSettings {
   }
 
   #locked(write: () => void): void {
-    const lock = this.#lock;
-    const patience = performance.now() + PATIENCE_MS;
-    let isLocked = lock?.tryAcquire() ?? false;
-    while (lock !== undefined && !isLocked && performance.now() < patience) {
-      Atomics.wait(sleeper, 0, 0, 1);
-      isLocked = lock.tryAcquire();
-    }
-    try {
-      write();
-    } finally {
-      if (isLocked) lock?.unlock();
-    }
+    if (this.#lock === undefined) write();
+    else this.#lock.hold(write);
   }
 }
 

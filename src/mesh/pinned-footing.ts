@@ -1,26 +1,23 @@
-import { statSync } from 'node:fs';
-import { BpfLink, Cgroup, copyEntries, DirectoryLock, type BpfObject } from '../bpf';
-import { PinConflictError } from '../errors';
+import { join } from 'node:path';
+import { BpfLink, Cgroup, copyEntries, type BpfObject } from '../bpf';
+import { ForeignPinError, PinConflictError } from '../errors';
 import { Drain } from './drain';
 import { refuseSecond, type Footing, type MeshAdoption, type MeshHandles } from './footing';
 import { load, type Loaded } from './load';
 import { aboutMap, identityOf, readAbout } from './mesh-about';
 import type { BacklogAccount, ResolvedOptions } from './mesh-options';
 import { MeshSettings, NO_EVENTS, OWNED_BY_NOBODY, OWNED_BY_PINS } from './mesh-settings';
-import { makeDirectory, PinDirectory, removeIfEmpty } from './pin-directory';
+import { PinDirectory, removeIfEmpty } from './pin-directory';
 import { pinPaths, readPinTree, removeSet, type PinTree } from './pin-tree';
 import { OpenPinSet, pinSet } from './pinned-set';
 import { Resources } from './resources';
 import { switchLinks, Undo } from './switch-links';
 import { witness } from './witness';
+import { WriterLock } from './writer-lock';
 import { cgroupPathOf } from './cgroup-paths';
 
-/** Who writes `mesh_settings` locks the directory of the layout. */
-export function openWriters(directory: string): DirectoryLock {
-  const { layout } = pinPaths(directory);
-  makeDirectory(layout);
-  return DirectoryLock.open(layout);
-}
+/** Without these nothing can be taken over. Other maps may be missing in pins of an older version. */
+const INDISPENSABLE = ['mesh_settings', 'local_pod_ips', 'sock_pair_map', 'socket_peer', 'socket_origin', 'last_held'] as const;
 
 /**
  * Held by pins: what is attached stays when this process ends, and a later one goes on with it.
@@ -39,7 +36,7 @@ export class PinnedFooting implements Footing {
   readonly #tree: PinTree;
   readonly #before: OpenPinSet | undefined;
   readonly #loaded: Loaded;
-  readonly #writers: DirectoryLock;
+  readonly #writers: WriterLock;
 
   static open(options: ResolvedOptions, directory: string): PinnedFooting {
     const resources = new Resources();
@@ -70,7 +67,7 @@ export class PinnedFooting implements Footing {
     this.#loaded = load(options, this.account, this.#before?.maps());
     this.object = resources.use(this.#loaded.object);
     this.adoption = this.#before && this.#carryOver(this.#before);
-    this.#writers = resources.use(openWriters(directory));
+    this.#writers = resources.use(WriterLock.open(directory));
   }
 
   settings(): MeshSettings {
@@ -83,30 +80,14 @@ export class PinnedFooting implements Footing {
   async attach({ settings }: MeshHandles): Promise<void> {
     const { running, sets } = this.#tree;
     const number = Math.max(0, ...sets.map((set) => set.number)) + 1;
-    const { acceleration, given } = this.#options;
+    const { acceleration } = this.#options;
     const undo = new Undo();
     try {
       if (this.#before === undefined) settings.change({ acceleration, ...OWNED_BY_PINS });
       pinSet(this.#directory, number, [...this.object.maps(), this.#resources.use(aboutMap(this.#options))], this.object.programs());
       if (this.#before !== undefined && this.#loaded.replacesAcceleration) await this.#retire(this.#before, undo);
-      switchLinks(
-        {
-          directory: this.#directory,
-          tree: this.#tree,
-          cgroup: this.#cgroup,
-          object: this.object,
-          before: this.#before,
-          keepsSockets: !this.#loaded.replaced.includes('sock_pair_map'),
-        },
-        undo,
-      );
-      refuseSecond(this.#cgroup, new Set([this.object.program('mb_connect4').id]));
-      if (this.#before !== undefined) {
-        // What was copied may be seconds old.
-        const switched = this.#loaded.replaced.includes('mesh_settings') ? new MeshSettings(this.#before).acceleration : settings.acceleration;
-        const isChosen = given.has('acceleration') || settings.isBeingRemoved;
-        settings.change({ ...OWNED_BY_PINS, acceleration: isChosen ? acceleration : switched });
-      }
+      // Whoever switches meanwhile waits, and finds the new maps then.
+      this.#writers.hold(() => this.#switch(settings, undo));
     } catch (error) {
       undo.run();
       for (const set of readPinTree(this.#directory).sets) if (set.number === number) removeSet(set);
@@ -137,6 +118,29 @@ export class PinnedFooting implements Footing {
     for (const path of [links, sets, layout, this.#directory]) removeIfEmpty(path);
   }
 
+  #switch(settings: MeshSettings, undo: Undo): void {
+    const before = this.#before;
+    const { replaced } = this.#loaded;
+    switchLinks(
+      {
+        directory: this.#directory,
+        tree: this.#tree,
+        cgroup: this.#cgroup,
+        object: this.object,
+        before,
+        keepsSockets: !replaced.includes('sock_pair_map'),
+      },
+      undo,
+    );
+    refuseSecond(this.#cgroup, new Set([this.object.program('mb_connect4').id]));
+    if (before === undefined) return;
+    const { acceleration, given } = this.#options;
+    // What was copied may be seconds old.
+    const switched = replaced.includes('mesh_settings') ? new MeshSettings(before).acceleration : settings.acceleration;
+    const isChosen = given.has('acceleration') || settings.isBeingRemoved;
+    settings.change({ ...OWNED_BY_PINS, acceleration: isChosen ? acceleration : switched });
+  }
+
   /** Accelerated sockets keep their program, which knows the old maps only: each goes back to the stack when nothing waits in it. */
   async #retire(before: OpenPinSet, undo: Undo): Promise<void> {
     const settings = new MeshSettings(before, this.#writers);
@@ -156,12 +160,14 @@ export class PinnedFooting implements Footing {
   /** What is pinned has to be of this cgroup and this profile. A cgroup that is gone is no other one. */
   #refuseOther(): void {
     const { links, running } = this.#tree;
-    const wanted = statSync(this.#options.cgroup, { bigint: true }).ino;
+    const wanted = this.#cgroup.id;
     const hint = 'remove that mesh first, with detachAll';
     for (const { cgroupId, path } of links.values()) {
       const other = cgroupId === 0n || cgroupId === wanted ? undefined : cgroupPathOf(cgroupId);
       if (other !== undefined) throw new PinConflictError(path, 'cgroup', { pinned: other, wanted: this.#options.cgroup }, { hint });
     }
+    for (const name of INDISPENSABLE)
+      if (running?.maps.has(name) === false) throw new ForeignPinError(join(running.path, 'maps', name), 'nothing is there, but the mesh that runs has such a map');
     const about = running && readAbout(running);
     const profile = identityOf(this.#options.profile);
     if (about !== undefined && about.profile !== profile)

@@ -1,5 +1,5 @@
 import { DirectoryLock } from '../bpf';
-import { ClosedError, NotPinnedError } from '../errors';
+import { ClosedError, ForeignPinError, NotPinnedError } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import { CounterReader, type MeshCounters } from './counters';
 import { LocalPodIps } from './local-pod-ips';
@@ -7,7 +7,7 @@ import { MeshSettings } from './mesh-settings';
 import { pinDirectoryExists } from './pin-directory';
 import { readPinTree } from './pin-tree';
 import { OpenPinSet } from './pinned-set';
-import { openWriters } from './pinned-footing';
+import { WriterLock } from './writer-lock';
 
 /** The pods of a mesh that another process keeps up to date. */
 export type PinnedPods = Pick<LocalPodIps, 'get' | 'has' | 'keys' | 'entries' | 'maxEntries'>;
@@ -39,11 +39,11 @@ interface OpenSet {
 export class PinnedMesh implements Disposable {
   /** The directory for pins. */
   readonly pinDirectory: string;
-  readonly #writers: DirectoryLock;
+  readonly #writers: WriterLock;
   #open: OpenSet | undefined;
   #closed = false;
 
-  private constructor(pinDirectory: string, open: OpenSet, writers: DirectoryLock) {
+  private constructor(pinDirectory: string, open: OpenSet, writers: WriterLock) {
     this.pinDirectory = pinDirectory;
     this.#open = open;
     this.#writers = writers;
@@ -60,12 +60,12 @@ export class PinnedMesh implements Disposable {
   static open(pinDirectory: string): PinnedMesh {
     if (!pinDirectoryExists(pinDirectory)) throw new NotPinnedError(pinDirectory);
     const set = runningSet(pinDirectory);
-    const writers = openWriters(pinDirectory);
+    const writers = WriterLock.open(pinDirectory);
     try {
       return new PinnedMesh(pinDirectory, openSet(set, writers), writers);
     } catch (error) {
       set[Symbol.dispose]();
-      writers.close();
+      writers[Symbol.dispose]();
       throw error;
     }
   }
@@ -78,7 +78,9 @@ export class PinnedMesh implements Disposable {
   /** Changes it, for existing connections too; see {@link MeshAccelerator.acceleration}. A later start keeps it, unless it says otherwise. */
   set acceleration(value: Acceleration) {
     assertAcceleration(value, 'acceleration');
-    this.#current().settings.acceleration = value;
+    this.#writers.hold(() => {
+      this.#current().settings.acceleration = value;
+    });
   }
 
   /**
@@ -108,7 +110,7 @@ export class PinnedMesh implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     this.#open?.set[Symbol.dispose]();
-    this.#writers.close();
+    this.#writers[Symbol.dispose]();
   }
 
   /** Same as {@link close}, for `using`. */
@@ -119,7 +121,7 @@ export class PinnedMesh implements Disposable {
   /** A start replaces the set: what is open then is of no effect any more. */
   #current(): OpenSet {
     if (this.#closed) throw new ClosedError('PinnedMesh');
-    if (this.#open?.set.isThere) return this.#open;
+    if (this.#open?.set.isRunning(this.pinDirectory)) return this.#open;
     this.#open?.set[Symbol.dispose]();
     this.#open = undefined;
     const set = runningSet(this.pinDirectory);
@@ -128,7 +130,10 @@ export class PinnedMesh implements Disposable {
   }
 }
 
-/** A start may take away what is being read; then what it has put there is read. */
+const ATTEMPTS = 10;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** A start may change what is being read: then something seems to be missing, or foreign, for a moment. */
 function runningSet(pinDirectory: string): OpenPinSet {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -136,12 +141,12 @@ function runningSet(pinDirectory: string): OpenPinSet {
       if (running === undefined) throw new NotPinnedError(pinDirectory);
       return new OpenPinSet(running);
     } catch (error) {
-      const { errno } = error as { errno?: number };
-      if (attempt === 5 || errno !== 2) throw error;
+      if (attempt === ATTEMPTS || !(error instanceof ForeignPinError)) throw error;
+      Atomics.wait(sleeper, 0, 0, 2);
     }
   }
 }
 
-function openSet(set: OpenPinSet, writers: DirectoryLock): OpenSet {
+function openSet(set: OpenPinSet, writers: WriterLock): OpenSet {
   return { set, settings: new MeshSettings(set, writers), counters: new CounterReader(set) };
 }

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { BpfMapHandle, BpfProgram, type BpfMap } from '../bpf';
+import { BpfLink, BpfMapHandle, BpfProgram, type BpfMap } from '../bpf';
+import { ENTRANCES } from './hooks';
 import type { MapsByName } from './maps-by-name';
 import { makeDirectory } from './pin-directory';
 import { pinPaths, type PinSet } from './pin-tree';
@@ -16,9 +16,16 @@ export class OpenPinSet implements MapsByName, Disposable {
     this.#set = set;
   }
 
-  /** Whether it was not replaced by another one meanwhile. */
-  get isThere(): boolean {
-    return existsSync(this.#set.path);
+  /** Whether it is what the links run; a start may have put another one in its place. */
+  isRunning(directory: string): boolean {
+    const { links } = pinPaths(directory);
+    const last = ENTRANCES.at(-1)!;
+    try {
+      using link = BpfLink.openPin(join(links, last));
+      return link.programId() === this.#set.programs.get(last)?.id;
+    } catch {
+      return false; // it is being removed
+    }
   }
 
   map(name: string): BpfMapHandle {

@@ -50,7 +50,7 @@ export function switchLinks({ directory, tree, cgroup, object, before, keepsSock
     const program = object.program(name);
     const pin = tree.links.get(name);
     const path = join(links, name);
-    if (pin !== undefined && pin.cgroupId !== 0n) {
+    if (pin !== undefined && pin.cgroupId === cgroup.id) {
       using link = BpfLink.openPin(path);
       link.update(program);
       undo.add(() => {
@@ -60,7 +60,7 @@ export function switchLinks({ directory, tree, cgroup, object, before, keepsSock
       });
       return;
     }
-    // Detached: the pin holds nothing that could be lost.
+    // Detached, or of a cgroup that was removed, which sockets may outlive: the pin holds nothing that could be lost.
     if (pin !== undefined) unlinkSync(path);
     using link = cgroup.attach(program);
     link.pin(path);

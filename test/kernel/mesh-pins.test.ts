@@ -177,6 +177,44 @@ test('another cgroup, another profile and a later layout are refused with both n
     assert.equal((await refused<PinConflictError>('ERR_BPF_PIN_CONFLICT', body)).path, later);
 });
 
+test('a second pin directory at the same cgroup is refused, and not left behind', async () => {
+  await (await start()).close();
+  await refused('ERR_BPF_ALREADY_ATTACHED', () => start({ pinDirectory: bpffs.directory('other') }));
+  await refused('ERR_BPF_ALREADY_ATTACHED', () => start({ pinDirectory: undefined }));
+  assert.deepEqual(bpffs.entries('.').filter(name => !name.endsWith('.debug')), ['mesh']);
+});
+
+test('a map that somebody took away is named; what is left can be removed', async () => {
+  await (await start()).close();
+  const path = join(pinDirectory, 'v1/sets/1/maps/mesh_settings');
+  unlinkSync(path);
+  assert.equal((await refused<ForeignPinError>('ERR_BPF_FOREIGN_PIN', () => start())).path, path);
+  await detachAll({ pinDirectory });
+  assert.equal(attached(), 0);
+});
+
+test('another process can be asked again and again while agents come and go', async () => {
+  await (await start({ pods: ['10.0.0.1'] })).close();
+  using mesh = PinnedMesh.open(pinDirectory);
+  const agents = (async () => {
+    for (let i = 0; i < 4; i++) await (await Agent.start({ cgroup: cgroup.path, pinDirectory, maxPods: 100 + i })).end('SIGKILL');
+  })();
+  let done = false;
+  void agents.finally(() => { done = true; }).catch(() => undefined);
+  let asked = 0;
+  for (; !done; asked++) {
+    const scope = asked % 2 === 0 ? 'full' : 'proxies';
+    mesh.acceleration = scope;
+    assert.equal(mesh.acceleration, scope);
+    assert.deepEqual([...mesh.localPodIps.keys()], ['10.0.0.1']);
+    using other = PinnedMesh.open(pinDirectory);
+    assert.equal(other.acceleration, scope);
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
+  await agents;
+  assert.ok(asked > 20);
+});
+
 test('what is not ours is refused with its path, and not deleted', async () => {
   await (await start()).close();
   const set = join(pinDirectory, 'v1/sets/1');

@@ -7,6 +7,7 @@ import { Bed, applyIstioRules, startSidecar, startStreamServer } from '../bed';
 import { Agent } from '../bed/agent';
 import { startProbe } from '../bed/probe';
 import { Bpffs } from '../fixtures/bpffs';
+import { assertNotInKernel } from '../fixtures/pin-place';
 import { OTHER_PODS, OTHER_PROGRAM, buildVariant } from '../fixtures/variant';
 
 const delay = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds));
@@ -23,7 +24,7 @@ for (const kind of ['haproxy', 'envoy'] as const) {
     await startStreamServer(server, { mode: 'echo' });
 
     let agent = await Agent.start({ ...options, acceleration: 'full', pods: [client.address, server.address] });
-    await Promise.all([client, server].map(pod => startSidecar(pod, { kind, mode: 'tcp', log: false })));
+    const sidecars = await Promise.all([client, server].map(pod => startSidecar(pod, { kind, mode: 'tcp', log: false })));
     using mesh = PinnedMesh.open(pinDirectory);
     const redirected = (): bigint => mesh.counters().redirectedMessages;
     const tag = (): string => {
@@ -79,5 +80,9 @@ for (const kind of ['haproxy', 'envoy'] as const) {
     assert.deepEqual(failures, []);
     assert.deepEqual({ ...stream, sent: stream.sent - stream.received }, { sent: 0, received: stream.received, wrongAt: -1, ended: '' });
     assert.ok(probes > 300 && stream.received > 1 << 20);
+    // Accelerated sockets hold their program to the end.
+    await Promise.all(sidecars.map(sidecar => sidecar.stop()));
+    mesh.close();
+    await assertNotInKernel(removed, kind);
   });
 }
