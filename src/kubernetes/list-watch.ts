@@ -16,7 +16,7 @@ const PAGE = 500;
 /** A list that sends nothing for so long is cut. */
 const LIST_SILENCE_MS = 30_000;
 
-/** How long a server may be late with the end of a watch. */
+/** How long a server may be late with the end of a watch, at most; of a short one it may be so long again. */
 const GRACE_MS = 15_000;
 
 /** A watch that ends sooner than this without a word is a failure: otherwise a broken server would be asked without end. */
@@ -147,7 +147,7 @@ export class ListWatch {
     const began = performance.now();
     const response = await this.#get(
       { watch: '1', resourceVersion: this.#version ?? '', allowWatchBookmarks: 'true', timeoutSeconds: String(seconds) },
-      seconds * 1000 + GRACE_MS,
+      seconds * 1000 + Math.min(GRACE_MS, seconds * 1000),
     );
     let events = 0;
     try {

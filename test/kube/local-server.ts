@@ -44,6 +44,8 @@ export class LocalServer implements ApiServer {
   readonly requests: URL[] = [];
   /** Honours `limit` even where a real server answers from its cache. */
   paginate = false;
+  /** Called when a list, or a page of one, was sent. */
+  afterList: (() => void) | undefined;
   ca: string;
   url = '';
   readonly #tokens = new Map<string, { account: string; valid: boolean }>();
@@ -134,15 +136,11 @@ export class LocalServer implements ApiServer {
     return Promise.resolve();
   }
 
-  /** The state of etcd stays, and what only the process knew goes: connections, and what happened before. */
+  /** The state of etcd stays, and what only the process knew goes: connections, and what happened before. Also after {@link close}. */
   async restart(): Promise<void> {
-    const { port } = this.#server.address() as AddressInfo;
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    await this.cut();
-    await closed;
+    await this.close();
     this.store.compact();
-    this.#server.listen(port, '127.0.0.1');
+    this.#server.listen(Number(new URL(this.url).port), '127.0.0.1');
     await once(this.#server, 'listening');
   }
 
@@ -210,6 +208,7 @@ export class LocalServer implements ApiServer {
       kind: 'PodList', apiVersion: 'v1', items,
       metadata: { resourceVersion: String(version), ...(end < all.length && { continue: `${version}.${end}`, remainingItemCount: all.length - end }) },
     }));
+    this.afterList?.();
   }
 
   #watch({ searchParams }: URL, node: string | undefined, response: ServerResponse): void {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { LocalServer } from '../kube/local-server';
+import { startRealServer } from '../kube/real-server';
 import type { ApiServer } from '../kube/server';
 
 /** One kind of API server. */
@@ -19,10 +20,6 @@ export const serverKinds: readonly ServerKind[] = [
   {
     name: 'kube-apiserver',
     skip: assets !== undefined && existsSync(join(assets, 'kube-apiserver')) ? false : 'KUBEBUILDER_ASSETS names no kube-apiserver, and scripts/kube-apiserver.sh made none',
-    start: async () => {
-      const real = './real-server';
-      const { startRealServer } = await import(`../kube/${real}`) as { startRealServer(assets: string): Promise<ApiServer> };
-      return startRealServer(assets!);
-    },
+    start: () => startRealServer(assets!),
   },
 ];

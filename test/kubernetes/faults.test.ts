@@ -1,0 +1,373 @@
+/** What API servers do on bad days, on the local server: the pods stay, the fault is named, and it goes on. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { KubernetesPods, PodRefusedError, type KubernetesError, type KubernetesPodsOptions } from '../../src/kubernetes';
+import { line, LocalServer } from '../kube/local-server';
+import { PodClient, podOf } from '../kube/pod-client';
+import { until } from '../kube/until';
+
+/** A server, a source on it, and what it reports. */
+interface Scene {
+  readonly server: LocalServer;
+  readonly client: PodClient;
+  readonly source: KubernetesPods;
+  readonly errors: KubernetesError[];
+  readonly disconnects: { reason: Error; ms: number }[];
+  /** Whether the source has exactly these pods. */
+  has(...names: string[]): boolean;
+  /** Waits for that. */
+  shows(...names: string[]): Promise<void>;
+  create(name: string, address?: string): Promise<void>;
+}
+
+const retry = { initialMs: 20, maxMs: 200, forbiddenMs: 300 };
+
+async function scene(body: (scene: Scene) => Promise<void>, options: (server: LocalServer) => Partial<KubernetesPodsOptions> = () => ({}), begin = true): Promise<void> {
+  const server = await LocalServer.start();
+  const client = new PodClient(server);
+  const source = new KubernetesPods({
+    nodeName: 'worker', server: { url: server.url, ca: server.ca, token: server.adminToken }, watchSeconds: 60, retry, ...options(server),
+  });
+  const errors: KubernetesError[] = [];
+  const disconnects: { reason: Error; ms: number }[] = [];
+  source.on('error', error => errors.push(error as KubernetesError)).on('disconnected', (reason, ms) => disconnects.push({ reason, ms }));
+  let address = 0;
+  const names = (): string[] => [...source.pods.values()].map(({ name }) => name.replace('default/', '')).sort();
+  const has = (...expected: string[]): boolean => JSON.stringify(names()) === JSON.stringify(expected.sort());
+  try {
+    if (begin) {
+      source.start();
+      await source.synced;
+      await until('a watch', () => server.watches === 1);
+    }
+    await body({
+      server, client, source, errors, disconnects, has,
+      shows: (...expected) => until(`pods ${expected.join(' ')}`, () => has(...expected)),
+      create: (name, ip = `10.3.0.${++address}`) => client.create({ name, node: 'worker', ips: [ip] }),
+    });
+  } finally {
+    await source.close();
+    client.close();
+    await server.close();
+  }
+}
+
+const codes = (errors: readonly KubernetesError[]): string[] => errors.map(({ code }) => code);
+
+test('asks for the pods of its node only, once, and then watches', () => scene(async ({ server, client, create, shows }) => {
+  await create('a');
+  await client.create({ name: 'elsewhere', node: 'other', ips: ['10.3.1.1'] });
+  await create('b');
+  await shows('a', 'b');
+  const [list, watch, ...others] = server.requests;
+  assert.equal(list?.searchParams.get('fieldSelector'), 'spec.nodeName=worker');
+  assert.equal(list.searchParams.get('resourceVersion'), '0', 'what the server has in its cache will do');
+  assert.equal(watch?.searchParams.get('fieldSelector'), 'spec.nodeName=worker');
+  assert.equal(watch.searchParams.get('allowWatchBookmarks'), 'true');
+  assert.equal(others.length, 0);
+}));
+
+test('goes on after a cut from the last version, that of a bookmark included, without a list', () => scene(async ({ server, create, shows, disconnects }) => {
+  await create('a');
+  await shows('a');
+  for (let i = 0; i < 20; i++) server.store.create('far', { metadata: { name: `p${i}` }, spec: { nodeName: 'other' } });
+  server.bookmark();
+  const { version } = server.store;
+  await setTimeout(50);
+  server.store.compact(); // without the bookmark, the version would be too old
+  await server.cut();
+  await create('b');
+  await shows('a', 'b');
+  const lists = server.requests.filter(({ searchParams }) => searchParams.get('watch') === null);
+  assert.equal(lists.length, 1);
+  assert.equal(server.requests.at(-1)?.searchParams.get('resourceVersion'), String(version));
+  assert.ok(disconnects.length >= 1);
+  assert.equal((disconnects[0]!.reason as KubernetesError).code, 'ERR_KUBERNETES_UNAVAILABLE');
+}));
+
+for (const [how, gone] of [
+  ['as the status of a watch', (server: LocalServer) => { server.faults.push({ of: 'watch', status: 410 }); return server.cut(); }],
+  ['as an ERROR event', (server: LocalServer) => { server.expireWatches(); return Promise.resolve(); }],
+  ['of a version that was compacted while away', (server: LocalServer) => { server.store.compact(); return server.cut(); }],
+] as const) {
+  test(`410 ${how}: lists again, and pods that were deleted meanwhile leave`, () => scene(async ({ server, client, create, shows, errors }) => {
+    await create('a');
+    await create('b');
+    await shows('a', 'b');
+    server.stallWatches(); // what follows is not seen
+    await client.delete({ name: 'a' });
+    await create('c');
+    await gone(server);
+    await shows('b', 'c');
+    assert.deepEqual(codes(errors), []);
+  }));
+}
+
+test('410 of everything is not asked without end', () => scene(async ({ server, create, shows }) => {
+  await create('a');
+  await shows('a');
+  const before = server.requests.length;
+  for (let i = 0; i < 1000; i++) server.faults.push({ status: 410 });
+  server.expireWatches();
+  await setTimeout(1000);
+  const asked = server.requests.length - before;
+  assert.ok(asked > 2 && asked < 40, `${asked} requests in a second`);
+  server.faults.length = 0;
+  await create('b');
+  await shows('a', 'b');
+}));
+
+test('a list in pages', () => scene(async ({ server, source, client }) => {
+  server.paginate = true;
+  await Promise.all(Array.from({ length: 1234 }, (_, i) => client.create({ name: `p${i}`, node: 'worker', ips: [`10.4.${i >> 8}.${i & 255}`] })));
+  source.start();
+  await source.synced;
+  assert.equal(source.pods.size, 1234);
+  assert.deepEqual(server.requests.filter(url => url.searchParams.get('watch') === null).map(url => url.searchParams.get('continue') !== null), [false, true, true]);
+}, undefined, false));
+
+test('410 in the middle of a list in pages: all of it at once', () => scene(async ({ server, source, client, errors }) => {
+  server.paginate = true;
+  await Promise.all(Array.from({ length: 600 }, (_, i) => client.create({ name: `p${i}`, node: 'worker', ips: [`10.4.${i >> 8}.${i & 255}`] })));
+  server.afterList = () => {
+    server.store.create('default', { metadata: { name: 'late' }, spec: { nodeName: 'other' } });
+    server.store.compact();
+    server.afterList = undefined;
+  };
+  source.start();
+  await source.synced;
+  assert.equal(source.pods.size, 600);
+  assert.equal(server.requests.filter(url => url.searchParams.get('watch') === null).at(-1)?.searchParams.get('limit'), null);
+  assert.deepEqual(errors, []);
+}, undefined, false));
+
+test('a watch that goes silent is cut', () => scene(async ({ server, create, shows, disconnects }) => {
+  await create('a');
+  await shows('a');
+  server.stallWatches();
+  await create('b');
+  await shows('a', 'b');
+  assert.match(disconnects[0]!.reason.message, /nothing came for/);
+}, () => ({ watchSeconds: 1 })));
+
+test('a server that takes the connection and says nothing, at the start', () => scene(async ({ server, source, create, shows, disconnects }) => {
+  server.faults.push({ stall: true });
+  source.start();
+  await until('it was asked', () => server.requests.length === 1);
+  await create('a');
+  await server.cut();
+  await shows('a');
+  assert.equal(disconnects.length, 1);
+}, undefined, false));
+
+test('half a line, characters in pieces, and lines that make no sense', () => scene(async ({ server, create, shows, errors, has }) => {
+  await create('a');
+  await shows('a');
+  const other: Record<string, unknown> = { ...podOf({ name: 'größe-€-😀', node: 'worker' }), status: { phase: 'Running', podIP: '10.3.9.9', podIPs: [{ ip: '10.3.9.9' }] } };
+  Object.assign(other.metadata as object, { uid: 'u', resourceVersion: String(server.store.version) });
+  for (const byte of Buffer.from(line('ADDED', other))) {
+    server.inject(Buffer.from([byte]));
+    await setTimeout(0);
+  }
+  await shows('a', 'größe-€-😀');
+  server.inject('{"type":"DELETED","object":{"metadata":{"name":"a","names'); // and the connection is cut
+  await setTimeout(20);
+  assert.ok(has('a', 'größe-€-😀'));
+  server.faults.push({ of: 'watch', status: 410 });
+  await server.cut();
+  await until('listed again', () => has('a')); // it never was in the store
+  const nonsense = ['\n\n{"type":"ADDED"}\n', 'no json\n', '{"type":"NEW","object":{}}\n', '[1]\n', 'null\n', '{"type":"BOOKMARK","object":{}}\n',
+    `${JSON.stringify({ type: 'ERROR', object: { code: 500, message: 'etcdserver: no leader' } })}\n`];
+  for (const text of nonsense) {
+    await until('a watch', () => server.watches === 1);
+    const before = errors.length;
+    server.inject(text);
+    await until(`reported: ${text}`, () => errors.length > before);
+    assert.ok(has('a'));
+  }
+  assert.deepEqual(codes(errors), [...Array.from({ length: 6 }, () => 'ERR_KUBERNETES_PROTOCOL'), 'ERR_KUBERNETES_STATUS']);
+  await create('b');
+  await shows('a', 'b');
+}));
+
+test('an object without end is bounded', () => scene(async ({ server, create, shows, errors }) => {
+  const chunk = Buffer.alloc(1 << 20, 'x');
+  for (let i = 0; i < 18; i++) server.inject(chunk);
+  await until('reported', () => errors.length === 1);
+  assert.match(errors[0]!.message, /more than 16777216 bytes/);
+  await create('a');
+  await shows('a');
+}));
+
+test('answers that are no list', () => scene(async ({ server, source, create, shows, errors }) => {
+  await create('a');
+  server.faults.push({ of: 'list', body: '<html>login</html>' }, { of: 'list', body: '{}' }, { of: 'list', body: '{"metadata":{"resourceVersion":"1"},"items":[{}]}' },
+    { of: 'list', pieces: [Buffer.from('{"metadata":'), Buffer.from('{"res')] });
+  source.start();
+  await shows('a');
+  assert.deepEqual(codes(errors), ['ERR_KUBERNETES_PROTOCOL', 'ERR_KUBERNETES_PROTOCOL', 'ERR_KUBERNETES_PROTOCOL']);
+}, undefined, false));
+
+test('500, 429 and 503: waits at least as long as it is told', () => scene(async ({ server, source, create, shows, errors, disconnects }) => {
+  await create('a');
+  server.faults.push({ status: 500 }, { status: 429, headers: { 'retry-after': '1' } }, { status: 503 });
+  const began = performance.now();
+  source.start();
+  await shows('a');
+  assert.ok(performance.now() - began >= 1000);
+  assert.deepEqual(errors.map(({ code, status }) => [code, status]), [
+    ['ERR_KUBERNETES_STATUS', 500], ['ERR_KUBERNETES_BUSY', 429], ['ERR_KUBERNETES_BUSY', 503],
+  ]);
+  assert.equal(disconnects[1]!.ms, 1000);
+}, undefined, false));
+
+test('a watch that ends at once, again and again, is not asked without end', () => scene(async ({ server }) => {
+  const before = server.requests.length;
+  for (let i = 0; i < 1000; i++) server.faults.push({ of: 'watch', body: '' });
+  await server.cut();
+  await setTimeout(1000);
+  const asked = server.requests.length - before;
+  assert.ok(asked > 2 && asked < 40, `${asked} requests in a second`);
+}));
+
+test('tokens and certificates rotate: the files are read again', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'merbridge-account-'));
+  const [caFile, tokenFile] = [join(folder, 'ca.crt'), join(folder, 'token')];
+  const account = { namespace: 'mesh', name: 'agent' };
+  try {
+    await scene(async ({ server, source, create, shows, errors, disconnects }) => {
+      writeFileSync(caFile, server.ca);
+      const first = await server.tokenOf(account);
+      writeFileSync(tokenFile, `${first}\n`);
+      source.start();
+      await create('a');
+      await shows('a');
+      await until('a watch', () => server.watches === 1);
+      server.expire(first);
+      await create('b');
+      await shows('a', 'b'); // a watch that is open is not asked again
+      await server.cut();
+      await until('refused', () => errors.length > 0);
+      assert.deepEqual([errors[0]!.code, errors[0]!.status], ['ERR_KUBERNETES_UNAUTHORIZED', 401]);
+      writeFileSync(tokenFile, await server.tokenOf(account));
+      await create('c');
+      await shows('a', 'b', 'c');
+
+      server.rotateCertificate();
+      await server.cut();
+      await until('not trusted', () => disconnects.some(({ reason }) => /not signed by the ca/.test(reason.message)));
+      writeFileSync(caFile, server.ca);
+      await until('trusted again', () => server.watches === 1);
+      rmSync(tokenFile);
+      await server.cut();
+      await until('no token', () => errors.at(-1)?.code === 'ERR_KUBERNETES_CONFIG');
+      writeFileSync(tokenFile, await server.tokenOf(account));
+      await until('back', () => server.watches === 1);
+      assert.equal(source.pods.size, 3);
+    }, server => ({ server: { url: server.url, caFile, tokenFile } }), false);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('403 is named, and tried again slowly', async () => {
+  const server = await LocalServer.start();
+  const token = await server.tokenOf({ namespace: 'mesh', name: 'agent' });
+  server.forbid('mesh/agent');
+  const source = new KubernetesPods({ nodeName: 'worker', server: { url: server.url, ca: server.ca, token }, retry });
+  const errors: KubernetesError[] = [];
+  source.on('error', error => errors.push(error as KubernetesError));
+  try {
+    source.start();
+    await until('refused', () => errors.length === 2);
+    assert.ok(errors.every(({ code }) => code === 'ERR_KUBERNETES_FORBIDDEN'));
+    assert.match(errors[0]!.message, /cannot list resource "pods".*verbs list and watch/);
+    assert.equal(server.requests.length, 2);
+    server.forbid('mesh/agent', false);
+    await source.synced;
+  } finally {
+    await source.close();
+    await server.close();
+  }
+});
+
+test('a server that is restarted, and one that is not there yet', () => scene(async ({ server, client, source, create, shows, disconnects }) => {
+  const { port } = new URL(server.url);
+  await server.close();
+  source.start();
+  await until('refused', () => disconnects.length > 1);
+  assert.match(disconnects[0]!.reason.message, new RegExp(`${port}.*ECONNREFUSED|ECONNREFUSED.*${port}`));
+  await server.restart();
+  await create('a');
+  await shows('a');
+  await server.restart();
+  await client.delete({ name: 'a' });
+  await create('b');
+  await shows('b');
+}, undefined, false));
+
+test('what the pods themselves do', () => scene(async ({ client, source, create, shows, errors }) => {
+  await create('a', '10.3.0.77');
+  await client.create({ name: 'native', node: 'worker', ips: ['10.3.1.1'], sidecar: 'native' });
+  await client.create({ name: 'plain', node: 'worker', ips: ['10.3.1.2'], sidecar: false });
+  await client.create({ name: 'host', node: 'worker', ips: ['192.0.2.1'], hostNetwork: true });
+  await client.create({ name: 'dual', node: 'worker', ips: ['fd00::1', '10.3.1.3'] });
+  await client.create({ name: 'pending', node: 'worker' });
+  await shows('a', 'native', 'dual');
+  assert.equal(source.skippedIPv6, 1);
+  const options = (name: string): unknown => [...source.pods.values()].find(pod => pod.name === `default/${name}`)?.options;
+  await client.annotate({ name: 'a' }, { 'merbridge.io/acceleration': 'full' });
+  await until('full', () => JSON.stringify(options('a')) === '{"acceleration":"full"}');
+  await client.annotate({ name: 'a' }, { 'merbridge.io/acceleration': 'fast' });
+  await until('reported', () => errors.length === 1);
+  const refused: unknown = errors[0];
+  assert.ok(refused instanceof PodRefusedError);
+  assert.equal(refused.pod, 'default/a');
+  assert.deepEqual(options('a'), { acceleration: 'inherit' });
+  await client.annotate({ name: 'a' }, { 'sidecar.istio.io/status': null });
+  await client.status({ name: 'native' }, { phase: 'Failed' });
+  await client.delete({ name: 'dual' });
+  await client.status({ name: 'pending' }, { podIP: '10.3.1.9', podIPs: [{ ip: '10.3.1.9' }] });
+  await shows('pending');
+  assert.equal(source.skippedIPv6, 0);
+  assert.equal(errors.length, 1);
+}));
+
+test('changes of no interest are not passed on', () => scene(async ({ client, source, create, shows }) => {
+  await create('a');
+  await shows('a');
+  let changes = 0;
+  source.on('change', () => { changes++; });
+  for (let i = 0; i < 10; i++) await client.status({ name: 'a' }, { conditions: [{ type: 'Ready', status: String(i % 2 === 0) }] });
+  await create('b');
+  await shows('a', 'b');
+  assert.equal(changes, 1);
+}));
+
+test('close ends a watch, a pause and a request at once', () => scene(async ({ server, source }) => {
+  server.faults.push({ stall: true });
+  source.start();
+  await until('asked', () => server.requests.length === 1);
+  const began = performance.now();
+  await source.close();
+  assert.ok(performance.now() - began < 1000);
+  await assert.rejects(source.synced, (error: { code?: string }) => error.code === 'ERR_BPF_CLOSED');
+}, undefined, false));
+
+test('a KubeConfig of client-node', () => scene(async ({ create, shows }) => {
+  await create('a');
+  await shows('a');
+}, server => ({
+  server: undefined as never,
+  kubeConfig: {
+    getCurrentCluster: () => ({ server: `${server.url}/` }),
+    applyToHTTPSOptions: options => {
+      Object.assign(options, { ca: server.ca, headers: { Authorization: `Bearer ${server.adminToken}` } });
+      return Promise.resolve();
+    },
+  },
+})));
