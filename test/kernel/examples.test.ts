@@ -101,6 +101,23 @@ test('custom-controller.ts follows its file: pods that come, change and go', () 
   }
 }));
 
+test('kubernetes-pods.ts follows a file instead of an API server', () => inCgroup(async path => {
+  const folder = mkdtempSync(join(tmpdir(), 'merbridge-example-'));
+  try {
+    const file = join(folder, 'pods.json');
+    writeFileSync(file, '{ "10.51.0.7": {}, "10.51.0.8": { "acceleration": "full" } }');
+    process.env.PODS_FILE = file;
+    const rest = await run('kubernetes-pods.ts', [path], [
+      [/^attached to .* with 2 pods$/, () => writeFileSync(file, '{ "10.51.0.8": {}, "10.51.0.9": {} }')],
+      [/^\+1 ~1 -1 pods after /],
+    ]);
+    assert.match(rest, /^detached$/m);
+  } finally {
+    delete process.env.PODS_FILE;
+    rmSync(folder, { recursive: true });
+  }
+}));
+
 test('detach-all.ts removes what is pinned, says so, and finds nothing a second time', () => inCgroup(async path => {
   using bpffs = new Bpffs();
   const pinDirectory = bpffs.directory();

@@ -362,7 +362,7 @@ test('a KubeConfig of client-node', () => scene(async ({ create, shows }) => {
   await create('a');
   await shows('a');
 }, server => ({
-  server: undefined as never,
+  server: undefined,
   kubeConfig: {
     getCurrentCluster: () => ({ server: `${server.url}/` }),
     applyToHTTPSOptions: options => {

@@ -35,7 +35,12 @@ interface Agent {
 }
 
 for (const kind of serverKinds) {
-  describe(kind.name, { skip: kind.skip }, () => {
+  // A skipped group counts for nothing: this one test is what a run without the real server lacks.
+  if (kind.skip !== false) {
+    test(`${kind.name}: pods are reconciled`, { skip: kind.skip }, () => undefined);
+    continue;
+  }
+  describe(kind.name, () => {
     let server: ApiServer;
     let client: PodClient;
     let mesh: MeshAccelerator | undefined;
