@@ -1,24 +1,12 @@
-import { BpfError, defineError, type BpfErrorOptions } from '../errors';
-
-/** What is wrong with one entry of an annotation. */
-export interface PodProblem {
-  /** Name of the annotation; empty if it is not about one. */
-  readonly annotation: string;
-  /** Which entry of its list, from 0. */
-  readonly position: number;
-  /** The entry. */
-  readonly entry: string;
-  /** What is wrong with it. */
-  readonly reason: string;
-}
+import { BpfError, defineError, type BpfErrorOptions, type PodRulesProblem } from '../errors';
 
 /** What the annotations or the address of one pod say cannot be done. Other pods are not concerned. */
 export class PodRefusedError extends BpfError {
   declare readonly code: 'ERR_POD_REFUSED';
   /** Name of the pod, such as `'shop/cart-7d4b9'`. */
   readonly pod: string;
-  /** Everything that is wrong, one entry each. */
-  readonly problems: readonly PodProblem[];
+  /** Everything that is wrong, by annotation (empty if it is about none) and position. */
+  readonly problems: readonly PodRulesProblem[];
 
   /**
    * @param pod - name of the pod
@@ -26,9 +14,9 @@ export class PodRefusedError extends BpfError {
    * @param consequence - how the pod is treated now
    * @param options - cause
    */
-  constructor(pod: string, problems: readonly PodProblem[], consequence: string, options: BpfErrorOptions = {}) {
-    const list = problems.map(({ annotation, position, entry, reason }) =>
-      annotation === '' ? reason : `${annotation}, entry ${position + 1}, '${entry}': ${reason}`,
+  constructor(pod: string, problems: readonly PodRulesProblem[], consequence: string, options: BpfErrorOptions = {}) {
+    const list = problems.map(({ name, position, entry, reason }) =>
+      name === '' ? reason : `${name}${position > 0 ? `, entry ${position}` : ''}: ${JSON.stringify(entry)} ${reason}`,
     );
     super('ERR_POD_REFUSED', { hint: consequence, subject: `pod ${pod}`, ...options }, list.join('; '));
     this.pod = pod;

@@ -5,7 +5,7 @@
  */
 export { inClusterServer, type ApiServerAddress, type KubeConfigLike } from './api-access';
 export {
-  KubernetesError, PodFileError, PodRefusedError, PodsLeftOutError, type KubernetesErrorCode, type KubernetesErrorOptions, type PodProblem,
+  KubernetesError, PodFileError, PodRefusedError, PodsLeftOutError, type KubernetesErrorCode, type KubernetesErrorOptions,
 } from './errors';
 export { istioSidecar } from './istio-sidecar';
 export type { KubernetesContainer, KubernetesPod } from './kubernetes-pod';

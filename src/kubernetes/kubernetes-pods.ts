@@ -1,5 +1,6 @@
+import type { PodRulesProblem } from '../errors';
 import { accessBy, accessTo, inClusterServer, type ApiServerAddress, type KubeConfigLike } from './api-access';
-import { KubernetesError, PodRefusedError, type PodProblem } from './errors';
+import { KubernetesError, PodRefusedError } from './errors';
 import { istioSidecar } from './istio-sidecar';
 import type { KubernetesPod } from './kubernetes-pod';
 import { ListWatch, type RetryTimes } from './list-watch';
@@ -142,7 +143,7 @@ export class KubernetesPods extends PodSourceBase {
     return wanted;
   }
 
-  #refuse(name: string, problems: readonly PodProblem[]): void {
+  #refuse(name: string, problems: readonly PodRulesProblem[]): void {
     this.report(new PodRefusedError(name, problems, `it is treated as without ${ACCELERATION_ANNOTATION}`));
   }
 }

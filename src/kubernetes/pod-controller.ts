@@ -1,6 +1,8 @@
 import { TypedEmitter } from 'tiny-typed-emitter';
 import { BpfError, ClosedError } from '../errors';
 import type { PodOptions } from '../mesh';
+// Not from the room's index: that would load libbpf, and a source needs none.
+import { istioPodRules } from '../mesh/istio-pod-rules';
 import { Backoff } from './backoff';
 import { PodRefusedError, PodsLeftOutError } from './errors';
 import type { PodSource } from './pod-source';
@@ -51,7 +53,7 @@ export interface PodControllerOptions<T extends PodTarget> {
    */
   readonly attach: (pods: readonly (readonly [address: string, options: PodOptions])[]) => Promise<T> | T;
   /**
-   * Makes a pod's rules of its annotations. By default annotations are not looked at.
+   * Makes a pod's rules of its annotations. Default `istioPodRules`.
    */
   readonly rules?: RulesOfAnnotations;
   /** Seconds between two comparisons of the whole wanted state with the whole table; 0 for none. Default 300. */
@@ -62,7 +64,7 @@ export interface PodControllerOptions<T extends PodTarget> {
 const COALESCE_MS = 10;
 
 /** What `attach` may refuse because of single pods: then it is called without, and they are dealt with one by one. */
-const ABOUT_PODS = new Set(['ERR_BPF_MAP_FULL', 'ERR_BPF_INVALID_ADDRESS', 'ERR_MESH_POD_RULES']);
+const ABOUT_PODS = new Set(['ERR_BPF_MAP_FULL', 'ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_POD_RULES']);
 
 /**
  * Keeps `localPodIps` equal to what a source wants.
@@ -112,7 +114,7 @@ export class PodController<T extends PodTarget = PodTarget> extends TypedEmitter
    */
   constructor(options: PodControllerOptions<T>) {
     super();
-    const { source, attach, rules, resyncSeconds = 300, ...unknown } = options;
+    const { source, attach, rules = (annotations) => istioPodRules(annotations), resyncSeconds = 300, ...unknown } = options;
     const [extra] = Object.keys(unknown);
     if (extra !== undefined) throw new TypeError(`PodController: unknown option '${extra}'`);
     if (typeof attach !== 'function') throw new TypeError('PodController: attach must be a function');
@@ -311,6 +313,6 @@ function codeOf(error: Error): string | undefined {
 }
 
 function refusal(address: string, cause: Error): PodRefusedError {
-  const problem = { annotation: '', position: 0, entry: address, reason: cause.message };
+  const problem = { name: '', position: 0, entry: address, reason: cause.message };
   return new PodRefusedError(address, [problem], 'it keeps what it had; it will be tried again', { cause });
 }

@@ -1,4 +1,5 @@
-import type { PodOptions } from '../mesh';
+import type { PodOptions, PodRules } from '../mesh';
+import { ruleSetOf } from '../mesh/pod-rules';
 import { PodFileError } from './errors';
 import { tableForm } from './pod-address';
 import type { SourcePod } from './pod-source';
@@ -33,7 +34,11 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
       refuse(`${text}: acceleration must be 'off', 'proxies', 'full' or 'inherit', not ${JSON.stringify(acceleration)}`);
     if (annotations !== undefined && !(isObject(annotations) && Object.values(annotations).every((entry) => typeof entry === 'string')))
       refuse(`${text}: annotations must be an object of strings`);
-    if (rules !== undefined && !isObject(rules)) refuse(`${text}: rules must be an object`);
+    try {
+      if (rules !== undefined) ruleSetOf(rules as PodRules);
+    } catch (error) {
+      refuse(`${text}: ${(error as Error).message}`, error);
+    }
     if (pods.has(address)) refuse(`${text} is there twice`);
     pods.set(address, {
       name: address,

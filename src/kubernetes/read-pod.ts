@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
+import type { PodRulesProblem } from '../errors';
 import type { PodOptions } from '../mesh';
-import type { PodProblem } from './errors';
 import type { KubernetesPod } from './kubernetes-pod';
 import type { SourcePod } from './pod-source';
 
@@ -14,7 +14,7 @@ export interface ReadPod {
   /** Undefined if it is not to be enrolled. */
   readonly pod: SourcePod | undefined;
   /** What its own annotation has wrong. */
-  readonly problems: readonly PodProblem[];
+  readonly problems: readonly PodRulesProblem[];
   /** How many addresses of it are IPv6. */
   readonly ipv6: number;
 }
@@ -45,7 +45,7 @@ export function readPod(pod: KubernetesPod, sidecar: (pod: KubernetesPod) => boo
       annotations,
       rank: rank(pod),
     },
-    problems: known ? [] : [{ annotation: ACCELERATION_ANNOTATION, position: 0, entry: scope, reason: `must be one of ${ACCELERATIONS.join(', ')}` }],
+    problems: known ? [] : [{ name: ACCELERATION_ANNOTATION, position: 1, entry: scope, reason: `must be one of ${ACCELERATIONS.join(', ')}` }],
     ipv6,
   };
 }

@@ -21,7 +21,7 @@ export interface Outcome {
 }
 
 /** What another attempt with the same options cannot mend. */
-const FINAL = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_CLOSED', 'ERR_MESH_POD_RULES']);
+const FINAL = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_CLOSED', 'ERR_BPF_POD_RULES']);
 
 /** Whether it makes sense to try again. @internal */
 export function passing(error: Error): boolean {

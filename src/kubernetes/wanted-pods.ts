@@ -1,11 +1,12 @@
-import type { PodOptions } from '../mesh';
-import { PodRefusedError, type PodProblem } from './errors';
+import type { PodRulesProblem } from '../errors';
+import type { PodOptions, PodRules } from '../mesh';
+import { PodRefusedError } from './errors';
 import { tableForm } from './pod-address';
 import { asError } from './report';
 import type { SourcePod } from './pod-source';
 
 /** Makes a pod's rules of its annotations; throws with `problems` if they make no sense. */
-export type RulesOfAnnotations = (annotations: Readonly<Record<string, string>>) => unknown;
+export type RulesOfAnnotations = (annotations: Readonly<Record<string, string>>) => PodRules;
 
 /** What one address shall get, and because of which pod. */
 export interface Wanted {
@@ -30,7 +31,7 @@ export class WantedPods {
   readonly #resolved = new Map<string, Resolved>();
 
   constructor(
-    private readonly rules: RulesOfAnnotations | undefined,
+    private readonly rules: RulesOfAnnotations,
     private readonly report: (error: PodRefusedError) => void,
   ) {}
 
@@ -61,15 +62,15 @@ export class WantedPods {
 
   #resolve(pod: SourcePod, before: Resolved | undefined): Resolved {
     const strange = pod.addresses.filter((address) => tableForm(address) === undefined);
-    const problems = strange.map((address): PodProblem => ({
-      annotation: '', position: 0, entry: address, reason: `'${address}' is not an IPv4 address that a pod has`,
+    const problems = strange.map((address): PodRulesProblem => ({
+      name: '', position: 0, entry: address, reason: `'${address}' is not an IPv4 address that a pod has`,
     }));
     let options: PodOptions | undefined = pod.options;
     let consequence = 'its other addresses are enrolled';
     let cause: Error | undefined;
-    if (pod.annotations !== undefined && this.rules !== undefined) {
+    if (pod.annotations !== undefined) {
       try {
-        options = { ...pod.options, rules: this.rules(pod.annotations) } as PodOptions;
+        options = { ...pod.options, rules: this.rules(pod.annotations) };
       } catch (thrown) {
         cause = asError(thrown);
         problems.push(...problemsOf(cause));
@@ -90,8 +91,8 @@ function precedes(holder: { key: string; pod: SourcePod }, claimant: { key: stri
   return difference === 0 ? claimant.key > holder.key : difference > 0;
 }
 
-function problemsOf(error: Error): PodProblem[] {
-  const { problems } = error as { problems?: readonly PodProblem[] };
-  if (Array.isArray(problems) && problems.length > 0) return [...(problems as readonly PodProblem[])];
-  return [{ annotation: '', position: 0, entry: '', reason: error.message }];
+function problemsOf(error: Error): PodRulesProblem[] {
+  const { problems } = error as { problems?: readonly PodRulesProblem[] };
+  if (Array.isArray(problems) && problems.length > 0) return [...(problems as readonly PodRulesProblem[])];
+  return [{ name: '', position: 0, entry: undefined, reason: error.message }];
 }

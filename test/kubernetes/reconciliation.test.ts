@@ -3,6 +3,7 @@
  * restarts of the agent the map is exactly what is wanted. The same tests on the local server and on the real kube-apiserver.
  */
 import assert from 'node:assert/strict';
+import { isIPv4 } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { KubernetesPods, PodController } from '../../src/kubernetes';
@@ -135,7 +136,7 @@ for (const kind of serverKinds) {
           case 0:
             pods.delete(name);
             await client.delete(at);
-            free.give(pod.ips);
+            free.give(pod.ips.filter(isIPv4));
             return;
           case 1: // ends, for good
             pod.phase = random.pick(['Succeeded', 'Failed']);
@@ -143,9 +144,9 @@ for (const kind of serverKinds) {
             return;
           case 2: { // another sandbox, another address
             const before = pod.ips;
-            pod.ips = [free.take(random), ...(random.below(3) === 0 ? [free.take(random)] : [])];
+            pod.ips = [free.take(random), ...(random.below(3) === 0 ? [`fd00::${random.below(65536).toString(16)}`] : [])];
             await client.status(at, { podIP: pod.ips[0], podIPs: pod.ips.map(ip => ({ ip })) });
-            free.give(before);
+            free.give(before.filter(isIPv4));
             return;
           }
           default:
@@ -198,7 +199,7 @@ for (const kind of serverKinds) {
       }
       const wanted = new Map<string, string>();
       for (const { node, ips, phase, scope, sidecar } of pods.values())
-        if (node === NODE && sidecar && phase === 'Running') for (const ip of ips) wanted.set(ip, scope ?? 'inherit');
+        if (node === NODE && sidecar && phase === 'Running') for (const ip of ips.filter(isIPv4)) wanted.set(ip, scope ?? 'inherit');
       const settled = performance.now();
       await until('the map is what is wanted', () => equal(table(), wanted), 30).catch((error: unknown) => {
         assert.deepEqual(table(), wanted, `seed ${random.seed}: ${String(error)}`);

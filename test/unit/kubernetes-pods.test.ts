@@ -68,7 +68,7 @@ test('the scope of a pod', () => {
   assert.equal(scope('fast'), 'inherit');
   const { problems } = read(pod({ annotations: { 'merbridge.io/acceleration': 'fast' } }));
   assert.deepEqual(problems, [
-    { annotation: 'merbridge.io/acceleration', position: 0, entry: 'fast', reason: 'must be one of off, proxies, full, inherit' },
+    { name: 'merbridge.io/acceleration', position: 1, entry: 'fast', reason: 'must be one of off, proxies, full, inherit' },
   ]);
 });
 

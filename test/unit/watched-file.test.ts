@@ -69,6 +69,7 @@ test('wrong content is reported once, and refused as a whole', () => withFile(as
     ['{ "10.0.0.2": {}, "127.0.0.1": {} }', /'127\.0\.0\.1'/],
     ['{ "10.0.0.2": { "accelerate": true } }', /10\.0\.0\.2: unknown option 'accelerate'/],
     ['{ "10.0.0.2": { "acceleration": "fast" } }', /not "fast"/],
+    ['{ "10.0.0.2": { "rules": { "excludeInboundPorts": [80, "http"] } } }', /excludeInboundPorts, entry 2/],
     ['{ "10.0.0.2": null }', /must be an object/],
     ['{ "10.0.0.2": { "annotations": { "a": 1 } } }', /object of strings/],
     ['{ "10.0.0.2": {}, "::ffff:10.0.0.2": {} }', /twice/],
