@@ -3,12 +3,11 @@
  *
  * What it needs comes from the environment, see settings.ts; merbridge.yaml is how it is deployed, README.md how it is operated.
  */
-import type { Server } from 'node:http';
-import { MeshAccelerator, istioPodRules } from 'merbridge';
+import { MeshAccelerator, OpenBpfObject, istioPodRules, objectPath } from 'merbridge';
 import { KubernetesPods, PodController, inClusterServer } from 'merbridge/kubernetes';
 import { explain } from './advice';
 import { Health } from './health';
-import { metricsOf } from './metrics';
+import { metricsText } from './metrics';
 import { findPodCgroup } from './node-cgroup';
 import { readSettings, type Settings } from './settings';
 import { serve } from './web';
@@ -18,12 +17,14 @@ const log = (text: string): void => console.log(`${new Date().toISOString()} ${t
 async function main(settings: Settings): Promise<void> {
   const { nodeName, pinDirectory, profile, acceleration, ignoreAdvisories, serviceAccount } = settings;
   const cgroup = settings.cgroup ?? findPodCgroup();
+  // Needs no privilege, and loads libbpf: what an image lacks is told before an API server is waited for, and attaching has less left to do.
+  OpenBpfObject.openFile(objectPath('merbridge')).close();
   const controller = new PodController({
     source: new KubernetesPods({
       nodeName,
       server: { ...inClusterServer(), caFile: `${serviceAccount}/ca.crt`, tokenFile: `${serviceAccount}/token` },
     }),
-    rules: istioPodRules,
+    rules: annotations => istioPodRules(annotations),
     // Called when all pods of the node are known: before that nothing is attached, and what a killed agent left goes on working.
     attach: async pods => {
       log(`synced: ${pods.length} pods of ${nodeName}`);
@@ -40,24 +41,28 @@ async function main(settings: Settings): Promise<void> {
     log(`pods: ${added.length} added, ${changed.length} changed, ${deleted.length} taken out${resync ? ' by the resync' : ''}`));
 
   const health = new Health(controller);
-  const { server, port } = await serve(settings.port, { ...health.pages, metrics: metricsOf(controller, () => health.mesh) });
+  const { server, port } = await serve(settings.port, { ...health.pages, metrics: () => metricsText(controller, health.mesh) });
   log(`listening on port ${port}`);
-  const stop = stopper(controller, health, server);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
-
-  const mesh = await controller.start();
-  mesh.on('warning', warning => log(`warning: ${warning.message}`));
-  health.mesh = mesh;
-}
-
-/** Ends this process and nothing else: connections are redirected and accelerated as before, by what is pinned. */
-function stopper(controller: PodController<MeshAccelerator>, health: Health, server: Server): (signal: string) => Promise<void> {
-  return async signal => {
-    log(`${signal}: the agent ends, the mesh stays as it is`);
+  let ending = false;
+  // Ends this process and nothing else: connections are redirected and accelerated as before, by what is pinned.
+  const end = async (signal: string): Promise<void> => {
+    if (ending) return;
+    ending = true;
+    log(`${signal}: the agent ends, the mesh of this node stays as it is`);
     server.close();
     await controller.close();
     await health.mesh?.close();
   };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal));
+
+  try {
+    health.mesh = await controller.start();
+  } catch (error) {
+    if (!ending) throw error; // else it was told to end before it had begun
+    return;
+  }
+  if (ending) return health.mesh.close();
+  health.mesh.on('warning', warning => log(`warning: ${warning.message}`));
 }
 
 Promise.resolve().then(() => main(readSettings(process.env))).catch((error: unknown) => {

@@ -10,7 +10,7 @@ export interface Pages {
   /** Why connections may not be redirected as they should; undefined if all is well. */
   unready(): string | undefined;
   /** Prometheus's text format. */
-  metrics(): Promise<{ contentType: string; text: string }>;
+  metrics(): string;
 }
 
 export async function serve(port: number, pages: Pages): Promise<{ server: Server; port: number }> {
@@ -28,9 +28,7 @@ export async function serve(port: number, pages: Pages): Promise<{ server: Serve
     switch (request.url) {
       case '/healthz': return state(pages.unhealthy());
       case '/readyz': return state(pages.unready());
-      case '/metrics':
-        pages.metrics().then(({ contentType, text }) => say(200, text, contentType), (error: unknown) => say(500, `${String(error)}\n`));
-        return undefined;
+      case '/metrics': return say(200, pages.metrics(), 'text/plain; version=0.0.4; charset=utf-8');
       default: return say(404, 'there are /healthz, /readyz and /metrics\n');
     }
   });

@@ -1,0 +1,50 @@
+import { mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { ROOT } from '../fixtures/compile';
+import { DAEMONSET } from './manifests';
+
+/**
+ * The agent as its image has it: compiled to JavaScript, beside a `node_modules` with the library.
+ *
+ * What of the library runs is `dist/`.
+ */
+export class AgentImage implements Disposable {
+  /** The working directory of the image. */
+  readonly path = mkdtempSync(join(tmpdir(), 'merbridge-agent-'));
+  readonly #end = (): void => rmSync(this.path, { recursive: true, force: true });
+
+  constructor() {
+    process.on('exit', this.#end);
+    for (const name of readdirSync(DAEMONSET)) {
+      if (!name.endsWith('.ts')) continue;
+      const { outputText } = ts.transpileModule(readFileSync(join(DAEMONSET, name), 'utf8'), {
+        fileName: name, compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.CommonJS, esModuleInterop: true },
+      });
+      writeFileSync(join(this.path, name.replace(/\.ts$/, '.js')), outputText);
+    }
+    const modules = join(this.path, 'node_modules');
+    mkdirSync(modules);
+    symlinkSync(ROOT, join(modules, 'merbridge'));
+  }
+
+  [Symbol.dispose](): void {
+    process.off('exit', this.#end);
+    this.#end();
+  }
+}
+
+/** The command of the image, from its Dockerfile. */
+export function imageCommand(): string[] {
+  const command = /^CMD (\[.*\])$/m.exec(readFileSync(join(DAEMONSET, 'Dockerfile'), 'utf8'))?.[1];
+  if (command === undefined) throw new Error('the Dockerfile has no CMD in JSON');
+  return JSON.parse(command) as string[];
+}
+
+/** The environment of the image, from its Dockerfile. */
+export function imageEnvironment(): Record<string, string> {
+  const text = readFileSync(join(DAEMONSET, 'Dockerfile'), 'utf8').replace(/\\\n/g, ' ');
+  const lines = [...text.matchAll(/^ENV (.*)$/gm)].map(match => match[1]!);
+  return Object.fromEntries(lines.flatMap(line => [...line.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name!, value!])));
+}
