@@ -108,11 +108,11 @@ export function makeDirectory(path: string): void {
   }
 }
 
-/** Removes a directory that may be gone already, or not be empty. */
+/** Removes a directory that may be gone already, not be empty, or lie where only another user may remove it: who made it for us keeps it. */
 export function removeIfEmpty(path: string): void {
   try {
     rmdirSync(path);
   } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (!['ENOENT', 'ENOTEMPTY', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }

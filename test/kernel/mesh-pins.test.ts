@@ -1,6 +1,7 @@
 /** Pins: what lies there, who may work with it, and what a later process finds. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -10,6 +11,8 @@ import {
 } from 'merbridge';
 import { Agent } from '../bed/agent';
 import { Bpffs } from '../fixtures/bpffs';
+import { ROOT } from '../fixtures/compile';
+import { NOBODY_SPECIAL, unprivileged } from '../fixtures/unprivileged';
 
 const HOOKS: readonly AttachTypeName[] = [
   'cgroup/connect4', 'cgroup/connect6', 'cgroup/getpeername4', 'cgroup/getpeername6', 'cgroup/getsockopt', 'sockops', 'cgroup_skb/ingress',
@@ -278,6 +281,47 @@ test('a cgroup that was removed and made anew: check tells, and a start renews t
   assert.deepEqual(next.check({ cgroups: [cgroup.path] }), []);
   assert.deepEqual([...next.localPodIps.keys()], ['10.0.0.1']);
   await next.close();
+});
+
+test('without root and CAP_SYS_ADMIN, in a directory of its own user: start, take over, check, switch, remove', () => {
+  chmodSync(bpffs.path, 0o755);
+  mkdirSync(pinDirectory, { mode: 0o700 });
+  chownSync(pinDirectory, NOBODY_SPECIAL, NOBODY_SPECIAL);
+  const code = `
+    const { MeshAccelerator, PinnedMesh, detachAll } = require(${JSON.stringify(ROOT)});
+    const [cgroup, pinDirectory] = ${JSON.stringify([cgroup.path, pinDirectory])};
+    (async () => {
+      for (const round of [1, 2]) {
+        const mesh = await MeshAccelerator.start({ cgroup, pinDirectory });
+        console.log(JSON.stringify([mesh.adoption !== undefined, mesh.check({ cgroups: [cgroup] })]));
+        await mesh.close();
+      }
+      const mesh = PinnedMesh.open(pinDirectory);
+      mesh.acceleration = 'off';
+      console.log(mesh.acceleration);
+      mesh.close();
+      console.log((await detachAll({ pinDirectory })).filter(({ kind }) => kind === 'link').length);
+    })();`;
+  const { stdout, stderr } = spawnSync('setpriv', [
+    ...unprivileged(['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_PERFMON'], [ROOT]), process.execPath, '-e', code,
+  ], { encoding: 'utf8' });
+  assert.equal(stderr, '');
+  assert.deepEqual(stdout.trim().split('\n'), ['[false,[]]', '[true,[]]', 'off', `${HOOKS.length}`]);
+  assert.equal(attached(), 0);
+  assert.deepEqual(readdirSync(pinDirectory), []);
+});
+
+test('check: programs of others below, in every mode, run beside ours', async () => {
+  const agent = await start();
+  const pod = Cgroup.create(join(cgroup.path, 'pod'));
+  const theirs = join(pinDirectory, 'v1/sets/1/programs/mb_getpeername4');
+  for (const mode of [[], ['override'], ['multi']]) {
+    execFileSync('bpftool', ['cgroup', 'attach', pod.path, 'getpeername4', 'pinned', theirs, ...mode]);
+    assert.deepEqual(agent.check({ cgroups: [pod.path] }), []);
+    execFileSync('bpftool', ['cgroup', 'detach', pod.path, 'getpeername4', 'pinned', theirs]);
+  }
+  pod.remove();
+  await agent.close();
 });
 
 test('check: a link that somebody detached, a cgroup outside, one that does not exist', async () => {
