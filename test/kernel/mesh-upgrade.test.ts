@@ -23,7 +23,10 @@ for (const kind of ['haproxy', 'envoy'] as const) {
     const [program, pods] = [buildVariant(`${kind}-program`, OTHER_PROGRAM), buildVariant(`${kind}-pods`, OTHER_PODS)];
     await startStreamServer(server, { mode: 'echo' });
 
-    let agent = await Agent.start({ ...options, acceleration: 'full', pods: [client.address, server.address] });
+    // What the probe dials is redirected because of a range, so it depends on the rules at every moment.
+    const rules = { includeOutboundRanges: ['10.244.0.0/16', '192.168.0.0/16'], excludeOutboundPorts: [1, 2, 3] };
+    let agent = await Agent.start({ ...options, acceleration: 'full', pods: [[client.address, { rules }], server.address] });
+    const outbound = (): bigint => mesh.counters().outbound;
     const sidecars = await Promise.all([client, server].map(pod => startSidecar(pod, { kind, mode: 'tcp', log: false })));
     using mesh = PinnedMesh.open(pinDirectory);
     const redirected = (): bigint => mesh.counters().redirectedMessages;
@@ -62,13 +65,17 @@ for (const kind of ['haproxy', 'envoy'] as const) {
     await agent.end('SIGKILL');
 
     await restart(pods);
-    assert.ok(agent.report.adoption?.carriedOver.includes('local_pod_ips'));
+    for (const name of ['local_pod_ips', 'pod_rules', 'pod_rule_ports', 'pod_rule_ranges']) assert.ok(agent.report.adoption?.carriedOver.includes(name), name);
+    const whenRedirected = outbound();
     const whenCarried = redirected();
     await delay(400);
     assert.ok(redirected() > whenCarried + 10n, 'new connections are accelerated');
+    assert.ok(outbound() > whenRedirected + 5n, 'by the rules of their pod');
     await agent.end('SIGTERM');
     await restart(); // and back
     assert.equal(tag(), first);
+    const { excludeOutboundPorts, includeOutboundRanges } = mesh.localPodIps.get(client.address)?.rules ?? {};
+    assert.deepEqual({ excludeOutboundPorts, includeOutboundRanges }, rules, 'carried over twice');
     await agent.end('SIGTERM');
     await delay(500);
 
