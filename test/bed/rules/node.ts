@@ -49,9 +49,10 @@ export class RuleNode {
 
   static async start(by: 'iptables' | 'library'): Promise<RuleNode> {
     const bed = Bed.create({ subnet: SUBNET });
+    let library: Library | undefined;
     try {
       const [own, other] = [bed.pod('own'), bed.pod('other')];
-      const library = by === 'iptables' ? await enterMesh(bed, by) : { ...await import('merbridge'), mesh: await enterMesh(bed, 'full') };
+      library = by === 'iptables' ? await enterMesh(bed, by) : { ...await import('merbridge'), mesh: await enterMesh(bed, 'full') };
       const stranger = bed.pod('stranger');
       if (own.address !== OWN || other.address !== OTHER || stranger.address !== STRANGER) throw new Error('the bed gives other addresses');
       for (const address of FOREIGN) {
@@ -64,6 +65,7 @@ export class RuleNode {
       }
       return new RuleNode(bed, own, other, library);
     } catch (error) {
+      await library?.mesh.close();
       bed.close();
       throw error;
     }
@@ -79,8 +81,7 @@ export class RuleNode {
 
   /** Gives both pods their rules, then makes the connections; the outcomes are in their order. */
   async play({ own, other, space, cases }: RuleRound): Promise<Outcome[]> {
-    this.#apply(this.#own, own, space);
-    this.#apply(this.#other, other, space);
+    this.#apply([[this.#own, own], [this.#other, other]], space);
     const outcomes: Outcome[] = [];
     await Promise.all([...this.#diallers].map(async ([user, dialler]) => {
       const indices = [...cases.keys()].filter(index => cases[index]?.user === user);
@@ -95,11 +96,15 @@ export class RuleNode {
     return [...ruleHits(this.#own), ...ruleHits(this.#other)];
   }
 
-  #apply(pod: Pod, rules: PodRules, space: string | undefined): void {
+  #apply(pods: readonly (readonly [Pod, PodRules])[], space: string | undefined): void {
     if (this.#library) {
       const { mesh, istioPodRules } = this.#library;
-      mesh.localPodIps.set(pod.address, { rules: space === undefined ? rules : istioPodRules(annotationsOf(rules, space)) });
-    } else replaceIstioRules(pod, { ...rules, excludeInboundPorts: [...rules.excludeInboundPorts ?? [], ...ALWAYS_EXCLUDED] });
+      const asGiven = (rules: PodRules): PodRules => space === undefined ? rules : istioPodRules(annotationsOf(rules, space));
+      mesh.localPodIps.setMany(pods.map(([{ address }, rules]) => [address, { rules: asGiven(rules) }]));
+    } else {
+      for (const [pod, { excludeInboundPorts = [], ...rules }] of pods)
+        replaceIstioRules(pod, { ...rules, excludeInboundPorts: [...excludeInboundPorts, ...ALWAYS_EXCLUDED] });
+    }
   }
 
   /** Removes it and returns what is left of it, which should be nothing. */
