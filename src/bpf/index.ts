@@ -15,6 +15,7 @@ export { copyEntries } from './maps/copy';
 export { BpfMap, BpfMapHandle } from './maps/map';
 export { possibleCpus } from './maps/per-cpu';
 export { BpfPerCpuArrayMap } from './maps/per-cpu-array-map';
+export { RingBuffer, type CreateRingBufferOptions, type RingBufferCodecs } from './maps/ring-buffer';
 export {
   BpfSockHashMap,
   type AttachVerdictOptions,

@@ -9,7 +9,7 @@ import type { ObjectFileError } from './object-file-error';
 import type { PermissionError } from './permission-error';
 import type { ForeignPinError, NotABpfFileSystemError, NotPinnedError, PinConflictError, PinsInUseError } from './pin-errors';
 import type { PodRulesError } from './pod-rules-error';
-import type { AlreadyAttachedError, NotACgroupError } from './target-errors';
+import type { AlreadyAttachedError, NotACgroupError, RingInUseError } from './target-errors';
 import type { VerifierError } from './verifier-error';
 
 export { BpfError, type BpfErrorOptions } from './bpf-error';
@@ -26,7 +26,7 @@ export { ObjectFileError } from './object-file-error';
 export { PermissionError } from './permission-error';
 export { ForeignPinError, NotABpfFileSystemError, NotPinnedError, PinConflictError, PinsInUseError } from './pin-errors';
 export { PodRulesError, type PodRulesProblem } from './pod-rules-error';
-export { AlreadyAttachedError, NotACgroupError, type AttachedProgram } from './target-errors';
+export { AlreadyAttachedError, NotACgroupError, RingInUseError, type AttachedProgram } from './target-errors';
 export { VerifierError } from './verifier-error';
 
 /**
@@ -69,6 +69,7 @@ export type AnyBpfError =
   | LibraryLoadError
   | NotACgroupError
   | AlreadyAttachedError
+  | RingInUseError
   | ObjectFileError
   | InvalidAddressError
   | KernelAdvisoryError

@@ -53,5 +53,22 @@ export class AlreadyAttachedError extends BpfError {
   }
 }
 
+/**
+ * The records of a ring buffer are taken already, in this process. There is one position for all readers, so a second one would take records
+ * away from the first.
+ */
+export class RingInUseError extends BpfError {
+  declare readonly code: 'ERR_BPF_RING_IN_USE';
+
+  /**
+   * @param subject - the map
+   * @param options - the usual facts
+   */
+  constructor(subject: string, options: Omit<BpfErrorOptions, 'subject'> = {}) {
+    super('ERR_BPF_RING_IN_USE', { hint: 'stop or close the other reader first', ...options, subject }, 'its records are taken already');
+  }
+}
+
 defineError(NotACgroupError, 'NotACgroupError');
 defineError(AlreadyAttachedError, 'AlreadyAttachedError');
+defineError(RingInUseError, 'RingInUseError');

@@ -19,6 +19,9 @@ const LIBC_FUNCTIONS = {
   fcntl: { returns: 'int', args: ['int', 'int', 'int'] },
   flock: { returns: 'int', args: ['int', 'int'] },
   send: { returns: 'int', args: ['int', 'pointer', 'size', 'int'] },
+  mmap: { returns: 'address', args: ['pointer', 'size', 'int', 'int', 'int', 'u64'] },
+  munmap: { returns: 'int', args: ['size', 'size'] },
+  sysconf: { returns: 'size', args: ['int'] },
   recv: { returns: 'int', args: ['int', 'pointer', 'size', 'int'] },
 } as const satisfies Record<string, FunctionRow>;
 

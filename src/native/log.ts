@@ -3,6 +3,7 @@
  * is silent, except while an object is opened or loaded, when its lines are kept for the error.
  */
 import { ffi } from './ffi';
+import { held } from './held';
 import { libbpf } from './library';
 import { libc } from './libc';
 import { addressOf } from './memory';
@@ -14,15 +15,6 @@ const LEVEL_DEBUG = 2;
 const LINE_BYTES = 4096;
 /** How many lines are kept. */
 const LINES = 64;
-
-/**
- * Callbacks that C may call, and the buffers around the stack memory that they were called with. In a global, because
- * the engine collects module variables that no running function refers to, while C still has the address.
- */
-const HELD = Symbol.for('merbridge.native.callbacks');
-type Held = Set<unknown>;
-const holder = globalThis as typeof globalThis & { [HELD]?: Held };
-const held: Held = (holder[HELD] ??= new Set());
 
 let lines: string[] = [];
 let callback: Buffer | undefined;
