@@ -2,6 +2,7 @@
 /* cgroup/connect6: an IPv6 socket dials. Only ::ffff:a.b.c.d is ours: a dual-stack runtime's IPv4, which never reaches connect4. */
 #include <linux/in6.h>
 #include "redirect.h"
+#include "report-dial.h"
 
 SEC("cgroup/connect6")
 int mb_connect6(struct bpf_sock_addr *ctx)
@@ -14,20 +15,21 @@ int mb_connect6(struct bpf_sock_addr *ctx)
 	if (ctx->user_ip6[0] || ctx->user_ip6[1] || ctx->user_ip6[2] != bpf_htonl(0xffff))
 		return MB_PROCEED;
 	hop = mb_redirect(ctx, ctx->user_ip6[3], ctx->user_port, &to);
-	if (hop == MB_HOP_LOOP)
-		return MB_REFUSE;
-	if (hop == MB_HOP_NONE)
-		return MB_PROCEED;
 	if (to.source) {
 		struct sockaddr_in6 source = { .sin6_family = AF_INET6 };
 
 		source.sin6_addr.in6_u.u6_addr32[2] = bpf_htonl(0xffff);
 		source.sin6_addr.in6_u.u6_addr32[3] = to.source;
 		if (bpf_bind(ctx, (struct sockaddr *)&source, sizeof(source))) {
-			mb_forget(ctx);
-			return MB_PROCEED;
+			mb_forget(ctx, &to);
+			hop = MB_HOP_NONE;
 		}
 	}
+	mb_report_dial(ctx, &to, ctx->user_ip6[3]);
+	if (hop == MB_HOP_LOOP)
+		return MB_REFUSE;
+	if (hop == MB_HOP_NONE)
+		return MB_PROCEED;
 	ctx->user_ip6[3] = to.ip;
 	ctx->user_port = to.port;
 	return MB_PROCEED;

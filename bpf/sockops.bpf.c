@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* sockops: hands the original destination to the accepting side, and puts both ends of an accelerated connection into the sockhash. */
 #include "pod.h"
+#include "report-socket.h"
 #include "scope.h"
 
 /* asm-generic/socket.h; the same on every architecture that the objects serve. */
@@ -32,6 +33,7 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 {
 	struct mb_introduction self = {};
 	struct mb_peer *peer;
+	long error = 0;
 
 	peer = bpf_sk_storage_get(&socket_peer, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!peer)
@@ -48,7 +50,8 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	peer->bulk_since = 0;
 	__builtin_memset(&peer->unread, 0, sizeof(peer->unread));
 	peer->held_since = 0;
-	if (bpf_sock_hash_update(ctx, &sock_pair_map, key, BPF_ANY)) {
+	error = bpf_sock_hash_update(ctx, &sock_pair_map, key, BPF_ANY);
+	if (error) {
 		bpf_sk_storage_delete(&socket_peer, sk);
 		goto refused;
 	}
@@ -60,9 +63,11 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	self.hop = hop;
 	bpf_map_update_elem(&peer_introductions, key, &self, BPF_ANY);
 	mb_count(MB_COUNT_SOCKETS, 1);
+	mb_socket_entered(ctx);
 	return;
 refused:
 	mb_count(MB_COUNT_SOCKET_ERROR, 1);
+	mb_report_socket(ctx, key, &pods[0], hop, mb_refused_for(error), -error);
 }
 
 /* Before the SYN leaves, but with the source port chosen: nobody can accept this connection and not find its original destination. */
@@ -77,8 +82,10 @@ static __always_inline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_s
 	if (!origin || origin->accepted || origin->hop == MB_HOP_DELIVERY || !mb_quadruple_of(ctx, &key))
 		return;
 	mb_reverse(&key, &accepted);
-	if (bpf_map_update_elem(&pair_original_dst, &accepted, &origin->destination, BPF_ANY))
+	if (bpf_map_update_elem(&pair_original_dst, &accepted, &origin->destination, BPF_ANY)) {
 		mb_count(MB_COUNT_HOOK_ERROR, 1);
+		mb_report_socket(ctx, &key, &origin->pods[0], origin->hop, MB_DROP_NO_ENTRY, 0);
+	}
 }
 
 static __always_inline void mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
@@ -106,7 +113,7 @@ static __always_inline bool mb_came_redirected(const struct mb_quadruple *key, _
 }
 
 /* The accepting side keeps what was dialled on its own socket: it can no longer be evicted, and the quadruple is free again. */
-static __always_inline void mb_take_origin(struct bpf_sock *sk, struct mb_quadruple *key, __u8 hop)
+static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key, __u8 hop)
 {
 	struct mb_endpoint *destination = bpf_map_lookup_elem(&pair_original_dst, key);
 	struct mb_origin *origin;
@@ -116,18 +123,20 @@ static __always_inline void mb_take_origin(struct bpf_sock *sk, struct mb_quadru
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!origin) {
 		mb_count(MB_COUNT_HOOK_ERROR, 1);
+		mb_report_socket(ctx, key, hop == MB_HOP_INBOUND ? &key->local : &key->remote, hop, MB_DROP_NO_MEMORY, 0);
 		return;
 	}
 	__builtin_memset(origin, 0, sizeof(*origin));
-	if (destination)
-		origin->destination = *destination;
-	else
-		mb_count(MB_COUNT_UNKNOWN_ORIGIN, 1);
 	origin->pods[0] = hop == MB_HOP_INBOUND ? key->local : key->remote;
 	origin->hop = hop;
 	origin->accepted = 1;
-	if (destination)
+	if (destination) {
+		origin->destination = *destination;
 		bpf_map_delete_elem(&pair_original_dst, key);
+	} else {
+		mb_count(MB_COUNT_UNKNOWN_ORIGIN, 1);
+		mb_report_socket(ctx, key, &origin->pods[0], hop, MB_DROP_UNKNOWN_ORIGIN, 0);
+	}
 }
 
 static __always_inline void mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
@@ -149,7 +158,7 @@ static __always_inline void mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_s
 	if (!sk || !mb_quadruple_of(ctx, &key))
 		return;
 	if (hop != MB_HOP_DELIVERY)
-		mb_take_origin(sk, &key, hop);
+		mb_take_origin(ctx, sk, &key, hop);
 
 	/* The dialling side has entered already, if it is of this node and in scope: then, and only then, this side enters too. */
 	settings = mb_settings();
@@ -177,6 +186,10 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 		mb_on_passive(ctx, ctx->sk);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		if (ctx->args[1] == BPF_TCP_CLOSE && ctx->args[0] != BPF_TCP_CLOSE)
+			mb_socket_left(ctx->sk);
 		break;
 	}
 	return MB_PROCEED;

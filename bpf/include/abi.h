@@ -137,6 +137,38 @@ struct mb_profile {
 	__u32 charged;        /* 1 if this kernel charges redirected bytes to their receiver; 0 = the programs keep the account */
 };
 
+/* Why something was refused, or could not be done. */
+enum mb_drop_reason {
+	MB_DROP_NOTHING = 0,
+	MB_DROP_LOOP = 1,           /* a sidecar dialled itself: its call failed with EPERM */
+	MB_DROP_UNKNOWN_ORIGIN = 2, /* a sidecar accepted a connection of this node whose destination was not found */
+	MB_DROP_NO_MEMORY = 3,      /* nothing could be kept on the socket: the connection kept its old path */
+	MB_DROP_NO_SOURCE = 4,      /* the pod's address could not be bound: the connection kept its old path */
+	MB_DROP_NO_ENTRY = 5,       /* pair_original_dst took no entry: the sidecar will not hear what was dialled */
+	MB_DROP_MAP_FULL = 6,       /* sock_pair_map is full: the socket stays on the TCP stack */
+	MB_DROP_SOCKET = 7,         /* the kernel takes no such socket into a sockhash: it stays on the TCP stack */
+};
+
+/* A record of mesh_events. What a kind has no use for is zero. */
+struct mb_event {
+	__u64 time;   /* CLOCK_MONOTONIC, nanoseconds */
+	__u64 netns;  /* cookie of the network namespace */
+	__u64 cookie; /* of the socket */
+	__u32 pid;    /* of the process that dialled, as the initial pid namespace numbers it */
+	__u32 missed; /* events of this kind since the last one that were over the rate, or found the ring full */
+	__u8 kind;    /* enum mb_event_kind */
+	__u8 hop;     /* enum mb_hop */
+	__u8 reason;  /* enum mb_drop_reason */
+	__u8 redirected;
+	__u32 error;                    /* error number of the kernel */
+	struct mb_address pod;          /* the pod that dialled; of an accepted socket the pod that it belongs to */
+	struct mb_address client;       /* source address that the other end sees; all zero: the kernel chooses */
+	struct mb_endpoint destination; /* what was dialled */
+	struct mb_endpoint target;      /* where the connection goes */
+	__u32 entries;                  /* of sock_pair_map */
+	__u32 alarm;                    /* the number of entries that raised this */
+};
+
 /* Index of each element of mesh_counters. */
 enum mb_counter {
 	MB_COUNT_OUTBOUND,     /* connections sent to the outbound port */
@@ -155,6 +187,9 @@ enum mb_counter {
 	MB_COUNT_PASSED_SWITCH,    /* messages left to the stack: acceleration is off for all */
 	MB_COUNT_PASSED_PEER_GONE, /* ... the other end was closed */
 	MB_COUNT_UNKNOWN_ORIGIN,   /* connections of this node that a sidecar accepted, but whose destination was not found */
+	MB_COUNT_EVENTS,           /* events put into mesh_events */
+	MB_COUNT_EVENTS_LIMITED,   /* events left out, because more than settings.events came in one second */
+	MB_COUNT_EVENTS_LOST,      /* events left out, because mesh_events was full */
 	MB_COUNTERS,
 };
 
@@ -166,6 +201,7 @@ _Static_assert(sizeof(struct mb_rule_port) == 8, "mb_rule_port");
 _Static_assert(sizeof(struct mb_rule_range) == 28, "mb_rule_range");
 _Static_assert(sizeof(struct mb_process) == 24, "mb_process");
 _Static_assert(sizeof(struct mb_settings) == 56, "mb_settings");
+_Static_assert(sizeof(struct mb_event) == 120, "mb_event");
 _Static_assert(sizeof(struct mb_profile) == 68, "mb_profile");
 
 #endif

@@ -168,6 +168,41 @@ struct {
 	__type(value, __u64);
 } last_held SEC(".maps");
 
+/* How many sockets are in sock_pair_map: the kernel does not tell. Written by sockops; read by user space, too. */
+struct mb_socket_count {
+	__s64 open; /* too many by those that were closed, but whose TCP connection has not ended yet */
+	struct bpf_spin_lock lock;
+	__u32 level; /* how many of settings.socket_alarm were told, and not rearmed */
+};
+
+/* How many events of a kind were sent in the current second. Written by whoever sends one. */
+struct mb_event_rate {
+	struct bpf_spin_lock lock;
+	__u32 second;
+	__u32 sent;
+	__u32 missed; /* since the last one that was sent */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mb_socket_count);
+} socket_count SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MB_EVENT_KINDS);
+	__type(key, __u32);
+	__type(value, struct mb_event_rate);
+} event_rates SEC(".maps");
+
+/* Records of struct mb_event, for one reader in user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 128 * 1024);
+} mesh_events SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, MB_COUNTERS);

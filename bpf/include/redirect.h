@@ -12,6 +12,9 @@ struct mb_redirect {
 	__be32 ip;
 	__be16 port;
 	__be32 source; /* to bind to first; 0 = leave the source alone */
+	__be32 pod;    /* that dials; 0 = none that is enrolled */
+	__u8 hop;      /* also where the destination stays as it is */
+	__u8 drop;     /* enum mb_drop_reason */
 };
 
 /* A sidecar that was not told what was dialled takes where it was reached for it, and would dial itself until it has no descriptor left. What
@@ -112,7 +115,10 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 		ip = ctx->sk->src_ip4 ? ctx->sk->src_ip4 : bpf_htonl(MB_LOCALHOST);
 	pod = mb_own_pod(ctx, netns);
 	hop = pod ? mb_decide(ctx, pod, ip, bpf_ntohs(port)) : MB_HOP_NONE;
+	to->pod = pod;
+	to->hop = hop;
 	if (hop == MB_HOP_LOOP) {
+		to->drop = MB_DROP_LOOP;
 		mb_count(MB_COUNT_HOOK_ERROR, 1);
 		return hop;
 	}
@@ -125,6 +131,7 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 	}
 	origin = bpf_sk_storage_get(&socket_origin, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!origin) {
+		to->drop = MB_DROP_NO_MEMORY;
 		mb_count(MB_COUNT_HOOK_ERROR, 1);
 		return MB_HOP_NONE;
 	}
@@ -155,12 +162,13 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 }
 
 /* The pod's address could not be bound: the namespace has another address now. Forget it; this connection keeps its old path. */
-static __always_inline void mb_forget(struct bpf_sock_addr *ctx)
+static __always_inline void mb_forget(struct bpf_sock_addr *ctx, struct mb_redirect *to)
 {
 	__u64 netns = bpf_get_netns_cookie(ctx);
 
 	bpf_map_delete_elem(&netns_pods, &netns);
 	bpf_sk_storage_delete(&socket_origin, ctx->sk);
+	to->drop = MB_DROP_NO_SOURCE;
 	mb_count(MB_COUNT_HOOK_ERROR, 1);
 }
 

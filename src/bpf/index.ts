@@ -7,6 +7,7 @@ export { kernelAtLeast, kernelVersion, type KernelVersion } from './kernel-versi
 export { BpfLink } from './link';
 export { BpfArrayMap, IndexedMap, type ArrayMapCodecs, type CreateArrayMapOptions } from './maps/array-map';
 export { BpfArrayOfMaps } from './maps/array-of-maps';
+export { EntryCounter } from './maps/entry-counter';
 export { BpfHashMap, DeletableMap } from './maps/hash-map';
 export { KeyedMap, type CreateMapOptions, type IterateOptions, type MapCodecs, type SetMode, type SetOptions } from './maps/keyed-map';
 export { BpfLpmTrieMap } from './maps/lpm-trie-map';

@@ -43,6 +43,12 @@ export interface MeshCounters {
    * was dialled; then SO_ORIGINAL_DST fails with EPERM.
    */
   readonly unknownOrigins: bigint;
+  /** Events that the programs sent. */
+  readonly events: bigint;
+  /** Events that were left out because more of their kind came in one second than `events` allows. */
+  readonly eventsLimited: bigint;
+  /** Events that were left out because nobody took those before fast enough. */
+  readonly eventsLost: bigint;
 }
 
 /** enum mb_counter of bpf/include/abi.h, in its order. */
@@ -63,6 +69,9 @@ const names = [
   'passedSwitch',
   'passedPeerGone',
   'unknownOrigins',
+  'events',
+  'eventsLimited',
+  'eventsLost',
 ] as const satisfies readonly (keyof MeshCounters)[];
 
 /**

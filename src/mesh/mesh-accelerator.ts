@@ -8,6 +8,8 @@ import type { Footing, MeshAdoption, MeshHandles } from './footing';
 import { kernelAdvisories } from './kernel-advisories';
 import { LocalPodIps } from './local-pod-ips';
 import { checkMesh, type MeshCheckOptions, type MeshProblem } from './mesh-check';
+import { MeshEventStream, type ReportedEvents, type Tell } from './mesh-events';
+import type { EventOptions, EventRates } from './event-options';
 import { resolveOptions, type BacklogAccount, type MeshAcceleratorOptions, type ResolvedOptions } from './mesh-options';
 import type { MeshSettings } from './mesh-settings';
 import { OwnFooting } from './own-footing';
@@ -22,7 +24,7 @@ import { SockPairMap } from './sock-pair-map';
 export type MeshWarning = KernelAdvisoryError;
 
 /** What an accelerator reports. */
-export interface MeshEvents {
+export interface MeshEvents extends ReportedEvents {
   /**
    * Acceleration is on and the kernel may have known faults. The first ones come after
    * the turn of the event loop that `start` resolves in.
@@ -83,6 +85,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
   readonly #settings: MeshSettings;
   readonly #counters: CounterReader;
   readonly #drain: Drain;
+  readonly #events: MeshEventStream;
   readonly #ignoreAdvisories: boolean | readonly string[];
   readonly #warnings: MeshWarning[] = [];
   #keepAlive: NodeJS.Timeout | undefined;
@@ -138,12 +141,14 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     this.pairOriginalDst = new PairOriginalDst(object);
     this.sockPairMap = new SockPairMap(object);
     this.processIp = new ProcessIp(object);
+    this.#events = new MeshEventStream(object, this.#settings, this.emit.bind(this) as Tell);
     this.localPodIps = new LocalPodIps(object, (added, deleted) => this.#podsChanged(added, deleted));
   }
 
   async #attach(options: ResolvedOptions): Promise<void> {
     if (options.given.has('pods')) replacePods(this.localPodIps, options.pods, this.adoption !== undefined);
     await this.#footing.attach(this.#handles);
+    this.#events.set(options.events);
     // A server keeps its process alive, and so does this: its links end with the process.
     this.#keepAlive = setInterval(() => undefined, 0x7fffffff);
     this.#warnOfAdvisories();
@@ -183,6 +188,21 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     this.#settings.acceleration = value;
     if (before !== value) this.emit('acceleration', value, before);
     this.#warnOfAdvisories();
+  }
+
+  /** Which events the programs send, and how many of each kind a second at most; 0: none. */
+  get events(): EventRates {
+    return this.#events.rates;
+  }
+
+  /**
+   * Switches the events of the programs, at once. Adding a listener alone does not: an event that nobody asked for must not cost anything.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   */
+  set events(value: boolean | EventOptions) {
+    if (this.closed) throw new ClosedError('MeshAccelerator');
+    this.#events.set(value);
   }
 
   /**
@@ -270,6 +290,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
 
   #podsChanged(added: readonly string[], deleted: readonly string[]): void {
     this.#settings.touch();
+    this.#events.podsChanged(added.length, deleted.length);
     if (deleted.length > 0) this.processIp.forget(deleted);
     if (added.length + deleted.length > 0) this.emit('pods', added, deleted);
   }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { assertAcceleration, type Acceleration } from './acceleration';
+import { resolveEvents, type EventOptions } from './event-options';
 import type { PodOptions } from './local-pod-ips';
 import { resolveProfile, type MeshProfile, type MeshProfileName } from './profile';
 
@@ -53,6 +54,11 @@ export interface MeshAcceleratorOptions {
    * whose distribution has the mends. Default false: none.
    */
   readonly ignoreAdvisories?: boolean | readonly string[];
+  /**
+   * Which events the programs send: all, none, or some, with a bound for each kind. Default false. Listeners alone start nothing. May be changed
+   * later: {@link MeshAccelerator.events}.
+   */
+  readonly events?: boolean | EventOptions;
 }
 
 /**
@@ -77,6 +83,7 @@ export interface ResolvedOptions {
   readonly backlogLimit: number;
   readonly backlogAccount: 'auto' | 'programs';
   readonly ignoreAdvisories: boolean | readonly string[];
+  readonly events: boolean | EventOptions;
 }
 
 const MiB = 1024 * 1024;
@@ -100,6 +107,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     backlogLimit = 2 * MiB,
     backlogAccount = 'auto',
     ignoreAdvisories = false,
+    events = false,
     ...unknown
   } = options;
   const [extra] = Object.keys(unknown);
@@ -116,6 +124,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   if (backlogAccount !== 'auto' && backlogAccount !== 'programs')
     throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${String(backlogAccount)}'`);
   assertAdvisories(ignoreAdvisories);
+  resolveEvents(events);
   return {
     given: new Set(Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))),
     cgroup,
@@ -130,6 +139,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     backlogLimit,
     backlogAccount,
     ignoreAdvisories: typeof ignoreAdvisories === 'boolean' ? ignoreAdvisories : [...ignoreAdvisories],
+    events,
   };
 }
 

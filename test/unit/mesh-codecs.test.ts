@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { fromBytes, objectBtf, structLayout, toBytes, type Codec } from '../../src/codec';
 import { accelerationCodec, podAccelerationCodec } from '../../src/mesh/acceleration';
 import { bufferSizes } from '../../src/mesh/buffer-sizes';
+import { eventCodec } from '../../src/mesh/event-records';
 import { podCodec } from '../../src/mesh/local-pod-ips';
 import { rulePortCodec, ruleRangeCodec, rulesCodec } from '../../src/mesh/rule-sets';
 import { settingsCodec } from '../../src/mesh/mesh-settings';
@@ -52,6 +53,7 @@ describe('sizes', () => {
     mb_process: sidecarProcessCodec,
     mb_settings: settingsCodec,
     mb_profile: programSettingsCodec,
+    mb_event: eventCodec,
   };
   for (const [struct, codec] of Object.entries(codecs)) {
     it(`of struct ${struct}`, () => assert.equal(codec.size, structLayout(object, struct).size));
@@ -64,6 +66,7 @@ describe('sizes', () => {
     assert.deepEqual(Object.values(rulePortCodec.offsets), offsets('mb_rule_port'));
     assert.deepEqual(Object.values(ruleRangeCodec.offsets), offsets('mb_rule_range'));
     assert.deepEqual(Object.values(settingsCodec.offsets), offsets('mb_settings'));
+    assert.deepEqual(Object.values(eventCodec.offsets), offsets('mb_event'));
     assert.deepEqual(Object.values(sidecarProcessCodec.offsets), offsets('mb_process'));
   });
 });

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Telling user space what happens. Off, this is one branch on mesh_settings, and so it is written: the rest is in functions of their own. */
+#ifndef MERBRIDGE_EVENTS_H
+#define MERBRIDGE_EVENTS_H
+
+#include "common.h"
+
+#define MB_SECOND_NS (1000ull * 1000 * 1000)
+
+/* How many events of this kind may be sent a second; 0 = none. */
+static __always_inline __u32 mb_event_limit(__u32 kind)
+{
+	const struct mb_settings *settings = mb_settings();
+
+	return settings ? settings->events[kind] : 0;
+}
+
+/* May one more be sent in this second? Counts it, or counts it as missed. Under a lock, and not by atomic operations that return a value:
+ * arm64 has these for programs since Linux 5.18 only. */
+static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second, __u32 *missed)
+{
+	bool within;
+
+	bpf_spin_lock(&rate->lock);
+	if (rate->second != second) {
+		rate->second = second;
+		rate->sent = 0;
+	}
+	within = rate->sent < limit;
+	if (within) {
+		*missed = rate->missed;
+		rate->missed = 0;
+		rate->sent++;
+	} else {
+		rate->missed++;
+	}
+	bpf_spin_unlock(&rate->lock);
+	return within;
+}
+
+/* Sends an event, or counts why not. `event->kind` is set. */
+static __noinline int mb_send_event(struct mb_event *event, __u32 limit)
+{
+	__u32 kind = event->kind;
+	struct mb_event_rate *rate = bpf_map_lookup_elem(&event_rates, &kind);
+
+	if (!rate)
+		return 0;
+	event->time = bpf_ktime_get_ns();
+	if (!mb_within_rate(rate, limit, event->time / MB_SECOND_NS, &event->missed)) {
+		mb_count(MB_COUNT_EVENTS_LIMITED, 1);
+		return 0;
+	}
+	if (!bpf_ringbuf_output(&mesh_events, event, sizeof(*event), 0)) {
+		mb_count(MB_COUNT_EVENTS, 1);
+		return 0;
+	}
+	bpf_spin_lock(&rate->lock);
+	rate->missed += event->missed + 1;
+	bpf_spin_unlock(&rate->lock);
+	mb_count(MB_COUNT_EVENTS_LOST, 1);
+	return 0;
+}
+
+#endif
