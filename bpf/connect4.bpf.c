@@ -20,7 +20,7 @@ int mb_connect4(struct bpf_sock_addr *ctx)
 			hop = MB_HOP_NONE;
 		}
 	}
-	mb_report_dial(ctx, &to, ctx->user_ip4);
+	mb_report_dial(ctx, &to);
 	if (hop == MB_HOP_LOOP)
 		return MB_REFUSE;
 	if (hop == MB_HOP_NONE)

@@ -11,10 +11,11 @@
 struct mb_redirect {
 	__be32 ip;
 	__be16 port;
-	__be32 source; /* to bind to first; 0 = leave the source alone */
-	__be32 pod;    /* that dials; 0 = none that is enrolled */
-	__u8 hop;      /* also where the destination stays as it is */
-	__u8 drop;     /* enum mb_drop_reason */
+	__be32 source;  /* to bind to first; 0 = leave the source alone */
+	__be32 pod;     /* that dials; 0 = none that is enrolled */
+	__be32 dialled; /* what was dialled; never 0.0.0.0 */
+	__u8 hop;       /* also where the destination stays as it is */
+	__u8 drop;      /* enum mb_drop_reason */
 };
 
 /* A sidecar that was not told what was dialled takes where it was reached for it, and would dial itself until it has no descriptor left. What
@@ -116,6 +117,7 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 	pod = mb_own_pod(ctx, netns);
 	hop = pod ? mb_decide(ctx, pod, ip, bpf_ntohs(port)) : MB_HOP_NONE;
 	to->pod = pod;
+	to->dialled = ip;
 	to->hop = hop;
 	if (hop == MB_HOP_LOOP) {
 		to->drop = MB_DROP_LOOP;

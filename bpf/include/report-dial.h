@@ -6,7 +6,7 @@
 #include "events.h"
 #include "redirect.h"
 
-static __noinline int mb_send_dial(struct bpf_sock_addr *ctx, const struct mb_redirect *to, __be32 ip, __u32 kind, __u32 limit)
+static __noinline int mb_send_dial(struct bpf_sock_addr *ctx, const struct mb_redirect *to, __u32 kind, __u32 limit)
 {
 	struct mb_event event = {};
 	__be32 source = to->source ? to->source : ctx->sk->src_ip4;
@@ -21,7 +21,7 @@ static __noinline int mb_send_dial(struct bpf_sock_addr *ctx, const struct mb_re
 	event.pod = mb_from_ip4(to->pod);
 	if (source)
 		event.client = mb_from_ip4(source);
-	event.destination.address = mb_from_ip4(ip);
+	event.destination.address = mb_from_ip4(to->dialled);
 	event.destination.port = ctx->user_port;
 	event.target = event.destination;
 	if (event.redirected) {
@@ -32,7 +32,7 @@ static __noinline int mb_send_dial(struct bpf_sock_addr *ctx, const struct mb_re
 }
 
 /* Before the destination is overwritten. Only what an enrolled pod dials is told. */
-static __always_inline void mb_report_dial(struct bpf_sock_addr *ctx, const struct mb_redirect *to, __be32 ip)
+static __always_inline void mb_report_dial(struct bpf_sock_addr *ctx, const struct mb_redirect *to)
 {
 	__u32 kind = MB_EVENT_CONNECTION, limit;
 
@@ -40,11 +40,11 @@ static __always_inline void mb_report_dial(struct bpf_sock_addr *ctx, const stru
 		return;
 	if (to->drop)
 		kind = MB_EVENT_DROPPED;
-	else if (to->hop == MB_HOP_INBOUND && mb_is_local_destination(ip, to->pod))
+	else if (to->hop == MB_HOP_INBOUND && mb_is_local_destination(to->dialled, to->pod))
 		kind = MB_EVENT_SELF_CALL;
 	limit = mb_event_limit(kind);
 	if (limit)
-		mb_send_dial(ctx, to, ip, kind, limit);
+		mb_send_dial(ctx, to, kind, limit);
 }
 
 #endif

@@ -11,10 +11,10 @@ export interface ReportedEvent {
 }
 
 /**
- * Which hop of the mesh a connection is: from an application to its own sidecar, to the sidecar of a pod, from a sidecar to its own application,
- * a sidecar that dialled itself, or none.
+ * Which hop of the mesh a connection is: from an application to its own sidecar, from a sidecar to the sidecar of a pod, from a sidecar to its own
+ * application, a sidecar that dialled itself, from an application past its own sidecar to that of another pod, or none.
  */
-export type Hop = 'none' | 'outbound' | 'inbound' | 'delivery' | 'loop';
+export type Hop = 'none' | 'outbound' | 'inbound' | 'delivery' | 'loop' | 'direct';
 
 /** A connection that an enrolled pod dials. */
 export interface ConnectionEvent extends ReportedEvent {
@@ -85,7 +85,7 @@ export interface MapPressureEvent {
   readonly level: number;
 }
 
-const hop = oneOf({ none: 0, outbound: 1, inbound: 2, delivery: 3, loop: 4 }, u8);
+const hop = oneOf({ none: 0, outbound: 1, inbound: 2, delivery: 3, loop: 4, direct: 5 }, u8);
 const kind = oneOf({ connection: 0, selfCall: 1, dropped: 2, mapPressure: 3 }, u8);
 const reason = oneOf(
   { nothing: 0, loop: 1, unknownOrigin: 2, noMemory: 3, noSource: 4, noEntry: 5, mapFull: 6, socket: 7 }, u8,

@@ -13,7 +13,7 @@ describe('options', () => {
   it('have their defaults', () => {
     assert.deepEqual(resolveOptions({ cgroup }), {
       given: new Set(['cgroup']), pinDirectory: undefined, cgroup, profile: meshProfiles.istio, acceleration: 'proxies', pods: [],
-      maxPods: 16384, maxRulePorts: 131072, maxRuleRanges: 262144, maxSockets: 65536, backlogLimit: 2 * MiB, backlogAccount: 'auto', ignoreAdvisories: false,
+      maxPods: 16384, maxRulePorts: 131072, maxRuleRanges: 262144, maxSockets: 65536, backlogLimit: 2 * MiB, backlogAccount: 'auto', ignoreAdvisories: false, events: false,
     });
     assert.equal(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }).maxPods, 16384);
   });
@@ -21,7 +21,7 @@ describe('options', () => {
   it('are taken as they are', () => {
     const given = {
       cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxRulePorts: 3, maxRuleRanges: 4, maxSockets: 2,
-      backlogLimit: 1024 * MiB, backlogAccount: 'programs', ignoreAdvisories: ['CVE-2025-38154'], pinDirectory: '/sys/fs/bpf/mesh/',
+      backlogLimit: 1024 * MiB, backlogAccount: 'programs', ignoreAdvisories: ['CVE-2025-38154'], events: { perSecond: 10, dropped: 20 }, pinDirectory: '/sys/fs/bpf/mesh/',
     } as const;
     assert.deepEqual(resolveOptions(given), {
       ...given, profile: meshProfiles.istio, given: new Set(Object.keys(given)), pinDirectory: '/sys/fs/bpf/mesh',
