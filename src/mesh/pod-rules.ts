@@ -106,15 +106,40 @@ export function ruleSetOf(rules: PodRules): RuleSet | undefined {
 
 /** The rules that a rule set stands for. @internal */
 export function rulesOf(set: RuleSet): PodRules {
-  const text = ({ address, bits }: Range): string => `${address}/${isIPv4(address) ? bits - 96 : bits}`;
   return {
     includeInboundPorts: set.allInbound ? '*' : set.inboundPorts,
     excludeInboundPorts: set.allInbound ? set.inboundPorts : [],
     includeOutboundPorts: set.includeOutboundPorts,
     excludeOutboundPorts: set.excludeOutboundPorts,
-    includeOutboundRanges: set.allOutbound ? '*' : set.includeOutboundRanges.map(text),
-    excludeOutboundRanges: set.excludeOutboundRanges.map(text),
+    includeOutboundRanges: set.allOutbound ? '*' : (set.loopback ? withLoopback(set.includeOutboundRanges) : set.includeOutboundRanges).map(textOf),
+    excludeOutboundRanges: set.excludeOutboundRanges.map(textOf),
   };
+}
+
+function textOf({ address, bits }: Range): string {
+  return `${address}/${isIPv4(address) ? bits - 96 : bits}`;
+}
+
+/** The ranges as they may have been written, where one began with a loopback address: 127.0.0.1/1 is kept as 0.0.0.0/1, which says less. */
+function withLoopback(ranges: readonly Range[]): readonly Range[] {
+  if (ranges.some(({ address }) => isLoopback(address))) return ranges;
+  return ranges.map(({ address, bits }) => {
+    const loopback = isIPv4(address) ? '127.0.0.0' : '::1';
+    return { address: addressOf(masked(toBytes(ipAddress, loopback), bits)) === address ? loopback : address, bits };
+  });
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
+}
+
+function masked(bytes: Buffer, bits: number): Buffer {
+  for (let bit = bits; bit < 128; bit++) bytes[bit >> 3]! &= ~(0x80 >> (bit & 7));
+  return bytes;
+}
+
+function addressOf(bytes: Buffer): string {
+  return ipAddress.decode(bytes, 0);
 }
 
 /** 128 bits that are equal for equal rule sets, and for no others. @internal */
@@ -152,9 +177,8 @@ function parseRange(entry: unknown, place: Place, problems: PodRulesProblem[]): 
     problems.push({ ...place, entry, reason: `has a prefix of ${length} bits, where an address has ${isV4 ? 32 : 128}` });
     return undefined;
   }
-  const loopback = isV4 ? address.startsWith('127.') : ipAddress.decode(bytes, 0) === '::1';
-  for (let bit = bits; bit < 128; bit++) bytes[bit >> 3]! &= ~(0x80 >> (bit & 7));
-  return { address: ipAddress.decode(bytes, 0), bits, loopback };
+  const loopback = isLoopback(isV4 ? address : addressOf(bytes));
+  return { address: addressOf(masked(bytes, bits)), bits, loopback };
 }
 
 function sorted(ports: readonly number[]): number[] {
