@@ -1,8 +1,8 @@
 /** What an operator should do about an error. Codes are stable; messages are for people. */
-import { BpfError } from 'merbridge';
+import { BpfError, PermissionError } from 'merbridge';
 
 const ADVICE: Readonly<Record<string, string>> = {
-  ERR_BPF_PERMISSION: 'grant the capabilities of merbridge.yaml to the container; if none is missing, look at seccomp, SELinux and kernel lockdown',
+  ERR_BPF_PERMISSION: 'no capability is missing: look at seccomp, AppArmor, SELinux, kernel lockdown, and who owns the directories',
   ERR_BPF_NOT_A_CGROUP: "mount the host's /sys/fs/cgroup into the container, and set CGROUP if the pods' cgroup is not found",
   ERR_BPF_NOT_A_BPFFS: "mount the host's BPF file system (/sys/fs/bpf) where PIN_DIRECTORY is",
   ERR_BPF_FOREIGN_PIN: 'look at what lies at that path on the node with bpftool, and remove it if nobody needs it',
@@ -17,6 +17,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** One line that says what is wrong, and one that says what to do. */
 export function explain(error: unknown): string {
   if (!(error instanceof BpfError)) return error instanceof Error ? error.message : String(error);
-  const todo = ADVICE[error.code];
+  const missing = error instanceof PermissionError ? error.missing : [];
+  const todo = missing.length > 0 ? `grant ${missing.join(', ')} to the container, as merbridge.yaml does` : ADVICE[error.code];
   return `${error.code}: ${error.message}${todo === undefined ? '' : `\n  ${todo}`}`;
 }

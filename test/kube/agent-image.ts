@@ -1,4 +1,4 @@
-import { mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -17,6 +17,7 @@ export class AgentImage implements Disposable {
 
   constructor() {
     process.on('exit', this.#end);
+    chmodSync(this.path, 0o755); // another user may have to read it
     for (const name of readdirSync(DAEMONSET)) {
       if (!name.endsWith('.ts')) continue;
       const { outputText } = ts.transpileModule(readFileSync(join(DAEMONSET, name), 'utf8'), {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,7 +46,9 @@ export class AgentProcess implements AsyncDisposable {
     writeFileSync(join(this.#folder, 'account', 'token'), token);
     const { hostname, port } = new URL(server.url);
     const [program, ...args] = command;
-    this.process = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...by, program === 'node' ? process.execPath : program!, ...args], {
+    // Last of all: another user id would take the signal back.
+    const [first, ...rest] = [...by, 'setpriv', '--pdeathsig', 'KILL', '--', program === 'node' ? process.execPath : program!, ...args];
+    this.process = spawn(first!, rest, {
       cwd: image.path,
       env: {
         PATH: SYSTEM_PATH, ...imageEnvironment(),
