@@ -5,7 +5,7 @@ import { InvalidAddressError, MapFullError } from '../errors';
 import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from './acceleration';
 import type { MapsByName } from './maps-by-name';
 import { ruleSetOf, type PodRules, type RuleSet } from './pod-rules';
-import { RuleSets } from './rule-sets';
+import { RuleSets, type MapFill } from './rule-sets';
 
 /** How one pod is treated. */
 export interface PodOptions {
@@ -176,6 +176,11 @@ export class LocalPodIps {
   /** Same as {@link entries}. */
   [Symbol.iterator](): IterableIterator<[string, Pod]> {
     return this.entries();
+  }
+
+  /** How full the maps of rules are. @internal */
+  ruleFill(): MapFill[] {
+    return this.#sets.fill();
   }
 
   /** Writes down which set each pod names now; returns the numbers that they named before. */

@@ -42,17 +42,18 @@ export class MapPressure {
     private readonly tell: (event: MapPressureEvent) => void,
   ) {
     this.#alarms = alarmsFor(maxEntries);
-    this.#look();
+    this.look();
   }
 
   /** To be called after so many entries were written, or deleted. Overwriting one counts as writing it. */
   changed(written: number, deleted: number): void {
     this.#left -= written;
     // Only below a level that was told a falling number means anything.
-    if (this.#left <= 0 || (deleted > 0 && this.#level > 0)) this.#look();
+    if (this.#left <= 0 || (deleted > 0 && this.#level > 0)) this.look();
   }
 
-  #look(): void {
+  /** Counts now. Where that costs nothing, this may be called after every change. */
+  look(): void {
     const { alarm, rearm } = this.#alarms;
     const entries = this.count();
     while (this.#level > 0 && entries < rearm[this.#level - 1]!) this.#level -= 1;

@@ -143,6 +143,7 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
     this.processIp = new ProcessIp(object);
     this.#events = new MeshEventStream(object, this.#settings, this.emit.bind(this) as Tell);
     this.localPodIps = new LocalPodIps(object, (added, deleted) => this.#podsChanged(added, deleted));
+    this.#events.watchRules(this.localPodIps);
   }
 
   async #attach(options: ResolvedOptions): Promise<void> {

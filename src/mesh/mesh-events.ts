@@ -3,6 +3,7 @@ import { eventKinds, resolveEvents, type EventOptions, type EventRates } from '.
 import {
   connectionEvent, droppedEvent, eventCodec, type ConnectionEvent, type DroppedEvent, type EventRecord, type MapPressureEvent,
 } from './event-records';
+import type { LocalPodIps } from './local-pod-ips';
 import { alarmsFor, MapPressure, PRESSURE_LEVELS } from './map-pressure';
 import type { MeshSettings } from './mesh-settings';
 
@@ -14,7 +15,7 @@ export interface ReportedEvents {
   selfCall: (event: ConnectionEvent) => void;
   /** Something was refused, or could not be done. */
   dropped: (event: DroppedEvent) => void;
-  /** A map fills up. Of `local_pod_ips` this comes whatever `events` says: user space writes it. */
+  /** A map fills up. Of `local_pod_ips` and of the maps of rules this comes whatever `events` says: user space writes them. */
   mapPressure: (event: MapPressureEvent) => void;
 }
 
@@ -29,6 +30,7 @@ export type Tell = <N extends keyof ReportedEvents>(name: N, event: Parameters<R
 export class MeshEventStream implements Disposable {
   readonly #ring: RingBuffer<EventRecord>;
   readonly #podPressure: MapPressure;
+  #rulePressure: readonly MapPressure[] = [];
   readonly #maxSockets: number;
   #rates: EventRates = resolveEvents(false);
   #started = false;
@@ -62,9 +64,18 @@ export class MeshEventStream implements Disposable {
     this.#rates = rates;
   }
 
-  /** Pods were written or deleted. */
+  /** Watches the maps of rules, too. What they hold already is told at once. */
+  watchRules(pods: Pick<LocalPodIps, 'ruleFill'>): void {
+    this.#rulePressure = pods.ruleFill().map(({ map, maxEntries }, i) => {
+      const count = (): number => pods.ruleFill()[i]?.entries ?? 0;
+      return new MapPressure(map, maxEntries, count, (event) => this.#tell('mapPressure', event));
+    });
+  }
+
+  /** Pods were written or deleted, and their rules with them. */
   podsChanged(written: number, deleted: number): void {
     this.#podPressure.changed(written, deleted);
+    for (const pressure of this.#rulePressure) pressure.look();
   }
 
   [Symbol.dispose](): void {

@@ -23,6 +23,13 @@ const LOOPBACK = 1 << 18;
 const FIXED_BITS = 64;
 const RESERVED = Array<number>(11).fill(0);
 
+/** How full a map is. @internal */
+export interface MapFill {
+  readonly map: string;
+  readonly entries: number;
+  readonly maxEntries: number;
+}
+
 /** How a rule set is kept in memory: what it says, and how many pods name it. */
 interface Kept {
   readonly digest: string;
@@ -45,6 +52,7 @@ export class RuleSets {
   readonly #grace: { readonly map: BpfArrayOfMaps; readonly inner: BpfMap };
   readonly #kept = new Map<number, Kept>();
   readonly #byDigest = new Map<string, number>();
+  readonly #entries = { sets: 0, ports: 0, ranges: 0 };
 
   constructor(maps: MapsByName) {
     this.#sets = BpfHashMap.from(maps.map('pod_rules'), { key: u32, value: rulesCodec });
@@ -67,6 +75,7 @@ export class RuleSets {
       const { digest, set } = there.get(number) ?? {};
       if (digest === undefined || set === undefined) continue;
       this.#kept.set(number, { digest, set, pods: count });
+      this.#count(set, 1);
       // One that is not what it says it is stays with its pods, and no other pod gets it.
       if (digest === keyOf(digestOf(set))) this.#byDigest.set(digest, number);
     }
@@ -102,7 +111,17 @@ export class RuleSets {
       if (this.#byDigest.get(digest) === number) this.#byDigest.delete(digest);
     }
     this.#grace.map.set(0, this.#grace.inner);
-    for (const [number, { set }] of unused) this.#erase(number, set);
+    for (const [number, { set }] of unused) {
+      this.#erase(number, set);
+      this.#count(set, -1);
+    }
+  }
+
+  /** How full the maps are. Known from what was written: nothing is read for it. */
+  fill(): MapFill[] {
+    const of = ({ name, maxEntries }: BpfMap, entries: number): MapFill => ({ map: name, entries, maxEntries });
+    const { sets, ports, ranges } = this.#entries;
+    return [of(this.#sets, sets), of(this.#ports, ports), of(this.#ranges, ranges)];
   }
 
   /** What a set says; `undefined` for 0, and for a set that is not there. */
@@ -128,6 +147,7 @@ export class RuleSets {
       throw error;
     }
     this.#kept.set(number, { digest: keyOf(digest), set, pods: 0 });
+    this.#count(set, 1);
     this.#byDigest.set(keyOf(digest), number);
     return number;
   }
@@ -138,6 +158,12 @@ export class RuleSets {
       const number = randomInt(1, 2 ** 32);
       if (!this.#kept.has(number) && !this.#sets.has(number)) return number;
     }
+  }
+
+  #count(set: RuleSet, sign: 1 | -1): void {
+    this.#entries.sets += sign;
+    for (const name of PORT_LISTS) this.#entries.ports += sign * set[name].length;
+    for (const name of RANGE_LISTS) this.#entries.ranges += sign * set[name].length;
   }
 
   #erase(number: number, set: RuleSet): void {

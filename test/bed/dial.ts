@@ -39,7 +39,7 @@ export interface Who {
 /** Dials every destination, `[source=]host:port`, one after the other. */
 export async function dial(pod: Pod, destinations: readonly string[], who: Who = {}): Promise<Dialled[]> {
   const { uid = APPLICATION_UID, gid = uid } = who;
-  const run = await pod.run('python3', [DIAL, ...destinations], { uid, gid, timeoutMs: 5000 * (1 + destinations.length) });
+  const run = await pod.run('python3', [DIAL, ...destinations], { uid, gid, timeoutMs: 20_000 + 5000 * destinations.length });
   const lines = run.stdout.trimEnd().split('\n');
   if (run.code !== 0 || lines.length !== destinations.length)
     throw new Error(`dial.py in pod ${pod.name} failed (${run.code ?? run.signal}): ${run.stderr}`);

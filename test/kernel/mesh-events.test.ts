@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MeshAccelerator, type ConnectionEvent, type DroppedEvent, type MapPressureEvent, type MeshAcceleratorOptions } from 'merbridge';
+import { MeshAccelerator, type ConnectionEvent, type DroppedEvent, type MapPressureEvent, type MeshAcceleratorOptions, type PodRules } from 'merbridge';
 import { Bed, SIDECAR_UID, dial, startListener, type Pod } from '../bed';
 
 const SIDECAR = { uid: SIDECAR_UID };
@@ -228,6 +228,21 @@ test('sock_pair_map is told before it is full, once for each level, and again af
   assert.deepEqual(levels(), [0.8, 0.95, 0.8, 0.95]);
   await once_();
   await again();
+});
+
+test('so are the maps of rules', async () => {
+  await using mesh = await start({ maxRulePorts: 100 });
+  const heard = listen(mesh);
+  const ports = (count: number): { rules: PodRules } => ({ rules: { excludeOutboundPorts: Array.from({ length: count }, (_, i) => i) } });
+  mesh.localPodIps.set('10.9.0.1', ports(79)).set('10.9.0.2', { rules: { excludeInboundPorts: [1] } });
+  await new Promise(setImmediate);
+  assert.deepEqual(heard.pressures, [{ map: 'pod_rule_ports', entries: 80, maxEntries: 100, level: 0.8 }]);
+  mesh.localPodIps.delete('10.9.0.1');
+  mesh.localPodIps.set('10.9.0.1', ports(96));
+  assert.deepEqual(heard.pressures.at(-1), { map: 'pod_rule_ports', entries: 97, maxEntries: 100, level: 0.95 });
+  mesh.localPodIps.clear();
+  mesh.localPodIps.set('10.9.0.1', ports(100));
+  assert.equal(heard.pressures.length, 3);
 });
 
 test('local_pod_ips is told at 80 and at 95 percent, whatever `events` says', async () => {
