@@ -8,7 +8,9 @@ import { objectPath } from './objects';
 import { programSettingsCodec } from './profile';
 
 /** What a sk_msg program works with. It stays with its sockets, so it never works with some of the old and some of the new ones. */
-const OF_ACCELERATION: readonly string[] = ['mesh_settings', 'local_pod_ips', 'sock_pair_map', 'peer_introductions', 'socket_peer', 'last_held'];
+const OF_ACCELERATION: readonly string[] = [
+  'mesh_settings', 'local_pod_ips', 'sock_pair_map', 'peer_introductions', 'socket_peer', 'last_held', 'socket_count',
+];
 /** A pod names a rule set by its number, so these are taken together or not at all. */
 const OF_RULES: readonly string[] = ['local_pod_ips', 'pod_rules', 'pod_rule_ports', 'pod_rule_ranges'];
 

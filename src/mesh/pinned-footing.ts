@@ -19,6 +19,9 @@ import { cgroupPathOf } from './cgroup-paths';
 /** Without these nothing can be taken over. Other maps may be missing in pins of an older version. */
 const INDISPENSABLE = ['mesh_settings', 'local_pod_ips', 'sock_pair_map', 'socket_peer', 'socket_origin', 'last_held'] as const;
 
+/** Sockets are not carried over into another map, so neither is their number. */
+const COUNTS_ANEW: ReadonlySet<string> = new Set(['socket_count']);
+
 /**
  * Held by pins: what is attached stays when this process ends, and a later one goes on with it.
  *
@@ -153,7 +156,7 @@ export class PinnedFooting implements Footing {
     const carriedOver: string[] = [];
     const madeAnew: string[] = [];
     for (const name of this.#loaded.replaced)
-      (copyEntries(before.map(name), this.object.map(name)) === undefined ? madeAnew : carriedOver).push(name);
+      (COUNTS_ANEW.has(name) || copyEntries(before.map(name), this.object.map(name)) === undefined ? madeAnew : carriedOver).push(name);
     return { carriedOver, madeAnew };
   }
 
