@@ -3,7 +3,7 @@
  *
  * What it needs comes from the environment, see settings.ts; merbridge.yaml is how it is deployed, README.md how it is operated.
  */
-import { MeshAccelerator, OpenBpfObject, istioPodRules, objectPath } from 'merbridge';
+import { MeshAccelerator, OpenBpfObject, objectPath } from 'merbridge';
 import { KubernetesPods, PodController, inClusterServer } from 'merbridge/kubernetes';
 import { explain } from './advice';
 import { Health } from './health';
@@ -24,7 +24,6 @@ async function main(settings: Settings): Promise<void> {
       nodeName,
       server: { ...inClusterServer(), caFile: `${serviceAccount}/ca.crt`, tokenFile: `${serviceAccount}/token` },
     }),
-    rules: annotations => istioPodRules(annotations),
     // Called when all pods of the node are known: before that nothing is attached, and what a killed agent left goes on working.
     attach: async pods => {
       log(`synced: ${pods.length} pods of ${nodeName}`);

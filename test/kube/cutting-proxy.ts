@@ -26,7 +26,8 @@ export class CuttingProxy {
 
   /** Resets all connections. New ones are served. */
   cut(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    // Of a socket that its peer has reset meanwhile Node.js never closes the handle, which would keep the process alive.
+    for (const socket of this.#sockets) socket.unref().resetAndDestroy();
   }
 
   /** Cuts and stops listening. */

@@ -77,7 +77,7 @@ for (const kind of serverKinds) {
       const addresses = [...pinned.localPodIps.keys()].sort();
       assert.deepEqual(addresses, Array.from({ length: 250 }, (_, i) => `10.1.0.${i + 1}`).sort());
 
-      if (kind !== serverKinds.at(-1)) return; // it takes a minute, and the real server sends more
+      if (kind !== serverKinds.filter(({ skip }) => skip === false).at(-1)) return; // it takes a minute, and the real server sends more
       // Node.js looks once more at time-outs that ended well, the longest after 30 s.
       await setTimeout(40_000);
       const idle = await watchIdle(agent.process.pid!, 10);
