@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { allProcesses, startTime } from '../bed/processes';
 import { until } from '../bed/shell';
 import { kubeAssets, startRealServer } from '../kube/real-server';
@@ -27,7 +27,7 @@ function programsOf(owner: number): number[] {
 const directoriesOf = (owner: number): string[] => readdirSync(tmpdir()).filter(name => name.startsWith(`merbridge-kube-${owner}.`));
 
 // After a server was killed in the middle of a request, Node.js 20 may keep a TLS socket that it neither reads nor closes, and with it this process.
-after(() => { setTimeout(() => process.exit(), 2_000).unref(); });
+const end = (): void => { setTimeout(() => process.exit(), 2_000).unref(); };
 
 if (assets === undefined) {
   console.log('# no real API server: set KUBEBUILDER_ASSETS, see scripts/kube-apiserver.sh');
@@ -79,5 +79,6 @@ if (assets === undefined) {
     assert.equal(directoriesOf(pid).length, 1);
     await (await startRealServer(assets)).close();
     assert.deepEqual(directoriesOf(pid), []);
+    end();
   });
 }
