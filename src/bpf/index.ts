@@ -7,12 +7,12 @@ export { kernelAtLeast, kernelVersion, type KernelVersion } from './kernel-versi
 export { BpfLink } from './link';
 export { BpfArrayMap, IndexedMap, type ArrayMapCodecs, type CreateArrayMapOptions } from './maps/array-map';
 export { BpfArrayOfMaps } from './maps/array-of-maps';
-export { EntryCounter } from './maps/entry-counter';
 export { BpfHashMap, DeletableMap } from './maps/hash-map';
 export { KeyedMap, type CreateMapOptions, type IterateOptions, type MapCodecs, type SetMode, type SetOptions } from './maps/keyed-map';
 export { BpfLpmTrieMap } from './maps/lpm-trie-map';
 export { BpfLruHashMap } from './maps/lru-hash-map';
 export { copyEntries } from './maps/copy';
+export { EntryCounter } from './maps/entry-counter';
 export { BpfMap, BpfMapHandle } from './maps/map';
 export { possibleCpus } from './maps/per-cpu';
 export { BpfPerCpuArrayMap } from './maps/per-cpu-array-map';

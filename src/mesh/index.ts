@@ -8,6 +8,7 @@ export type { ReportedEvents } from './mesh-events';
 export { kernelAdvisories } from './kernel-advisories';
 export { istioPodRules } from './istio-pod-rules';
 export { LocalPodIps, type Pod, type PodOptions } from './local-pod-ips';
+export type { MapFill } from './map-fill';
 export { MeshAccelerator, type MeshEvents, type MeshWarning } from './mesh-accelerator';
 export type { MeshCheckOptions, MeshProblem } from './mesh-check';
 export type { BacklogAccount, MeshAcceleratorOptions } from './mesh-options';

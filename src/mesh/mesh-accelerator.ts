@@ -7,6 +7,7 @@ import { CounterReader, type MeshCounters } from './counters';
 import type { Footing, MeshAdoption, MeshHandles } from './footing';
 import { kernelAdvisories } from './kernel-advisories';
 import { LocalPodIps } from './local-pod-ips';
+import { mapFill, type MapFill } from './map-fill';
 import { checkMesh, type MeshCheckOptions, type MeshProblem } from './mesh-check';
 import { MeshEventStream, type ReportedEvents, type Tell } from './mesh-events';
 import type { EventOptions, EventRates } from './event-options';
@@ -222,6 +223,16 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
    */
   countersPerCpu(): MeshCounters[] {
     return this.#counters.readPerCpu();
+  }
+
+  /**
+   * How full the maps are. The kernel does not tell, so they are counted, in pieces of two milliseconds.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}, also meanwhile
+   */
+  async mapFill(): Promise<MapFill[]> {
+    if (this.closed) throw new ClosedError('MeshAccelerator');
+    return mapFill((name) => this.#footing.object.map(name));
   }
 
   /**

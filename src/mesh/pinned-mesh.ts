@@ -3,6 +3,7 @@ import { ClosedError, ForeignPinError, NotPinnedError } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import { CounterReader, type MeshCounters } from './counters';
 import { LocalPodIps } from './local-pod-ips';
+import { mapFill, type MapFill } from './map-fill';
 import { MeshSettings } from './mesh-settings';
 import { pinDirectoryExists } from './pin-directory';
 import { readPinTree } from './pin-tree';
@@ -96,6 +97,12 @@ export class PinnedMesh implements Disposable {
   /** What the programs counted since the mesh was pinned, summed over all CPUs. */
   counters(): MeshCounters {
     return this.#current().counters.read();
+  }
+
+  /** How full the maps are; see {@link MeshAccelerator.mapFill}. What another version does not have is left out. */
+  async mapFill(): Promise<MapFill[]> {
+    const maps = this.#current().set.maps();
+    return mapFill((name) => maps.get(name));
   }
 
   /** Id of the process that keeps the mesh up to date; `undefined` if there is none, or if it is in another process namespace. */

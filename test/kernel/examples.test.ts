@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { Cgroup, MeshAccelerator } from 'merbridge';
+import { Cgroup, MeshAccelerator, detachAll } from 'merbridge';
 import { Bed } from '../bed';
 import { Bpffs } from '../fixtures/bpffs';
 
@@ -15,7 +15,7 @@ const examples = join(__dirname, '..', '..', 'examples');
 
 /** Runs an example until it has printed a line for each pattern, in that order; then ends it. Returns what it printed afterwards. */
 async function run(
-  file: string, args: readonly string[], expected: readonly (readonly [RegExp, (() => void)?])[], endsByItself = false,
+  file: string, args: readonly string[], expected: readonly (readonly [RegExp, ((line: string) => void | Promise<void>)?])[], endsByItself = false,
   complaint?: RegExp,
 ): Promise<string> {
   await using child = killed(spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', join(examples, file), ...args], {
@@ -26,12 +26,13 @@ async function run(
   example.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text; });
   const lines = createInterface({ input: example.stdout })[Symbol.asyncIterator]();
   for (const [pattern, then] of expected) {
-    for (;;) {
+    let line: string;
+    do {
       const { value, done } = await lines.next();
       if (done) assert.fail(`${file} ended without a line like ${pattern}\n${errors}`);
-      if (pattern.test(value)) break;
-    }
-    then?.();
+      line = value;
+    } while (!pattern.test(line));
+    await then?.(line);
   }
   if (!endsByItself) example.kill('SIGTERM');
   let rest = '';
@@ -124,4 +125,18 @@ test('detach-all.ts removes what is pinned, says so, and finds nothing a second 
   await (await MeshAccelerator.start({ cgroup: path, pinDirectory })).close();
   await run('detach-all.ts', [pinDirectory], [[/^link +mb_connect4 +id \d+/], [/^map +local_pod_ips /], [/^removed \d+ pins/]], true);
   await run('detach-all.ts', [pinDirectory], [[/^nothing is pinned/]], true);
+}));
+
+test('metrics.ts serves the metrics of a mesh of its own, and of one that is pinned', () => inCgroup(async path => {
+  const scrape = async (url: string): Promise<void> => {
+    const response = await fetch(url, { headers: { connection: 'close' } });
+    assert.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+    assert.match(await response.text(), /^merbridge_up 1$[^]*^merbridge_map_entries\{map="local_pod_ips"\} 0$/m);
+  };
+  await run('metrics.ts', ['--cgroup', path], [[/^http:.*\/metrics$/, scrape]]);
+  using bpffs = new Bpffs();
+  const pinDirectory = bpffs.directory();
+  await (await MeshAccelerator.start({ cgroup: path, pinDirectory })).close();
+  await run('metrics.ts', [pinDirectory], [[/^http:.*\/metrics$/, scrape]]);
+  await detachAll({ pinDirectory });
 }));

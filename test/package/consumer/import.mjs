@@ -2,8 +2,9 @@
 import * as everything from 'merbridge';
 import { BpfError, BpfHashMap, MeshAccelerator, u32 } from 'merbridge';
 import { KubernetesPods, PodController, StaticPods, WatchedFile } from 'merbridge/kubernetes';
+import { registerMeshMetrics } from 'merbridge/metrics';
 
-for (const [name, value] of Object.entries({ BpfError, BpfHashMap, MeshAccelerator, u32, KubernetesPods, PodController, StaticPods, WatchedFile })) {
+for (const [name, value] of Object.entries({ BpfError, BpfHashMap, MeshAccelerator, u32, KubernetesPods, PodController, StaticPods, WatchedFile, registerMeshMetrics })) {
   if (value === undefined) throw new Error(`import: ${name} is missing`);
 }
 const added = ['default', 'module.exports', '__esModule']; // by Node.js, by its version
