@@ -5,7 +5,7 @@ import { InvalidAddressError, MapFullError } from '../errors';
 import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from './acceleration';
 import type { MapsByName } from './maps-by-name';
 import { ruleSetOf, type PodRules, type RuleSet } from './pod-rules';
-import { RuleSets, type MapFill } from './rule-sets';
+import { RuleSets, type RuleFill } from './rule-sets';
 
 /** How one pod is treated. */
 export interface PodOptions {
@@ -179,7 +179,7 @@ export class LocalPodIps {
   }
 
   /** How full the maps of rules are. @internal */
-  ruleFill(): MapFill[] {
+  ruleFill(): RuleFill[] {
     return this.#sets.fill();
   }
 

@@ -23,8 +23,8 @@ const LOOPBACK = 1 << 18;
 const FIXED_BITS = 64;
 const RESERVED = Array<number>(11).fill(0);
 
-/** How full a map is. @internal */
-export interface MapFill {
+/** How full one of the maps of rules is. @internal */
+export interface RuleFill {
   readonly map: string;
   readonly entries: number;
   readonly maxEntries: number;
@@ -118,8 +118,8 @@ export class RuleSets {
   }
 
   /** How full the maps are. Known from what was written: nothing is read for it. */
-  fill(): MapFill[] {
-    const of = ({ name, maxEntries }: BpfMap, entries: number): MapFill => ({ map: name, entries, maxEntries });
+  fill(): RuleFill[] {
+    const of = ({ name, maxEntries }: BpfMap, entries: number): RuleFill => ({ map: name, entries, maxEntries });
     const { sets, ports, ranges } = this.#entries;
     return [of(this.#sets, sets), of(this.#ports, ports), of(this.#ranges, ranges)];
   }
