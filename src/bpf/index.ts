@@ -3,6 +3,8 @@ export { BpfAttachment } from './attachment';
 export { Cgroup, type CgroupAttachOptions, type CgroupProgram, type CgroupProgramsOptions } from './cgroup';
 export { DirectoryLock } from './directory-lock';
 export { Handle, LEAK_WARNING } from './handle';
+/** @internal */
+export { attachesByLink, libbpfVersion, linkIds, missingCapabilities } from './host';
 export { kernelAtLeast, kernelVersion, type KernelVersion } from './kernel-version';
 export { BpfLink } from './link';
 export { BpfArrayMap, IndexedMap, type ArrayMapCodecs, type CreateArrayMapOptions } from './maps/array-map';

@@ -115,6 +115,7 @@ export const Errno = {
   ENOENT: 2,
   EINTR: 4,
   E2BIG: 7,
+  EBADF: 9,
   EAGAIN: 11,
   ENOMEM: 12,
   EACCES: 13,

@@ -1,6 +1,11 @@
 export type { Acceleration, PodAcceleration } from './acceleration';
 export type { MeshCounters } from './counters';
 export { detachAll, type DetachAllOptions, type DetachedItem } from './detach-all';
+export { diagnose, type DiagnoseOptions, type Diagnosis, type Unknown } from './diagnose';
+export type { DiagnosedAttachment, DiagnosedCgroup } from './diagnose-cgroup';
+export type { DiagnosedFeature } from './diagnose-features';
+export type { DiagnosedHazard } from './diagnose-hazards';
+export type { DiagnosedPins } from './diagnose-pins';
 export type { MeshAdoption } from './footing';
 export type { EventOptions, EventRates } from './event-options';
 export type { ConnectionEvent, DroppedEvent, DropReason, Hop, MapPressureEvent, ReportedEvent } from './event-records';

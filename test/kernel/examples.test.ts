@@ -140,3 +140,8 @@ test('metrics.ts serves the metrics of a mesh of its own, and of one that is pin
   await run('metrics.ts', [pinDirectory], [[/^http:.*\/metrics$/, scrape]]);
   await detachAll({ pinDirectory });
 }));
+
+test('diagnose.ts says that acceleration can work here, for people and for programs', () => inCgroup(async path => {
+  await run('diagnose.ts', [path], [[/^Machine$/], [/^ {2}yes +cgroup\/connect4$/], [/^acceleration can work here$/]], true);
+  await run('diagnose.ts', ['--json', path], [[/^ {2}"ok": true,$/]], true);
+}));
