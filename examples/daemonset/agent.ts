@@ -5,9 +5,10 @@
  */
 import { MeshAccelerator, OpenBpfObject, objectPath } from 'merbridge';
 import { KubernetesPods, PodController, inClusterServer } from 'merbridge/kubernetes';
+import { registerMeshMetrics } from 'merbridge/metrics';
+import { Registry } from 'prom-client';
 import { explain } from './advice';
 import { Health } from './health';
-import { metricsText } from './metrics';
 import { findPodCgroup } from './node-cgroup';
 import { readSettings, type Settings } from './settings';
 import { serve } from './web';
@@ -40,7 +41,9 @@ async function main(settings: Settings): Promise<void> {
     log(`pods: ${added.length} added, ${changed.length} changed, ${deleted.length} taken out${resync ? ' by the resync' : ''}`));
 
   const health = new Health(controller);
-  const { server, port } = await serve(settings.port, { ...health.pages, metrics: () => metricsText(controller, health.mesh) });
+  const registry = new Registry();
+  registerMeshMetrics({ registry, controller, mesh: () => health.mesh });
+  const { server, port } = await serve(settings.port, { ...health.pages, metrics: () => registry.metrics() });
   log(`listening on port ${port}`);
   let ending = false;
   // Ends this process and nothing else: connections are redirected and accelerated as before, by what is pinned.

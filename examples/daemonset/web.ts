@@ -10,7 +10,7 @@ export interface Pages {
   /** Why connections may not be redirected as they should; undefined if all is well. */
   unready(): string | undefined;
   /** Prometheus's text format. */
-  metrics(): string;
+  metrics(): Promise<string>;
 }
 
 export async function serve(port: number, pages: Pages): Promise<{ server: Server; port: number }> {
@@ -28,7 +28,12 @@ export async function serve(port: number, pages: Pages): Promise<{ server: Serve
     switch (request.url) {
       case '/healthz': return state(pages.unhealthy());
       case '/readyz': return state(pages.unready());
-      case '/metrics': return say(200, pages.metrics(), 'text/plain; version=0.0.4; charset=utf-8');
+      case '/metrics':
+        pages.metrics().then(
+          text => say(200, text, 'text/plain; version=0.0.4; charset=utf-8'),
+          (error: unknown) => say(500, `${String(error)}\n`),
+        );
+        return;
       default: return say(404, 'there are /healthz, /readyz and /metrics\n');
     }
   });

@@ -6,7 +6,7 @@ import { ROOT } from '../fixtures/compile';
 import { DAEMONSET } from './manifests';
 
 /**
- * The agent as its image has it: compiled to JavaScript, beside a `node_modules` with the library.
+ * The agent as its image has it: compiled to JavaScript, beside a `node_modules` with the library and prom-client.
  *
  * What of the library runs is `dist/`.
  */
@@ -28,6 +28,7 @@ export class AgentImage implements Disposable {
     const modules = join(this.path, 'node_modules');
     mkdirSync(modules);
     symlinkSync(ROOT, join(modules, 'merbridge'));
+    symlinkSync(join(ROOT, 'node_modules/prom-client'), join(modules, 'prom-client'));
   }
 
   [Symbol.dispose](): void {

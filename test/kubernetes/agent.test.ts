@@ -72,7 +72,7 @@ for (const kind of serverKinds) {
       await using agent = agentOf(server, token);
       await agent.printed(/attached to/);
       assert.deepEqual(await agent.page('/readyz'), { status: 200, text: 'ok\n' });
-      assert.match((await agent.page('/metrics')).text, /^merbridge_agent_pods 250$/m);
+      assert.match((await agent.page('/metrics')).text, /^merbridge_pods 250$/m);
       using pinned = PinnedMesh.open(bpffs.directory());
       const addresses = [...pinned.localPodIps.keys()].sort();
       assert.deepEqual(addresses, Array.from({ length: 250 }, (_, i) => `10.1.0.${i + 1}`).sort());
