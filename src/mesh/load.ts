@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpfMap } from '../bpf';
-import { NotSupportedError, VerifierError } from '../errors';
+import { NotSupportedError, ObjectFileError, VerifierError } from '../errors';
 import { bufferSizes } from './buffer-sizes';
-import { MESSAGE_PROGRAMS, messageProgram } from './hooks';
+import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from './hooks';
 import type { BacklogAccount, MeshAcceleratorOptions, ResolvedOptions } from './mesh-options';
 import { objectPath } from './objects';
 import { programSettingsCodec } from './profile';
@@ -40,7 +40,11 @@ export interface Loaded {
  * @param present - maps to work with instead of new ones where their layout is the same, by name
  */
 export function load(options: ResolvedOptions, account: BacklogAccount, present: ReadonlyMap<string, BpfMap> = new Map()): Loaded {
-  using open = OpenBpfObject.openFile(objectPath('merbridge'));
+  const path = objectPath('merbridge');
+  using open = OpenBpfObject.openFile(path);
+  const programs = open.programs().map(({ name }) => name);
+  for (const name of [...MESSAGE_PROGRAMS, ...HOOKS.keys()])
+    if (!programs.includes(name)) throw new ObjectFileError(path, `there is no program ${name} in it`);
   for (const name of MESSAGE_PROGRAMS) open.program(name).autoload = name === messageProgram();
   // A CPU takes free elements of an LRU map by the hundred: without room for all CPUs, fresh entries would be evicted.
   const pending = Math.max(16384, availableParallelism() * 1024);
