@@ -1,21 +1,25 @@
-/** `npm run bench -- NAME`: the measurements behind the figures of the README and of docs/performance.md. */
+/** `npm run bench`, `npm run bench -- NAME`: the measurements behind the figures of the README and of docs/performance.md. */
+import { compareAll } from './compare';
 import { connections } from './connections';
 import { figures } from './figures';
 import { hops } from './hops';
+import { library } from './library';
 
 type Bench = (args: readonly string[]) => void | Promise<void>;
 
 const benches: Readonly<Record<string, readonly [string, Bench]>> = {
   figures: ['what the library costs its process', () => figures()],
+  library: ['map operations, load, attach and memory, beside C and beside the npm package bpf', () => library()],
   hops: ['requests/s and the run time of each program, beside iptables and beside a naive program for messages', hops],
   connections: ['new connections/s through both sidecars, and the run time of each program', connections],
 };
 
 async function main(): Promise<void> {
   const [name = '', ...args] = process.argv.slice(2);
+  if (name === '' || name.startsWith('--')) return compareAll(process.argv.slice(2));
   const bench = benches[name]?.[1];
   if (bench) return bench(args);
-  console.error('npm run bench -- NAME, where NAME is one of these; --help behind it lists its options');
+  console.error('npm run bench compares all modes; npm run bench -- NAME measures one thing. --help lists the options');
   for (const [each, [meaning]] of Object.entries(benches)) console.error(`  ${each.padEnd(11)}  ${meaning}`);
   process.exitCode = 1;
 }

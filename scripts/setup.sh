@@ -8,9 +8,10 @@ cd "$(dirname "$0")/.."
 
 # What needs what: bpftool lists what is left in the kernel; clang-format checks the programs' layout; clang, llvm (llvm-strip), libbpf-dev and linux-libc-dev compile the programs; libbpf1 is what the
 # library calls; iproute2, util-linux (nsenter, setpriv), iptables, haproxy, wrk, curl and openssl are the test bed; etcd-server and
-# util-linux (flock) belong to the API server that scripts/kube-apiserver.sh builds; strace counts what an idle agent does; python3-venv holds Envoy.
+# util-linux (flock) belong to the API server that scripts/kube-apiserver.sh builds; strace counts what an idle agent does; python3-venv holds Envoy;
+# sockperf, iperf3, libc6-dev (a C program to compare with) and fonts-dejavu-core (for the pictures) are for bench/.
 PACKAGES='bpftool clang clang-format llvm libbpf1 libbpf-dev linux-libc-dev iproute2 util-linux iptables haproxy wrk curl openssl ca-certificates
-  etcd-server strace python3-venv'
+  etcd-server strace python3-venv sockperf iperf3 libc6-dev fonts-dejavu-core'
 NODE_MAJOR=20
 
 say() { printf 'setup: %s\n' "$*"; }

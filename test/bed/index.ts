@@ -4,7 +4,7 @@ export { cgroup2Mount, cgroupCpuTime } from './cgroup';
 export type { Connection } from './connection-log';
 export { type Dialled, type Who, dial, startListener } from './dial';
 export { Dialler } from './dialler';
-export { hasEnvoy } from './envoy';
+export { envoyBinary, hasEnvoy } from './envoy';
 export { type Answer, type Ends, RemoteSocket, connectEnds, isOpenAfter } from './hazards';
 export { type IstioRules, applyIstioRules, istioRules, removeIstioRules, replaceIstioRules } from './istio-rules';
 export { type LoadOptions, type LoadResult, load } from './load';
