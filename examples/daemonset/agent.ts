@@ -27,7 +27,7 @@ async function main(settings: Settings): Promise<void> {
     }),
     // Called when all pods of the node are known: before that nothing is attached, and what a killed agent left goes on working.
     attach: async pods => {
-      log(`synced: ${pods.length} pods of ${nodeName}`);
+      log(`synced: ${pods?.length ?? 'not all'} pods of ${nodeName}`);
       const began = performance.now();
       // A scope that nobody asked for must not undo what an operator switched off.
       const mesh = await MeshAccelerator.start({ cgroup, pinDirectory, profile, pods, ignoreAdvisories, ...(acceleration && { acceleration }) });

@@ -48,10 +48,11 @@ export interface PodControllerOptions<T extends PodTarget> {
   /** Where the wanted pods come from. The controller starts and closes it. */
   readonly source: PodSource;
   /**
-   * Attaches. It is called once, when the source knows all pods, and is given those: pass them on, so that they are enrolled before the first
-   * program is attached. What it returns stays the caller's to close.
+   * Attaches. It is called when the source knows all pods, and is given those: pass them on, so that they are enrolled before the first program is
+   * attached. If it refuses because of single pods, it is called again with `undefined`: pass that on, too, so that what is enrolled stays so; the
+   * pods are dealt with one by one then. What it returns stays the caller's to close.
    */
-  readonly attach: (pods: readonly (readonly [address: string, options: PodOptions])[]) => Promise<T> | T;
+  readonly attach: (pods: readonly (readonly [address: string, options: PodOptions])[] | undefined) => Promise<T> | T;
   /**
    * Makes a pod's rules of its annotations. Default `istioPodRules`.
    */
@@ -63,7 +64,7 @@ export interface PodControllerOptions<T extends PodTarget> {
 /** Changes that come in such a time are applied together. */
 const COALESCE_MS = 10;
 
-/** What `attach` may refuse because of single pods: then it is called without, and they are dealt with one by one. */
+/** What `attach` may refuse because of single pods: then it is called without any, and they are dealt with one by one. */
 const ABOUT_PODS = new Set(['ERR_BPF_MAP_FULL', 'ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_POD_RULES']);
 
 /**
@@ -200,7 +201,8 @@ export class PodController<T extends PodTarget = PodTarget> extends TypedEmitter
       return await this.#attach(pods);
     } catch (error) {
       if (!(error instanceof BpfError) || !ABOUT_PODS.has(error.code) || pods.length === 0) throw error;
-      return this.#attach([]);
+      // Not with an empty list: that would take out what an earlier agent has enrolled.
+      return this.#attach(undefined);
     }
   }
 

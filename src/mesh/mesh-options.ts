@@ -26,7 +26,7 @@ export interface MeshAcceleratorOptions {
    * Pods that are enrolled before the first program is attached, so that none of their connections is missed. Where pins are taken over, exactly
    * these are enrolled afterwards; without this option those that were.
    */
-  readonly pods?: Iterable<string | readonly [address: string, options: PodOptions]>;
+  readonly pods?: Iterable<string | readonly [address: string, options: PodOptions]> | undefined;
   /** How many pods fit, 1 or more. Default: what is pinned, otherwise 16384. */
   readonly maxPods?: number;
   /**

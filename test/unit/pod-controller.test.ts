@@ -38,7 +38,7 @@ test('attaches only when the source knows all pods, with them', async () => {
   const { controller } = controllerOf(source, table, {
     attach: pods => {
       given = pods;
-      table.setMany(pods);
+      table.setMany(pods ?? []);
       return { localPodIps: table };
     },
   });
@@ -149,19 +149,19 @@ test('a full table: reported once, the others are applied, and room is taken whe
   await controller.close();
 });
 
-test('attach that refuses because of pods is called without them', async () => {
+test('attach that refuses because of pods is called again, and not with an empty list: those that are enrolled stay so', async () => {
   for (const refusal of [new MapFullError('local_pod_ips', 1, 1), new InvalidAddressError('x', 'y')]) {
     const table = new PlainTable();
-    const calls: number[] = [];
+    const calls: (number | undefined)[] = [];
     const { controller } = controllerOf(new StaticPods(['10.0.0.1', '10.0.0.2']), table, {
       attach: pods => {
-        calls.push(pods.length);
-        if (pods.length > 0) throw refusal;
+        calls.push(pods?.length);
+        if (pods !== undefined) throw refusal;
         return { localPodIps: table };
       },
     });
     await controller.start();
-    assert.deepEqual(calls, [2, 0]);
+    assert.deepEqual(calls, [2, undefined]);
     assert.equal(table.pods.size, 2);
     await controller.close();
   }
