@@ -86,10 +86,11 @@ struct mb_rule_port {
 struct mb_rule_range {
 	__u32 prefix; /* in bits, of all that follows */
 	__u32 set;
-	__u32 list; /* enum mb_rule_list */
+	__u32 list; /* enum mb_rule_list, and MB_RULES_OF_IPV6 for ranges of IPv6 */
 	struct mb_address address;
 };
 #define MB_RULE_RANGE_FIXED 64
+#define MB_RULES_OF_IPV6 16
 
 /* Value of process_ip: valid only in that network namespace, so a reused process id elsewhere never inherits it. */
 struct mb_process {

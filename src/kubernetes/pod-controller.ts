@@ -188,6 +188,7 @@ export class PodController<T extends PodTarget = PodTarget> extends TypedEmitter
     if (this.closed) throw new ClosedError('PodController');
     this.#source.start();
     await this.#source.synced;
+    if (this.closed) throw new ClosedError('PodController');
     const pods = [...this.#wanted.of(this.#source.pods)].map(([address, { options }]) => [address, options] as const);
     const target = await this.#attached(pods);
     this.#table = target.localPodIps;

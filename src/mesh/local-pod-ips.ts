@@ -203,11 +203,12 @@ export function canonicalAddress(address: string): string {
 
 /** Refuses what no pod has: a loopback address would enrol every network namespace, because each of them has it. */
 function podAddress(address: string): string {
-  if (isIPv4(address)) {
-    const first = Number.parseInt(address, 10);
+  const plain = typeof address === 'string' && address.includes(':') ? canonicalAddress(address) : address;
+  if (isIPv4(plain)) {
+    const first = Number.parseInt(plain, 10);
     if (first === 0 || first === 127 || first >= 224)
       throw new InvalidAddressError(address, 'a pod has a unicast address that is neither 0.0.0.0/8 nor 127.0.0.0/8');
-  } else if (typeof address === 'string' && address.includes(':') && !/^::ffff:\d+\./i.test(address)) {
+  } else if (typeof plain === 'string' && plain.includes(':')) {
     throw new InvalidAddressError(address, 'only IPv4 addresses of pods are acted upon so far');
   }
   return address;

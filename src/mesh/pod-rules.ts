@@ -73,7 +73,7 @@ export function ruleSetOf(rules: PodRules): RuleSet | undefined {
   if (extra !== undefined) throw new TypeError(`rules: unknown property '${extra}'`);
   const problems: PodRulesProblem[] = [];
   const list = (name: keyof PodRules): readonly unknown[] => {
-    const value: unknown = rules[name] ?? [];
+    const value: unknown = rules[name] === undefined ? [] : rules[name];
     if (Array.isArray(value)) return value;
     problems.push({ name, position: 0, entry: value, reason: 'is no list' });
     return [];

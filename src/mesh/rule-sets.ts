@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { isIPv4 } from 'node:net';
 import { BpfArrayOfMaps, BpfHashMap, BpfLpmTrieMap, type BpfMap } from '../bpf';
 import { array, ipAddress, struct, u16, u32, u64, u8, type CodecValue } from '../codec';
 import type { MapsByName } from './maps-by-name';
@@ -19,6 +20,8 @@ const IPPROTO_TCP = 6;
 const ALL_INBOUND = 1 << 16;
 const ALL_OUTBOUND = 1 << 17;
 const LOOPBACK = 1 << 18;
+/** Added to the list of an IPv6 range, MB_RULES_OF_IPV6: `::/0` would find every IPv4 address, which is one of ::ffff:0:0/96. */
+const OF_IPV6 = 16;
 /** MB_RULE_RANGE_FIXED. */
 const FIXED_BITS = 64;
 const RESERVED = Array<number>(11).fill(0);
@@ -195,7 +198,12 @@ function portKeys(set: number, rules: RuleSet): PortKey[] {
 
 function rangeKeys(set: number, rules: RuleSet): RangeKey[] {
   return RANGE_LISTS.flatMap((name, i) =>
-    rules[name].map(({ address, bits }) => ({ prefix: FIXED_BITS + bits, set, list: PORT_LISTS.length + i, address })),
+    rules[name].map(({ address, bits }) => ({
+      prefix: FIXED_BITS + bits,
+      set,
+      list: PORT_LISTS.length + i + (isIPv4(address) ? 0 : OF_IPV6),
+      address,
+    })),
   );
 }
 
@@ -203,7 +211,7 @@ function rangeKeys(set: number, rules: RuleSet): RangeKey[] {
 function ruleSetFrom(flags: number, { ports, ranges }: { ports: readonly PortKey[]; ranges: readonly RangeKey[] }): RuleSet {
   const portsOf = (list: number): number[] => ports.filter((key) => key.list === list).map(({ port }) => port).sort((a, b) => a - b);
   const rangesOf = (list: number): Range[] =>
-    unique(ranges.filter((key) => key.list === list).map(({ address, prefix }) => ({ address, bits: prefix - FIXED_BITS })));
+    unique(ranges.filter((key) => key.list % OF_IPV6 === list).map(({ address, prefix }) => ({ address, bits: prefix - FIXED_BITS })));
   return {
     allInbound: (flags & ALL_INBOUND) !== 0,
     allOutbound: (flags & ALL_OUTBOUND) !== 0,

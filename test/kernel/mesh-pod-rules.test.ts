@@ -76,6 +76,8 @@ const decisions: readonly [name: string, rules: { own?: PodRules; other?: PodRul
   ['an excluded range beside an included port', { own: { includeOutboundRanges: [], includeOutboundPorts: [8080], excludeOutboundRanges: ['10.244.0.0/16'] } }, 15006, 15006],
   ['an included range', { own: { includeOutboundRanges: ['10.0.0.0/8'] } }, 15001, 15006],
   ['another included range', { own: { includeOutboundRanges: ['192.168.0.0/16', 'fd00::/8'] } }, 15006, 15006],
+  ['ranges of IPv6 alone', { own: { includeOutboundRanges: ['192.168.0.0/16', '::/0'], excludeOutboundRanges: ['::/0', '::ffff:0:0/80'] } }, 15006, 15006],
+  ['an excluded range of IPv6', { own: { excludeOutboundRanges: ['::/0', '::/1', 'fd00::/8'] } }, 15001, 15006],
   ['an included port', { own: { includeOutboundRanges: [], includeOutboundPorts: [8080] } }, 15001, 15006],
   ['a list of inbound ports with it', { other: { includeInboundPorts: [8080] } }, 15001, 15006],
   ['a list of inbound ports without it', { other: { includeInboundPorts: [80, 443] } }, 15001, 8080],

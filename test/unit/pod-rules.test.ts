@@ -69,6 +69,8 @@ describe('rules that are wrong', () => {
     [{ excludeInboundPorts: [1.5] }, 'excludeInboundPorts', 1],
     [{ includeOutboundPorts: ['80'] }, 'includeOutboundPorts', 1],
     [{ excludeOutboundPorts: '*' }, 'excludeOutboundPorts', 0],
+    [{ includeInboundPorts: null }, 'includeInboundPorts', 0],
+    [{ includeOutboundRanges: null }, 'includeOutboundRanges', 0],
     [{ excludeOutboundRanges: '*' }, 'excludeOutboundRanges', 0],
     [{ includeOutboundRanges: ['*'] }, 'includeOutboundRanges', 1],
     [{ includeOutboundRanges: ['10.0.0.1'] }, 'includeOutboundRanges', 1],
