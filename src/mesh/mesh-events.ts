@@ -23,11 +23,12 @@ export interface ReportedEvents {
 export type Tell = <N extends keyof ReportedEvents>(name: N, event: Parameters<ReportedEvents[N]>[0]) => void;
 
 /**
- * Switches what the programs report, and passes it on. While everything is off, nothing is mapped and nothing is waited for.
+ * Switches what the programs report, and passes it on. While everything is off, nothing is mapped and nothing is waited for. The ring is closed
+ * with its map.
  *
  * @internal
  */
-export class MeshEventStream implements Disposable {
+export class MeshEventStream {
   readonly #ring: RingBuffer<EventRecord>;
   readonly #podPressure: MapPressure;
   #rulePressure: readonly MapPressure[] = [];
@@ -76,10 +77,6 @@ export class MeshEventStream implements Disposable {
   podsChanged(written: number, deleted: number): void {
     this.#podPressure.changed(written, deleted);
     for (const pressure of this.#rulePressure) pressure.look();
-  }
-
-  [Symbol.dispose](): void {
-    this.#ring.close();
   }
 
   #onRecord(record: EventRecord): void {
