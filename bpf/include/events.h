@@ -38,7 +38,7 @@ static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 lim
 	return within;
 }
 
-/* Sends an event, or counts why not. `event->kind` is set. */
+/* Sends an event, or counts why not. `event->kind` is set. Returns whether it was sent. */
 static __noinline int mb_send_event(struct mb_event *event, __u32 limit)
 {
 	__u32 kind = event->kind;
@@ -53,7 +53,7 @@ static __noinline int mb_send_event(struct mb_event *event, __u32 limit)
 	}
 	if (!bpf_ringbuf_output(&mesh_events, event, sizeof(*event), 0)) {
 		mb_count(MB_COUNT_EVENTS, 1);
-		return 0;
+		return 1;
 	}
 	bpf_spin_lock(&rate->lock);
 	rate->missed += event->missed + 1;

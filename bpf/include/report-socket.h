@@ -62,7 +62,14 @@ static __noinline int mb_send_pressure(struct mb_socket_count *count, __u32 entr
 	event.kind = MB_EVENT_MAP_PRESSURE;
 	event.entries = entries;
 	event.alarm = settings->socket_alarm[level - 1];
-	return mb_send_event(&event, settings->events[MB_EVENT_MAP_PRESSURE]);
+	if (mb_send_event(&event, settings->events[MB_EVENT_MAP_PRESSURE]))
+		return 1;
+	/* Nobody was told: the next socket tries again. */
+	bpf_spin_lock(&count->lock);
+	if (count->level == level)
+		count->level = level - 1;
+	bpf_spin_unlock(&count->lock);
+	return 0;
 }
 
 static __always_inline struct mb_socket_count *mb_socket_count(void)

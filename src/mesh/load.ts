@@ -3,7 +3,8 @@ import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpf
 import { NotSupportedError, ObjectFileError, VerifierError } from '../errors';
 import { bufferSizes } from './buffer-sizes';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from './hooks';
-import type { BacklogAccount, MeshAcceleratorOptions, ResolvedOptions } from './mesh-options';
+import { MAP_SIZES } from './map-sizes';
+import type { BacklogAccount, ResolvedOptions } from './mesh-options';
 import { objectPath } from './objects';
 import { programSettingsCodec } from './profile';
 
@@ -13,14 +14,6 @@ const OF_ACCELERATION: readonly string[] = [
 ];
 /** A pod names a rule set by its number, so these are taken together or not at all. */
 const OF_RULES: readonly string[] = ['local_pod_ips', 'pod_rules', 'pod_rule_ports', 'pod_rule_ranges'];
-
-/** Options that are sizes of maps. */
-const SIZES = [
-  ['maxPods', 'local_pod_ips', 'pod_rules'],
-  ['maxSockets', 'sock_pair_map'],
-  ['maxRulePorts', 'pod_rule_ports'],
-  ['maxRuleRanges', 'pod_rule_ranges'],
-] as const satisfies readonly (readonly [keyof MeshAcceleratorOptions, ...string[]])[];
 
 /** An object, and which of the maps that were there it works with. */
 export interface Loaded {
@@ -61,7 +54,7 @@ export function load(options: ResolvedOptions, account: BacklogAccount, present:
     { profile: options.profile, charged: account === 'kernel', ...bufferSizes(options.backlogLimit) },
     programSettingsCodec,
   );
-  const sized = new Set(SIZES.flatMap(([option, ...maps]) => (options.given.has(option) ? maps : [])));
+  const sized = new Set(MAP_SIZES.flatMap(([option, ...maps]) => (options.given.has(option) ? maps : [])));
   const { replaced, replacesAcceleration } = adopt(open.maps(), present, sized);
   try {
     return { object: open.load(), replaced, replacesAcceleration };

@@ -3,6 +3,7 @@ import { BpfHashMap } from '../bpf';
 import { fromBytes, ipAddress, struct, toBytes, u32 } from '../codec';
 import { InvalidAddressError, MapFullError } from '../errors';
 import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from './acceleration';
+import { sizeOption } from './map-sizes';
 import type { MapsByName } from './maps-by-name';
 import { ruleSetOf, type PodRules, type RuleSet } from './pod-rules';
 import { RuleSets, type RuleFill } from './rule-sets';
@@ -94,16 +95,7 @@ export class LocalPodIps {
    * @throws ClosedError (`ERR_BPF_CLOSED`) after the accelerator was closed
    */
   set(address: string, options: PodOptions = {}): this {
-    const { acceleration, rules } = toWanted(address, options);
-    const number = rules === undefined ? 0 : this.#sets.acquire(rules);
-    try {
-      this.#map.set(address, { acceleration, rules: number });
-    } catch (error) {
-      this.#sets.release([number]);
-      throw error;
-    }
-    this.#sets.release(this.#name([[address, number]]));
-    this.#changed([address], []);
+    this.setMany([[address, options]]);
     return this;
   }
 
@@ -122,9 +114,12 @@ export class LocalPodIps {
       for (const { rules } of wanted) numbers.push(rules === undefined ? 0 : this.#sets.acquire(rules));
       written = this.#map.setMany(wanted.map(({ address, acceleration }, i) => [address, { acceleration, rules: numbers[i] ?? 0 }]));
     } catch (error) {
+      if (!(error instanceof MapFullError)) throw error;
       // A rule set that does not fit comes before the first pod is written; a map of pods that is full says how far it got.
-      if (error instanceof MapFullError) written = error.map === this.#map.name ? error.count : 0;
-      throw error instanceof MapFullError && written === 0 ? new MapFullError(error.map, error.maxEntries, 0, { cause: error }) : error;
+      if (error.map === this.#map.name) written = error.count;
+      const { map, maxEntries, errno, operation } = error;
+      const hint = `start with a larger ${sizeOption(map)}, or take out pods that are gone`;
+      throw new MapFullError(map, maxEntries, written, { cause: error, errno, operation, hint });
     } finally {
       const named = wanted.slice(0, written).map(({ address }, i) => [address, numbers[i] ?? 0] as const);
       this.#sets.release([...numbers.slice(written), ...this.#name(named)]);
@@ -135,7 +130,7 @@ export class LocalPodIps {
   /** How a pod is treated; `undefined` if it is not enrolled. */
   get(address: string): Pod | undefined {
     const stored = this.#map.get(address);
-    return stored && { acceleration: stored.acceleration, rules: this.#sets.read(stored.rules) };
+    return stored && { acceleration: stored.acceleration, rules: this.#sets.reader()(stored.rules) };
   }
 
   /** Whether a pod is enrolled. */
@@ -149,18 +144,26 @@ export class LocalPodIps {
    * @returns whether it was enrolled
    */
   delete(address: string): boolean {
-    const existed = this.#map.delete(address);
-    this.#sets.release(this.#name([[address, 0]]));
-    if (existed) this.#changed([], [address]);
-    return existed;
+    return this.deleteMany([address]) === 1;
+  }
+
+  /**
+   * Takes many pods out at once. Those that have rules cost the wait for running programs once, and not each.
+   *
+   * @returns how many were enrolled
+   */
+  deleteMany(addresses: Iterable<string>): number {
+    const all = [...new Set(Array.from(addresses, canonicalAddress))];
+    const enrolled = all.filter((address) => this.#map.has(address));
+    this.#map.deleteMany(enrolled);
+    this.#sets.release(this.#name(all.map((address) => [address, 0])));
+    if (enrolled.length > 0) this.#changed([], enrolled);
+    return enrolled.length;
   }
 
   /** Takes all pods out. */
   clear(): void {
-    const addresses = [...this.#map.keys()];
-    this.#map.clear();
-    this.#sets.release(this.#name(addresses.map((address) => [address, 0])));
-    this.#changed([], addresses);
+    this.deleteMany([...this.#map.keys(), ...this.#numbers.keys()]);
   }
 
   /** Addresses of all pods; takes the time of a walk through the map. */
@@ -170,7 +173,8 @@ export class LocalPodIps {
 
   /** All pods with their options, read in batches. */
   *entries(): IterableIterator<[string, Pod]> {
-    for (const [address, { acceleration, rules }] of this.#map.entries()) yield [address, { acceleration, rules: this.#sets.read(rules) }];
+    const rulesOf = this.#sets.reader();
+    for (const [address, { acceleration, rules }] of this.#map.entries()) yield [address, { acceleration, rules: rulesOf(rules) }];
   }
 
   /** Same as {@link entries}. */
@@ -186,8 +190,7 @@ export class LocalPodIps {
   /** Writes down which set each pod names now; returns the numbers that they named before. */
   #name(pods: readonly (readonly [address: string, number: number])[]): number[] {
     if (this.#numbers.size === 0 && pods.every(([, number]) => number === 0)) return [];
-    return pods.flatMap(([written, number]) => {
-      const address = canonicalAddress(written);
+    return pods.flatMap(([address, number]) => {
       const before = this.#numbers.get(address);
       if (number === 0) this.#numbers.delete(address);
       else this.#numbers.set(address, number);
@@ -203,15 +206,12 @@ export function canonicalAddress(address: string): string {
 
 /** Refuses what no pod has: a loopback address would enrol every network namespace, because each of them has it. */
 function podAddress(address: string): string {
-  const plain = typeof address === 'string' && address.includes(':') ? canonicalAddress(address) : address;
-  if (isIPv4(plain)) {
-    const first = Number.parseInt(plain, 10);
-    if (first === 0 || first === 127 || first >= 224)
-      throw new InvalidAddressError(address, 'a pod has a unicast address that is neither 0.0.0.0/8 nor 127.0.0.0/8');
-  } else if (typeof plain === 'string' && plain.includes(':')) {
-    throw new InvalidAddressError(address, 'only IPv4 addresses of pods are acted upon so far');
-  }
-  return address;
+  const canonical = canonicalAddress(address);
+  if (!isIPv4(canonical)) throw new InvalidAddressError(address, 'only IPv4 addresses of pods are acted upon so far');
+  const first = Number.parseInt(canonical, 10);
+  if (first === 0 || first === 127 || first >= 224)
+    throw new InvalidAddressError(address, 'a pod has a unicast address that is neither 0.0.0.0/8 nor 127.0.0.0/8');
+  return canonical;
 }
 
 function toWanted(address: string, options: PodOptions): Wanted {

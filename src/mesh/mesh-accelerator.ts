@@ -149,8 +149,14 @@ export class MeshAccelerator extends TypedEmitter<MeshEvents> {
 
   async #attach(options: ResolvedOptions): Promise<void> {
     if (options.given.has('pods')) replacePods(this.localPodIps, options.pods, this.adoption !== undefined);
-    await this.#footing.attach(this.#handles);
+    // What can fail comes first: nothing that is pinned then is of a start that failed.
     this.#events.set(options.events);
+    try {
+      await this.#footing.attach(this.#handles);
+    } catch (error) {
+      this.#events.set(false);
+      throw error;
+    }
     // A server keeps its process alive, and so does this: its links end with the process.
     this.#keepAlive = setInterval(() => undefined, 0x7fffffff);
     this.#warnOfAdvisories();

@@ -19,7 +19,7 @@ export interface MeshCheckOptions {
  * - `'detached'`: the attachment is gone, because its cgroup was removed or because somebody detached it. A start with the same pins makes a new one.
  * - `'outside'`: the cgroup is not below that of the mesh.
  * - `'not effective'`: the kernel does not run the program for this cgroup; `programs` are those that it runs instead.
- * - `'unreadable'`: the kernel could not be asked; the message says why.
+ * - `'unreadable'`: the kernel could not be asked, or the pins could not be read; the message says why.
  */
 export interface MeshProblem {
   readonly kind: 'detached' | 'outside' | 'not effective' | 'unreadable';
@@ -47,10 +47,14 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
   };
   const detached = new Set<string>();
   for (const name of HOOKS.keys()) {
-    const reason = detachment(path, footing, name);
-    if (reason === undefined) continue;
-    detached.add(name);
-    report('detached', path, name, `${name} is not attached to ${path}: ${reason}`);
+    try {
+      const reason = detachment(path, footing, name);
+      if (reason === undefined) continue;
+      detached.add(name);
+      report('detached', path, name, `${name} is not attached to ${path}: ${reason}`);
+    } catch (error) {
+      report('unreadable', path, name, `whether ${name} is attached to ${path} cannot be told: ${(error as Error).message}`);
+    }
   }
   for (const cgroup of options.cgroups ?? populated(path)) {
     if (!isWithin(cgroup, path)) {
@@ -76,19 +80,15 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
 
 /** Why a program is not attached, if it is not. */
 function detachment(path: string, footing: Footing, name: string): string | undefined {
+  const link = footing.link(name);
+  if (link === undefined) return 'its pin is gone';
   try {
-    const link = footing.link(name);
-    if (link === undefined) return 'its pin is gone';
-    try {
-      if (!link.isAttached()) return 'its link was detached, or its cgroup was removed';
-      const id = statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
-      if (id === undefined) return 'the cgroup is gone';
-      return link.cgroupId === id ? undefined : 'the cgroup was made anew, and its link is of the one before';
-    } finally {
-      link.close();
-    }
-  } catch (error) {
-    return (error as Error).message;
+    if (!link.isAttached()) return 'its link was detached, or its cgroup was removed';
+    const id = statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+    if (id === undefined) return 'the cgroup is gone';
+    return link.cgroupId === id ? undefined : 'the cgroup was made anew, and its link is of the one before';
+  } finally {
+    link.close();
   }
 }
 

@@ -21,7 +21,7 @@ export function replacePods(
   }
   const addresses = new Set(pods.map((pod) => canonicalAddress(typeof pod === 'string' ? pod : pod[0])));
   const dropOthers = (): void => {
-    for (const address of [...enrolled.keys()]) if (!addresses.has(address)) enrolled.delete(address);
+    enrolled.deleteMany([...enrolled.keys()].filter((address) => !addresses.has(address)));
   };
   try {
     enrolled.setMany(pods);

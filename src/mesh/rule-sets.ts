@@ -40,6 +40,9 @@ interface Kept {
   pods: number;
 }
 
+/** Sets as the maps have them, by number. */
+type StoredSets = ReadonlyMap<number, { readonly digest: string; readonly set: RuleSet }>;
+
 /**
  * The rule sets in `pod_rules`, `pod_rule_ports` and `pod_rule_ranges`.
  *
@@ -127,11 +130,18 @@ export class RuleSets {
     return [of(this.#sets, sets), of(this.#ports, ports), of(this.#ranges, ranges)];
   }
 
-  /** What a set says; `undefined` for 0, and for a set that is not there. */
-  read(number: number): PodRules | undefined {
-    if (number === 0) return undefined;
-    const set = this.#kept.get(number)?.set ?? this.#readAll().get(number)?.set;
-    return set && rulesOf(set);
+  /**
+   * Tells what a set says: `undefined` for 0, and for a set that is not there. What this process did not write is read from the maps, all sets
+   * together, and again if one is not among them: another process may have written it meanwhile.
+   */
+  reader(): (number: number) => PodRules | undefined {
+    let there: StoredSets | undefined;
+    const find = (number: number): RuleSet | undefined =>
+      (this.#kept.get(number) ?? there?.get(number) ?? (there = this.#readAll()).get(number))?.set;
+    return (number) => {
+      const set = number === 0 ? undefined : find(number);
+      return set && rulesOf(set);
+    };
   }
 
   #write(set: RuleSet, digest: readonly [bigint, bigint]): number {
@@ -176,7 +186,7 @@ export class RuleSets {
   }
 
   /** All sets as the maps have them. Without its lists' head a set was not written to its end: it has neither digest nor meaning. */
-  #readAll(): Map<number, { readonly digest: string; readonly set: RuleSet }> {
+  #readAll(): StoredSets {
     const lists = new Map<number, { ports: PortKey[]; ranges: RangeKey[] }>();
     const of = (number: number): { ports: PortKey[]; ranges: RangeKey[] } => {
       const known = lists.get(number) ?? { ports: [], ranges: [] };

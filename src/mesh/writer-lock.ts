@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { DirectoryLock } from '../bpf';
 import { makeDirectory } from './pin-directory';
 import { pinPaths } from './pin-tree';
@@ -12,7 +13,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
  * @internal
  */
 export class WriterLock implements Disposable {
-  readonly #directory: DirectoryLock;
+  #directory: DirectoryLock;
   #depth = 0;
 
   private constructor(directory: DirectoryLock) {
@@ -44,11 +45,26 @@ export class WriterLock implements Disposable {
 
   #acquire(): boolean {
     const patience = performance.now() + PATIENCE_MS;
-    while (!this.#directory.tryAcquire()) {
+    while (!(this.#directory.tryAcquire() && this.#isThere())) {
       if (performance.now() > patience) return false;
       Atomics.wait(sleeper, 0, 0, 1);
     }
     return true;
+  }
+
+  /** Whether the directory is the one that others lock. After a removal and another start it is not: then that one is opened. */
+  #isThere(): boolean {
+    const { path, inode } = this.#directory;
+    const there = statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+    if (there === undefined || there === inode) return true;
+    try {
+      const now = DirectoryLock.open(path);
+      this.#directory.close();
+      this.#directory = now;
+    } catch {
+      // Removed at this moment: looked at once more.
+    }
+    return false;
   }
 
   [Symbol.dispose](): void {

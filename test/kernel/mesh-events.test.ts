@@ -245,6 +245,21 @@ test('so are the maps of rules', async () => {
   assert.equal(heard.pressures.length, 3);
 });
 
+test('a level of sock_pair_map that the rate left out is told by a later socket', async () => {
+  const holder = bed.pod('limited');
+  const stop = await startHolder(holder, 15001);
+  await using mesh = await start({ events: { connection: false, mapPressure: 1 }, maxSockets: 40, pods: [holder.address] });
+  const heard = listen(mesh);
+  const releases = [await hold(holder, '10.244.200.1', 80, 16), await hold(holder, '10.244.200.1', 80, 3)];
+  await until(() => mesh.counters().sockets === 38n && heard.pressures.length > 0, () => '80 %, and 95 % in the same second');
+  await new Promise(done => setTimeout(done, 1100));
+  releases.push(await hold(holder, '10.244.200.1', 80, 1));
+  await until(() => heard.pressures.length === 2, () => `told later: ${JSON.stringify(heard.pressures)}`);
+  assert.deepEqual(heard.pressures.map(({ level }) => level), [0.8, 0.95]);
+  for (const release of releases) await release();
+  await stop();
+});
+
 test('local_pod_ips is told at 80 and at 95 percent, whatever `events` says', async () => {
   await using mesh = await start({ maxPods: 200, pods: Array.from({ length: 165 }, (_, i) => `10.9.0.${i}`) });
   const heard = listen(mesh);

@@ -9,6 +9,8 @@ import {
   BpfArrayMap, BpfError, BpfLink, Cgroup, MeshAccelerator, PinnedMesh, detachAll, meshProfiles, u32,
   type AttachTypeName, type ForeignPinError, type MeshAcceleratorOptions, type PinConflictError, type PinsInUseError,
 } from 'merbridge';
+import { DirectoryLock } from '../../src/bpf';
+import { WriterLock } from '../../src/mesh/writer-lock';
 import { Agent } from '../bed/agent';
 import { Bpffs } from '../fixtures/bpffs';
 import { ROOT } from '../fixtures/compile';
@@ -146,6 +148,22 @@ test('two processes that write at the same time lose nothing of each other', asy
     agent.localPodIps.set('10.0.0.1', { acceleration: scopes[(i + 1) % 3]! });
     assert.equal(agent.acceleration, scopes[i % 3]);
   }
+  await agent.close();
+});
+
+test('who switches locks what is pinned now, not what was removed meanwhile', async () => {
+  await (await start()).close();
+  using mesh = PinnedMesh.open(pinDirectory);
+  using lock = WriterLock.open(pinDirectory);
+  await detachAll({ pinDirectory });
+  assert.throws(() => { mesh.acceleration = 'off'; }, { code: 'ERR_BPF_NOT_PINNED' });
+  const agent = await start();
+  using other = DirectoryLock.open(join(pinDirectory, 'v1'));
+  lock.hold(() => assert.equal(other.tryAcquire(), false));
+  assert.equal(other.tryAcquire(), true);
+  other.unlock();
+  mesh.acceleration = 'off';
+  assert.equal(agent.acceleration, 'off');
   await agent.close();
 });
 
@@ -330,6 +348,11 @@ test('check: a link that somebody detached, a cgroup outside, one that does not 
   assert.deepEqual(agent.check({ cgroups: [pod.path] }), []);
   assert.deepEqual(agent.check({ cgroups: [Cgroup.mountPoint()] }).map(({ kind }) => kind), ['outside']);
   assert.deepEqual(agent.check({ cgroups: [join(cgroup.path, 'none')] }).map(({ kind }) => kind), ['unreadable']);
+  mkdirSync(join(pinDirectory, 'v1/foreign'));
+  const unreadable = agent.check({ cgroups: [pod.path] });
+  assert.deepEqual([...new Set(unreadable.map(({ kind }) => kind))], ['unreadable'], 'that something else lies there says nothing of the links');
+  assert.match(unreadable[0]!.message, /v1\/foreign/);
+  rmdirSync(join(pinDirectory, 'v1/foreign'));
   using link = BpfLink.openPin(join(pinDirectory, 'v1/links/mb_getsockopt'));
   link.detach();
   assert.deepEqual(agent.check({ cgroups: [pod.path] }).map(({ kind, program }) => [kind, program]), [['detached', 'mb_getsockopt']]);

@@ -203,7 +203,7 @@ test('rules that do not fit are taken back whole, and the pod keeps those that i
     const before = pods.get('10.9.0.1');
     const tooMany = [{ excludeOutboundPorts: farPorts(5, 100) }, { excludeOutboundPorts: [7], excludeOutboundRanges: farRanges(5, 20) }];
     for (const rules of tooMany) {
-      assert.throws(() => pods.set('10.9.0.1', { rules }), { code: 'ERR_BPF_MAP_FULL' });
+      assert.throws(() => pods.set('10.9.0.1', { rules }), { code: 'ERR_BPF_MAP_FULL', count: 0, hint: /larger maxRule(Ports|Ranges),/ } as object);
       assert.throws(() => pods.setMany(['10.9.0.4', ['10.9.0.1', { rules }]]), { code: 'ERR_BPF_MAP_FULL', count: 0 });
     }
     assert.deepEqual(pods.get('10.9.0.1'), before);
@@ -221,6 +221,35 @@ test('rules that do not fit are taken back whole, and the pod keeps those that i
     await small.close();
   } finally {
     await detachAll({ pinDirectory });
+    mesh = await MeshAccelerator.start({ cgroup: bed.cgroupPath, acceleration: 'off', pods: [own.address, other.address] });
+  }
+});
+
+test('many pods with rules of their own leave at once, and another process reads them at once', async t => {
+  using bpffs = new Bpffs();
+  const pinDirectory = bpffs.directory();
+  const cgroup = bed.pod('many').cgroupPath;
+  await mesh.close();
+  try {
+    const first = await MeshAccelerator.start({ cgroup, pinDirectory });
+    const addresses = Array.from({ length: 400 }, (_, i) => `10.9.${i >> 8}.${i & 255}`);
+    first.localPodIps.setMany(addresses.map((address, i) => [address, { rules: { excludeOutboundPorts: [i + 1], excludeOutboundRanges: [`20.${i >> 8}.${i & 255}.0/24`] } }]));
+    const there = new Map(first.localPodIps);
+    using pinned = PinnedMesh.open(pinDirectory);
+    let began = performance.now();
+    assert.deepEqual(new Map(pinned.localPodIps.entries()), there);
+    t.diagnostic(`400 pods read by another process in ${(performance.now() - began).toFixed(0)} ms`);
+    const told: string[][] = [];
+    first.on('pods', (_, deleted) => told.push([...deleted]));
+    began = performance.now();
+    assert.equal(first.localPodIps.deleteMany([...addresses.slice(1), '::ffff:10.9.0.1', '10.9.9.9']), 399);
+    t.diagnostic(`399 pods taken out in ${(performance.now() - began).toFixed(0)} ms`);
+    assert.deepEqual(told, [addresses.slice(1)], 'told together, without those that were not there');
+    assert.deepEqual(fill(), [1, 1, 1]);
+    assert.deepEqual(new Map(pinned.localPodIps.entries()), new Map([['10.9.0.0', there.get('10.9.0.0')!]]));
+    await first.close();
+  } finally {
+    await detachAll({ pinDirectory, force: true });
     mesh = await MeshAccelerator.start({ cgroup: bed.cgroupPath, acceleration: 'off', pods: [own.address, other.address] });
   }
 });
