@@ -11,8 +11,13 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { BpfError, MeshAccelerator, fromBytes, ipAddress, toBytes, type PodOptions } from 'merbridge';
 
+/** What may be wrong with one pod, and is no reason to leave out the others. */
+const REFUSED: ReadonlySet<string> = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_POD_RULES', 'ERR_BPF_MAP_FULL']);
+
 class PodFileController implements AsyncDisposable {
   readonly #mesh: MeshAccelerator;
+  /** What was applied, by address: rules come back from the map in another form than they were written in. */
+  readonly #applied = new Map<string, string>();
   readonly #path: string;
   readonly #watcher: FSWatcher;
   readonly #poll: NodeJS.Timeout;
@@ -63,28 +68,28 @@ class PodFileController implements AsyncDisposable {
   reconcile(pods: Readonly<Record<string, PodOptions>>): void {
     const { localPodIps } = this.#mesh;
     const wanted = new Map<string, PodOptions>();
-    for (const [address, options] of Object.entries(pods)) {
-      try {
-        wanted.set(fromBytes(ipAddress, toBytes(ipAddress, address)), options); // in the form in which the map returns it
-      } catch (error) {
-        if (!(error instanceof BpfError) || error.code !== 'ERR_BPF_INVALID_ADDRESS') throw error;
-        console.error(`skipped: ${error.message}`);
-      }
-    }
-    const present = new Map(localPodIps.entries());
-    for (const address of present.keys()) if (!wanted.has(address)) localPodIps.delete(address);
+    for (const [address, options] of Object.entries(pods))
+      this.#each(address, () => wanted.set(fromBytes(ipAddress, toBytes(ipAddress, address)), options)); // as the map returns it
+    const present = new Set(localPodIps.keys());
+    localPodIps.deleteMany([...present].filter(address => !wanted.has(address)));
     for (const [address, options] of wanted) {
-      if (present.get(address)?.acceleration === (options.acceleration ?? 'inherit')) continue;
-      try {
+      const text = JSON.stringify(options);
+      if (present.has(address) && this.#applied.get(address) === text) continue;
+      this.#each(address, () => {
         localPodIps.set(address, options);
-      } catch (error) {
-        if (error instanceof BpfError && error.code === 'ERR_BPF_MAP_FULL') {
-          console.error(`no room for ${address} and those behind it: raise maxPods`);
-          return;
-        }
-        if (!(error instanceof TypeError)) throw error;
-        console.error(`skipped ${address}: ${error.message}`); // options that make no sense
-      }
+        this.#applied.set(address, text);
+      });
+    }
+    for (const address of this.#applied.keys()) if (!wanted.has(address)) this.#applied.delete(address);
+  }
+
+  #each(address: string, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      // A TypeError: options that make no sense.
+      if (!(error instanceof TypeError) && !(error instanceof BpfError && REFUSED.has(error.code))) throw error;
+      console.error(`skipped ${address}: ${error.message}`);
     }
   }
 

@@ -3,7 +3,8 @@ import { MeshAccelerator } from 'merbridge';
 
 async function main(cgroup = '/sys/fs/cgroup/kubepods.slice'): Promise<void> {
   const mesh = await MeshAccelerator.start({ profile: 'istio', cgroup, acceleration: 'proxies' });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void mesh.close());
+  const close = (): void => void mesh.close();
+  process.once('SIGINT', close).once('SIGTERM', close);
   mesh.on('warning', warning => console.warn(warning.message));
   mesh.localPodIps.set('10.0.0.7').set('10.0.0.8', { acceleration: 'full' });
   console.log(`attached to ${mesh.cgroup} with ${[...mesh.localPodIps].length} pods`);

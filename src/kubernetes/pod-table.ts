@@ -8,8 +8,8 @@ export interface PodTable {
   set(address: string, options: PodOptions): unknown;
   /** The same for many. May throw when some are applied and others not. */
   setMany(pods: Iterable<readonly [address: string, options: PodOptions]>): void;
-  /** Takes a pod out. */
-  delete(address: string): boolean;
+  /** Takes many pods out. */
+  deleteMany(addresses: Iterable<string>): unknown;
   /** All pods that are enrolled. */
   entries(): Iterable<readonly [address: string, pod: Pod]>;
 }

@@ -42,31 +42,28 @@ export function reconcile(table: PodTable, held: Map<string, Held>, wanted: Read
       outcome.refused.set(address, asError(thrown));
     }
   };
-  // First what goes: it makes room.
-  for (const address of [...held.keys()]) {
-    if (wanted.has(address)) continue;
-    attempt(address, () => {
-      table.delete(address);
-      held.delete(address);
-      outcome.deleted.push(address);
-    });
-  }
+  // An address that moved is another pod's: what was learned of the old one's processes has to go as well.
+  const hasMoved = (have: Held | undefined, want: Held): boolean => have?.key !== undefined && have.key !== want.key;
   const writes: { address: string; want: Held; list: string[] }[] = [];
   for (const [address, want] of wanted) {
     const have = held.get(address);
-    const moved = have?.key !== undefined && have.key !== want.key;
-    if (have !== undefined && !moved && sameTreatment(have.options, want.options)) {
-      if (have.key === undefined) held.set(address, want);
-      continue;
+    if (have === undefined || hasMoved(have, want) || !sameTreatment(have.options, want.options))
+      writes.push({ address, want, list: have === undefined ? outcome.added : outcome.changed });
+    else if (have.key === undefined) held.set(address, want);
+  }
+  // First what goes: it makes room.
+  const gone = [...held].filter(([address, have]) => {
+    const want = wanted.get(address);
+    return want === undefined || hasMoved(have, want);
+  });
+  try {
+    if (gone.length > 0) table.deleteMany(gone.map(([address]) => address));
+    for (const [address] of gone) {
+      held.delete(address);
+      if (!wanted.has(address)) outcome.deleted.push(address);
     }
-    // An address that moved is another pod's: what was learned of the old one's processes has to go as well.
-    if (moved) {
-      attempt(address, () => {
-        table.delete(address);
-        held.delete(address);
-      });
-    }
-    writes.push({ address, want, list: have === undefined ? outcome.added : outcome.changed });
+  } catch (thrown) {
+    for (const [address] of gone) outcome.refused.set(address, asError(thrown));
   }
   if (!writeTogether(table, writes))
     for (const { address, want } of writes) attempt(address, () => void table.set(address, want.options));

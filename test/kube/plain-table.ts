@@ -29,9 +29,9 @@ export class PlainTable implements PodTable {
     for (const [address, options] of pods) this.#put(address, options, count++);
   }
 
-  delete(address: string): boolean {
+  deleteMany(addresses: Iterable<string>): void {
     this.writes++;
-    return this.pods.delete(address);
+    for (const address of addresses) this.pods.delete(address);
   }
 
   entries(): IterableIterator<[string, Pod]> {

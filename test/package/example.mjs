@@ -1,10 +1,9 @@
 // The first example of the README, run as it stands.
 //
 // README.md marks it with a line `<!-- example: quickstart -->`, followed by a fenced block ```ts. It is an ECMAScript
-// module that imports 'merbridge' by name. Every quoted path below /sys/fs/cgroup in it is replaced by a cgroup that is
+// module, valid as JavaScript too, that imports 'merbridge' by name. Every quoted path below /sys/fs/cgroup in it is replaced by a cgroup that is
 // made for the run. It prints a line when it works; then, unless it ends by itself, it gets SIGTERM and has to end.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 import { asRoot, run } from './consumer.mjs';
@@ -21,13 +20,9 @@ export function readExample() {
 
 export async function runExample(consumer, source) {
   if (source.search(cgroupPath) < 0) throw new Error('the example names no path below /sys/fs/cgroup, so it cannot be run safely');
-  const { transpileModule, ModuleKind, ScriptTarget } = createRequire(import.meta.url)('typescript');
   const cgroup = await throwAwayCgroup(consumer);
   try {
-    const { outputText } = transpileModule(source.replace(cgroupPath, JSON.stringify(cgroup.path)), {
-      compilerOptions: { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 },
-    });
-    writeFileSync(join(consumer.folder, 'example.mjs'), outputText);
+    writeFileSync(join(consumer.folder, 'example.mjs'), source.replace(cgroupPath, JSON.stringify(cgroup.path)));
     const [command, ...args] = asRoot(consumer, [consumer.node, 'example.mjs']);
     let works = false;
     const result = await run(command, args, consumer, {

@@ -120,7 +120,7 @@ test('a resync repairs what somebody else changed, and reads without writing oth
   const { reads } = table;
   await until('some resyncs', () => table.reads > reads + 3);
   assert.equal(table.writes, writes);
-  table.delete('10.0.0.1');
+  table.pods.delete('10.0.0.1');
   table.set('10.0.0.2', { acceleration: 'off' });
   table.set('10.0.0.66', {});
   await until('repaired', () => table.pods.size === 2 && table.get('10.0.0.1') !== undefined && table.get('10.0.0.2')?.acceleration === 'inherit');
