@@ -13,8 +13,10 @@ const KEEP_ALIVE_MS = 30_000;
 export interface ApiRequest {
   /** Path with its query. */
   readonly path: string;
-  /** The connection is cut when nothing came for so long. */
+  /** The connection is cut when nothing came for so long, */
   readonly silenceMs: number;
+  /** and when the answer has no end after so long, however much comes. */
+  readonly totalMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -24,7 +26,7 @@ export interface ApiRequest {
  * @internal
  * @throws KubernetesError for everything but 200
  */
-export async function get(access: ApiAccess, { path, silenceMs, signal }: ApiRequest): Promise<IncomingMessage> {
+export async function get(access: ApiAccess, { path, silenceMs, totalMs, signal }: ApiRequest): Promise<IncomingMessage> {
   const { url, options } = await access();
   signal.throwIfAborted();
   const prefix = url.pathname.replace(/\/$/, '');
@@ -49,7 +51,10 @@ export async function get(access: ApiAccess, { path, silenceMs, signal }: ApiReq
     );
     call.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
     // Whoever reads the answer shall hear of the reason, too.
-    call.on('timeout', () => (answer ?? call).destroy(new Error(`nothing came for ${Math.round(silenceMs / 1000)} s`)));
+    const cut = (reason: string): unknown => (answer ?? call).destroy(new Error(reason));
+    call.on('timeout', () => cut(`nothing came for ${Math.round(silenceMs / 1000)} s`));
+    const timer = setTimeout(() => cut(`the answer has no end after ${Math.round(totalMs / 1000)} s`), totalMs);
+    call.on('close', () => clearTimeout(timer));
     call.on('error', (cause) => reject(unavailable(url, cause)));
     call.end();
   });
@@ -68,6 +73,15 @@ export function unavailable(url: URL | undefined, cause: unknown): KubernetesErr
   });
 }
 
+/** The pieces of an answer, and what went wrong with its connection as such an error. @internal */
+export async function* pieces(response: IncomingMessage): AsyncGenerator<Buffer, void> {
+  try {
+    yield* response as AsyncIterable<Buffer>;
+  } catch (cause) {
+    throw unavailable(undefined, cause);
+  }
+}
+
 /**
  * Reads a whole answer.
  *
@@ -77,14 +91,10 @@ export function unavailable(url: URL | undefined, cause: unknown): KubernetesErr
 export async function readAll(response: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > maxBytes) break; // leaving the loop destroys the response
-      chunks.push(chunk);
-    }
-  } catch (cause) {
-    throw unavailable(undefined, cause);
+  for await (const chunk of pieces(response)) {
+    size += chunk.length;
+    if (size > maxBytes) break; // leaving the loop destroys the response
+    chunks.push(chunk);
   }
   if (size > maxBytes) throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `an answer of more than ${maxBytes} bytes`);
   return Buffer.concat(chunks).toString('utf8');

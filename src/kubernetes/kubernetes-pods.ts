@@ -1,4 +1,3 @@
-import type { PodRulesProblem } from '../errors';
 import { accessBy, accessTo, inClusterServer, type ApiServerAddress, type KubeConfigLike } from './api-access';
 import { KubernetesError, PodRefusedError } from './errors';
 import { istioSidecar } from './istio-sidecar';
@@ -6,7 +5,8 @@ import type { KubernetesPod } from './kubernetes-pod';
 import { ListWatch, type RetryTimes } from './list-watch';
 import { PodSourceBase } from './pod-source-base';
 import type { SourcePod } from './pod-source';
-import { ACCELERATION_ANNOTATION, readPod } from './read-pod';
+import { ACCELERATION_ANNOTATION, readPod, type ReadPod } from './read-pod';
+import { asError } from './report';
 
 /** How the pods of a node are followed. */
 export interface KubernetesPodsOptions {
@@ -16,7 +16,10 @@ export interface KubernetesPodsOptions {
   readonly server?: ApiServerAddress;
   /** The same by a `KubeConfig` of `@kubernetes/client-node` 1.x, with its current context. */
   readonly kubeConfig?: KubeConfigLike;
-  /** Whether a pod has a sidecar to redirect to. Default {@link istioSidecar}. Pods in the host's network and those that ended are never asked about. */
+  /**
+   * Whether a pod has a sidecar to redirect to. Default {@link istioSidecar}. Pods in the host's network and those that ended are never asked about.
+   * One for which this throws is reported and stays what it was; the others are not concerned.
+   */
   readonly sidecar?: (pod: KubernetesPod) => boolean;
   /** Which annotations the controller's `rules` are given. Default: those of Istio, except what its injector writes for itself. */
   readonly annotations?: (name: string) => boolean;
@@ -135,16 +138,24 @@ export class KubernetesPods extends PodSourceBase {
 
   #read(pod: KubernetesPod): SourcePod | undefined {
     const { uid, namespace, name } = pod.metadata;
-    const { pod: wanted, ipv6, problems } = readPod(pod, this.#sidecar, this.#keep);
-    const problem = problems.length === 0 ? '' : JSON.stringify(problems);
-    if (problem !== '' && problem !== this.#seen.get(uid)?.problem) this.#refuse(`${namespace}/${name}`, problems);
-    if (ipv6 > 0 || problem !== '') this.#seen.set(uid, { ipv6, problem });
+    const before = this.pods.get(uid);
+    let read: ReadPod;
+    let consequence = `it is treated as without ${ACCELERATION_ANNOTATION}`;
+    let cause: Error | undefined;
+    try {
+      read = readPod(pod, this.#sidecar, this.#keep);
+    } catch (thrown) {
+      // What the options say is the caller's code.
+      cause = asError(thrown);
+      consequence = before === undefined ? 'it is left out until it changes' : 'it stays what it was until it changes';
+      read = { pod: before, problems: [{ name: '', position: 0, entry: undefined, reason: cause.message }], ipv6: 0 };
+    }
+    const problem = read.problems.length === 0 ? '' : JSON.stringify(read.problems);
+    if (problem !== '' && problem !== this.#seen.get(uid)?.problem)
+      this.report(new PodRefusedError(`${namespace}/${name}`, read.problems, consequence, { cause }));
+    if (read.ipv6 > 0 || problem !== '') this.#seen.set(uid, { ipv6: read.ipv6, problem });
     else this.#seen.delete(uid);
-    return wanted;
-  }
-
-  #refuse(name: string, problems: readonly PodRulesProblem[]): void {
-    this.report(new PodRefusedError(name, problems, `it is treated as without ${ACCELERATION_ANNOTATION}`));
+    return read.pod;
   }
 }
 

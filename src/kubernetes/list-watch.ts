@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { ApiAccess } from './api-access';
-import { get, readAll, statusError, unavailable } from './api-request';
+import { get, pieces, readAll, statusError } from './api-request';
 import { Backoff } from './backoff';
 import { KubernetesError } from './errors';
 import { isPod, type KubernetesPod } from './kubernetes-pod';
@@ -13,13 +13,17 @@ const MAX_PAGE_BYTES = 64 * 1024 * 1024;
 
 const PAGE = 500;
 
-/** A list that sends nothing for so long is cut. */
+/** A list that sends nothing for so long is cut, */
 const LIST_SILENCE_MS = 30_000;
+/** and one that is not whole after so long, or so many pages or characters: a server may give a token for the next page each time. */
+const LIST_MS = 120_000;
+const MAX_PAGES = 1000;
+const MAX_LIST_LENGTH = 2 * MAX_PAGE_BYTES;
 
 /** How long a server may be late with the end of a watch, at most; of a short one it may be so long again. */
 const GRACE_MS = 15_000;
 
-/** A watch that ends sooner than this without a word is a failure: otherwise a broken server would be asked without end. */
+/** A watch that ends sooner than this is a failure, whatever came: otherwise a broken server would be asked without end. */
 const SHORT_WATCH_MS = 1_000;
 
 /** How often to try again, in milliseconds. */
@@ -80,7 +84,7 @@ export class ListWatch {
     this.#forbidden = new Backoff(forbiddenMs, forbiddenMs * 4);
   }
 
-  /** Works until {@link close}; never rejects. */
+  /** Works until {@link close}; never rejects, because its handler does not throw. */
   async run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       try {
@@ -101,7 +105,9 @@ export class ListWatch {
     const pods: KubernetesPod[] = [];
     let limit: number | undefined = this.#page;
     let next: string | undefined;
-    for (;;) {
+    let length = 0;
+    const deadline = performance.now() + LIST_MS;
+    for (let count = 1; ; count++) {
       // A continued list is of the version in its token.
       const query: Record<string, string> = {
         ...(next === undefined && this.#listVersion !== '' && { resourceVersion: this.#listVersion }),
@@ -109,9 +115,12 @@ export class ListWatch {
         ...(next !== undefined && { continue: next }),
       };
       try {
-        const page = await this.#listPage(query);
+        const { page, text } = await this.#listPage(query, Math.max(1, deadline - performance.now()));
         pods.push(...page.items);
         next = page.metadata.continue;
+        length += text.length;
+        if (count >= MAX_PAGES || length > MAX_LIST_LENGTH)
+          throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `a list without end: ${pods.length} pods in ${count} pages`);
         if (next !== undefined && next !== '') continue;
         this.#version = page.metadata.resourceVersion;
         break;
@@ -127,8 +136,8 @@ export class ListWatch {
     this.#options.handler.list(pods);
   }
 
-  async #listPage(query: Record<string, string>): Promise<PodList> {
-    const response = await this.#get(query, LIST_SILENCE_MS);
+  async #listPage(query: Record<string, string>, totalMs: number): Promise<{ page: PodList; text: string }> {
+    const response = await this.#get(query, LIST_SILENCE_MS, totalMs);
     let text: string;
     try {
       text = await readAll(response, MAX_PAGE_BYTES);
@@ -136,34 +145,26 @@ export class ListWatch {
       if (codeOf(error) === 'ERR_KUBERNETES_PROTOCOL') this.#page = Math.max(1, this.#page >> 2); // smaller pages next time
       throw error;
     }
-    const list = parse(text);
-    if (!isPodList(list)) throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', 'the answer is not a list of pods');
-    return list;
+    const page = parse(text);
+    if (!isPodList(page)) throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', 'the answer is not a list of pods');
+    return { page, text };
   }
 
   async #watch(): Promise<void> {
     // Not all at the same time, after a restart of the server.
     const seconds = Math.ceil(this.#options.watchSeconds * (0.75 + Math.random() / 4));
     const began = performance.now();
-    const response = await this.#get(
-      { watch: '1', resourceVersion: this.#version ?? '', allowWatchBookmarks: 'true', timeoutSeconds: String(seconds) },
-      seconds * 1000 + Math.min(GRACE_MS, seconds * 1000),
-    );
-    let events = 0;
+    const lasted = (): boolean => performance.now() - began >= Math.min(SHORT_WATCH_MS, seconds * 500);
+    const patience = seconds * 1000 + Math.min(GRACE_MS, seconds * 1000);
+    const query = { watch: '1', resourceVersion: this.#version ?? '', allowWatchBookmarks: 'true', timeoutSeconds: String(seconds) };
+    const response = await this.#get(query, patience, patience + SHORT_WATCH_MS);
     try {
-      for await (const line of lines(response as AsyncIterable<Buffer>, MAX_OBJECT_BYTES)) {
-        this.#event(line);
-        events++;
-        this.#working();
-      }
-    } catch (error) {
-      if (error instanceof KubernetesError || error instanceof Gone) throw error;
-      throw unavailable(undefined, error);
+      for await (const line of lines(pieces(response), MAX_OBJECT_BYTES)) this.#event(line);
     } finally {
       response.destroy();
+      if (lasted()) this.#working();
     }
-    if (events > 0 || performance.now() - began >= SHORT_WATCH_MS) this.#working();
-    else throw new KubernetesError('ERR_KUBERNETES_UNAVAILABLE', 'the server ended the watch at once');
+    if (!lasted()) throw new KubernetesError('ERR_KUBERNETES_UNAVAILABLE', 'the server ended the watch at once');
   }
 
   #event(line: string): void {
@@ -174,9 +175,9 @@ export class ListWatch {
       case 'MODIFIED':
       case 'DELETED':
         if (!isPod(object)) throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `an event ${type} without a pod`);
-        this.#version = object.metadata.resourceVersion;
         if (type === 'DELETED') handler.deleted(object.metadata.uid);
         else handler.changed(object);
+        this.#version = object.metadata.resourceVersion;
         return;
       case 'BOOKMARK': {
         const { metadata } = (object ?? {}) as { metadata?: { resourceVersion?: unknown } };
@@ -194,10 +195,10 @@ export class ListWatch {
     }
   }
 
-  async #get(query: Record<string, string>, silenceMs: number): ReturnType<typeof get> {
+  async #get(query: Record<string, string>, silenceMs: number, totalMs: number): ReturnType<typeof get> {
     const path = `/api/v1/pods?${new URLSearchParams({ ...this.#options.query, ...query }).toString()}`;
     try {
-      return await get(this.#options.access, { path, silenceMs, signal: this.#stop.signal });
+      return await get(this.#options.access, { path, silenceMs, totalMs, signal: this.#stop.signal });
     } catch (error) {
       if (error instanceof KubernetesError && error.status === 410) throw new Gone(error.message);
       throw error;

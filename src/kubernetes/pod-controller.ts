@@ -1,8 +1,8 @@
-import { TypedEmitter } from 'tiny-typed-emitter';
 import { BpfError, ClosedError } from '../errors';
 import type { PodOptions } from '../mesh';
 // Not from the room's index: that would load libbpf, and a source needs none.
 import { istioPodRules } from '../mesh/istio-pod-rules';
+import { SteadyEmitter } from '../mesh/steady-emitter';
 import { Backoff } from './backoff';
 import { PodRefusedError, PodsLeftOutError } from './errors';
 import type { PodSource } from './pod-source';
@@ -89,7 +89,7 @@ const ABOUT_PODS = new Set(['ERR_BPF_MAP_FULL', 'ERR_BPF_INVALID_ADDRESS', 'ERR_
  * }
  * ```
  */
-export class PodController<T extends PodTarget = PodTarget> extends TypedEmitter<PodControllerEvents> {
+export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitter<PodControllerEvents> {
   readonly #source: PodSource;
   readonly #attach: PodControllerOptions<T>['attach'];
   readonly #resyncMs: number;
@@ -152,8 +152,8 @@ export class PodController<T extends PodTarget = PodTarget> extends TypedEmitter
    * Starts the source, waits until it knows all pods, attaches, and brings the table to what is wanted. As long as the source cannot tell,
    * nothing is attached, and connections take their old path. Idempotent.
    *
-   * @returns what `attach` returned
-   * @throws ClosedError (`ERR_BPF_CLOSED`) if {@link close} is called meanwhile
+   * @returns what `attach` returned, also if {@link close} was called while it worked: it is the caller's to close
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if {@link close} is called before `attach`
    * @throws whatever `attach` throws; the controller is closed then
    */
   start(): Promise<T> {
@@ -167,7 +167,11 @@ export class PodController<T extends PodTarget = PodTarget> extends TypedEmitter
   /** Compares all that is wanted with all that the table holds, now. What somebody else changed is put right. */
   resync(): void {
     if (this.#table === undefined || this.closed) return;
-    this.#source.refresh?.();
+    try {
+      this.#source.refresh?.();
+    } catch (thrown) {
+      this.#report(asError(thrown));
+    }
     this.#apply(true);
   }
 
@@ -294,7 +298,7 @@ export class PodController<T extends PodTarget = PodTarget> extends TypedEmitter
     for (const [address, error] of refused) {
       const code = codeOf(error);
       if (code === 'ERR_BPF_MAP_FULL') continue;
-      this.#report(code === 'ERR_BPF_CLOSED' ? error : refusal(address, error));
+      this.#report(code === 'ERR_BPF_CLOSED' ? error : refusal(address, error, this.#held.has(address)));
       if (code !== 'ERR_BPF_CLOSED') continue;
       void this.close(); // there is nothing left to write to
       return;
@@ -315,7 +319,8 @@ function codeOf(error: Error): string | undefined {
   return error instanceof BpfError ? error.code : undefined;
 }
 
-function refusal(address: string, cause: Error): PodRefusedError {
+function refusal(address: string, cause: Error, isEnrolled: boolean): PodRefusedError {
   const problem = { name: '', position: 0, entry: address, reason: cause.message };
-  return new PodRefusedError(address, [problem], 'it keeps what it had; it will be tried again', { cause });
+  const now = isEnrolled ? 'it keeps what it had' : 'it is not enrolled';
+  return new PodRefusedError(address, [problem], `${now}, until ${passing(cause) ? 'another attempt works' : 'the pod changes'}`, { cause });
 }

@@ -1,5 +1,6 @@
-import { TypedEmitter } from 'tiny-typed-emitter';
 import { ClosedError } from '../errors';
+// Not from the room's index: that would load libbpf, and a source needs none.
+import { SteadyEmitter } from '../mesh/steady-emitter';
 import { report } from './report';
 import type { PodSource, PodSourceEvents, SourcePod } from './pod-source';
 
@@ -28,7 +29,7 @@ import type { PodSource, PodSourceEvents, SourcePod } from './pod-source';
  * }
  * ```
  */
-export abstract class PodSourceBase extends TypedEmitter<PodSourceEvents> implements PodSource {
+export abstract class PodSourceBase extends SteadyEmitter<PodSourceEvents> implements PodSource {
   /** Resolves when `pods` is the whole wanted state for the first time. */
   readonly synced: Promise<void>;
   readonly #pods = new Map<string, SourcePod>();

@@ -23,9 +23,9 @@ export interface Outcome {
 /** What another attempt with the same options cannot mend. */
 const FINAL = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_CLOSED', 'ERR_BPF_POD_RULES']);
 
-/** Whether it makes sense to try again. @internal */
+/** Whether it makes sense to try again: not for an argument that makes no sense. @internal */
 export function passing(error: Error): boolean {
-  return error instanceof BpfError && !FINAL.has(error.code);
+  return error instanceof BpfError ? !FINAL.has(error.code) : !(error instanceof TypeError || error instanceof RangeError);
 }
 
 /**

@@ -17,6 +17,7 @@ export class StaticPods extends PodSourceBase {
 
   /**
    * @param pods - pairs of address and options, or bare addresses
+   * @throws TypeError for a single address
    */
   constructor(pods: Iterable<string | readonly [address: string, options: PodOptions]> = []) {
     super();
@@ -37,6 +38,7 @@ export class StaticPods extends PodSourceBase {
 }
 
 function byAddress(pods: Iterable<string | readonly [address: string, options: PodOptions]>): Map<string, SourcePod> {
+  if (typeof pods === 'string') throw new TypeError(`StaticPods: a list of pods is needed, such as ['${pods}']`);
   const wanted = new Map<string, SourcePod>();
   for (const pod of pods) {
     const [address, options] = typeof pod === 'string' ? [pod, {}] : pod;

@@ -1,5 +1,4 @@
 import { release, version } from 'node:os';
-import { TypedEmitter } from 'tiny-typed-emitter';
 import { ClosedError, KernelAdvisoryError } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import { Drain } from './drain';
@@ -20,6 +19,7 @@ import { PinnedFooting } from './pinned-footing';
 import type { MeshProfile } from './profile';
 import { replacePods } from './replace-pods';
 import { SockPairMap } from './sock-pair-map';
+import { SteadyEmitter } from './steady-emitter';
 
 /** What is not as it should be: known faults that the kernel may have. */
 export type MeshWarning = KernelAdvisoryError;
@@ -63,7 +63,7 @@ export interface MeshEvents extends ReportedEvents {
  * void main();
  * ```
  */
-export class MeshAccelerator extends TypedEmitter<MeshEvents> {
+export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   /** The pods of this node that carry a sidecar. Yours to keep up to date. */
   readonly localPodIps: LocalPodIps;
   /** What was dialled, for connections that are being set up. */

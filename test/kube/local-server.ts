@@ -6,8 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { AddressInfo, Socket } from 'node:net';
 import { selfSigned } from './certificate';
 import { PodStore, StoreError, type StoredEvent, type StoredPod } from './pod-store';
 import { bodyOf } from './request';
@@ -50,7 +49,7 @@ export class LocalServer implements ApiServer {
   url = '';
   readonly #tokens = new Map<string, { account: string; valid: boolean }>();
   readonly #watches = new Set<OpenWatch>();
-  readonly #sockets = new Set<TLSSocket>();
+  readonly #sockets = new Set<Socket>();
   readonly #server: Server;
   /** Accounts that may not see pods. */
   readonly #forbidden = new Set<string>();
@@ -60,7 +59,8 @@ export class LocalServer implements ApiServer {
     this.ca = cert;
     this.#server = createServer({ key, cert }, (request, response) => void this.#answer(request, response));
     this.#server.keepAliveTimeout = 0;
-    this.#server.on('secureConnection', socket => {
+    // Those in the middle of their handshake, too.
+    this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.on('error', () => undefined);
       socket.once('close', () => this.#sockets.delete(socket));

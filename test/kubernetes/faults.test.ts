@@ -182,8 +182,11 @@ test('half a line, characters in pieces, and lines that make no sense', () => sc
   await until('listed again', () => has('a')); // it never was in the store
   const nonsense = ['\n\n{"type":"ADDED"}\n', 'no json\n', '{"type":"NEW","object":{}}\n', '[1]\n', 'null\n', '{"type":"BOOKMARK","object":{}}\n',
     `${JSON.stringify({ type: 'ERROR', object: { code: 500, message: 'etcdserver: no leader' } })}\n`];
+  const watched = (): number => server.requests.filter(({ searchParams }) => searchParams.get('watch') !== null).length;
+  let seen = 0;
   for (const text of nonsense) {
-    await until('a watch', () => server.watches === 1);
+    await until('another watch', () => watched() > seen && server.watches === 1);
+    seen = watched();
     const before = errors.length;
     server.inject(text);
     await until(`reported: ${text}`, () => errors.length > before);
@@ -233,6 +236,73 @@ test('a watch that ends at once, again and again, is not asked without end', () 
   const asked = server.requests.length - before;
   assert.ok(asked > 2 && asked < 40, `${asked} requests in a second`);
 }));
+
+for (const [what, body] of [
+  ['a bookmark', () => line('BOOKMARK', { metadata: { resourceVersion: '1' } })],
+  ['a bookmark and 410', () => line('BOOKMARK', { metadata: { resourceVersion: '1' } }) + line('ERROR', { code: 410, message: 'too old' })],
+] as const) {
+  test(`a watch that ends after ${what}, again and again, is not asked without end`, () => scene(async ({ server, create, shows, disconnects }) => {
+    const before = server.requests.length;
+    for (let i = 0; i < 1000; i++) server.faults.push({ of: 'watch', body: body() });
+    await server.cut();
+    await setTimeout(1000);
+    const asked = server.requests.length - before;
+    assert.ok(asked > 2 && asked < 40, `${asked} requests in a second`);
+    assert.ok(disconnects.length > 2, 'and it is told');
+    server.faults.length = 0;
+    await create('a');
+    await shows('a');
+  }));
+}
+
+test('a list that goes on without end is given up', () => scene(async ({ server, source, create, shows, errors }) => {
+  await create('a');
+  const page = JSON.stringify({ metadata: { resourceVersion: '1', continue: 'again' }, items: [] });
+  for (let i = 0; i < 1000; i++) server.faults.push({ of: 'list', body: page });
+  source.start();
+  await shows('a');
+  assert.deepEqual(codes(errors), ['ERR_KUBERNETES_PROTOCOL']);
+  assert.match(errors[0]!.message, /a list without end: 0 pods in 1000 pages/);
+}, undefined, false));
+
+test('a watch that drips is cut soon after its time', () => scene(async ({ server, create, shows, disconnects }) => {
+  const drip = setInterval(() => server.inject('x'), 100); // never a whole line, never silent
+  server.stallWatches();
+  await until('cut', () => disconnects.length > 0);
+  clearInterval(drip);
+  assert.match(disconnects[0]!.reason.message, /the answer has no end after 3 s/);
+  await create('a');
+  await shows('a');
+}, () => ({ watchSeconds: 1 })));
+
+test('a pod for which the own code throws is reported and stays what it was; others are not concerned', async () => {
+  let bad = new Set<string>();
+  const sidecar = ({ metadata: { name } }: { metadata: { name: string } }): boolean => {
+    if (bad.has(name)) throw new Error(`no idea what ${name} is`);
+    return true;
+  };
+  await scene(async ({ server, client, source, create, shows, errors, disconnects }) => {
+    await create('a');
+    bad = new Set(['b']);
+    await create('b');
+    await create('c');
+    source.start();
+    await shows('a', 'c');
+    bad = new Set(['a', 'b']);
+    await client.annotate({ name: 'a' }, { changed: 'yes' });
+    await create('d');
+    await shows('a', 'c', 'd');
+    assert.deepEqual(errors.map(error => [error.code, (error as unknown as PodRefusedError).pod, error.hint]), [
+      ['ERR_POD_REFUSED', 'default/b', 'it is left out until it changes'], ['ERR_POD_REFUSED', 'default/a', 'it stays what it was until it changes'],
+    ]);
+    assert.match(errors[0]!.message, /no idea what b is/);
+    assert.deepEqual(disconnects, []);
+    bad.clear();
+    server.store.compact();
+    server.expireWatches();
+    await shows('a', 'b', 'c', 'd');
+  }, () => ({ sidecar }), false);
+});
 
 test('tokens and certificates rotate: the files are read again', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'merbridge-account-'));

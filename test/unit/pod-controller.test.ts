@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { ClosedError, InvalidAddressError, MapFullError } from '../../src/errors';
 import type { PodOptions } from '../../src/mesh';
@@ -218,6 +219,56 @@ test('what the table refuses for good is reported and not tried without end', as
   assert.ok(errors[0] instanceof PodRefusedError);
   assert.equal(controller.lag, 0);
   await controller.close();
+});
+
+test('what a table refuses for a reason of its own is tried again, and synced waits for it', async () => {
+  const table = new PlainTable();
+  table.refuses.set('10.0.0.1', new Error('not now'));
+  const source = new StaticPods([['10.0.0.1', {}]]);
+  const { controller, errors } = controllerOf(source, table);
+  let synced = 0;
+  controller.on('synced', () => synced++);
+  await controller.start();
+  assert.equal(synced, 0);
+  assert.equal((errors[0] as PodRefusedError).hint, 'it is not enrolled, until another attempt works');
+  table.refuses.clear();
+  await until('the next attempt', () => table.pods.size === 1);
+  assert.equal(synced, 1);
+  table.refuses.set('10.0.0.1', new TypeError('no such option'));
+  source.set([['10.0.0.1', { acceleration: 'full' }]]);
+  await until('refused', () => errors.length === 2);
+  assert.equal((errors[1] as PodRefusedError).hint, 'it keeps what it had, until the pod changes');
+  await controller.close();
+});
+
+test('listeners that throw, and a source that cannot look again, stop nothing', () => {
+  const script = `
+    const { PodController, StaticPods } = require('../../src/kubernetes');
+    const { PlainTable } = require('../kube/plain-table');
+    const uncaught = [];
+    process.on('uncaughtException', error => uncaught.push(error.message));
+    const source = new StaticPods(['10.0.0.1']);
+    source.refresh = () => { throw new Error('refresh'); };
+    const table = new PlainTable();
+    const controller = new PodController({ source, attach: () => ({ localPodIps: table }), resyncSeconds: 0.05 });
+    for (const event of ['applied', 'synced', 'error']) controller.on(event, () => { throw new Error(event); });
+    source.on('change', () => { throw new Error('change'); });
+    void (async () => {
+      await controller.start();
+      source.set(['10.0.0.1', '10.0.0.2']);
+      await new Promise(done => setTimeout(done, 200));
+      table.pods.delete('10.0.0.1');
+      await new Promise(done => setTimeout(done, 300));
+      console.log(JSON.stringify({ pods: [...table.pods.keys()].sort(), uncaught: [...new Set(uncaught)].sort() }));
+      await controller.close();
+    })();
+  `;
+  const output = execFileSync(process.execPath, ['-r', 'ts-node/register/transpile-only', '-e', script], { cwd: __dirname, encoding: 'utf8', timeout: 30_000 });
+  assert.deepEqual(JSON.parse(output), { pods: ['10.0.0.1', '10.0.0.2'], uncaught: ['applied', 'change', 'error', 'synced'] });
+});
+
+test('a single address is no list', () => {
+  assert.throws(() => new StaticPods('10.0.0.7'), { name: 'TypeError', message: "StaticPods: a list of pods is needed, such as ['10.0.0.7']" });
 });
 
 test('a table that is closed ends the controller', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync, appendFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -119,6 +120,32 @@ test('a folder that comes late, and one that is made anew', () => withFile(async
   });
   writeFileSync(path, '{ "10.0.0.3": {} }');
   await until('and it is watched', () => addresses(source) === '10.0.0.3');
+}));
+
+test('neighbours that change all the time put nothing off, neither what is good nor a fault', () => withFile(async ({ folder, path, source, errors }) => {
+  writeFileSync(path, '{ "10.0.0.1": {} }');
+  source.start();
+  await source.synced;
+  const noise = setInterval(() => writeFileSync(join(folder, 'etc', 'other'), String(performance.now())), 5);
+  try {
+    writeFileSync(path, '{ "10.0.0.2": {} }');
+    await until('read', () => addresses(source) === '10.0.0.2');
+    writeFileSync(path, '{');
+    await until('reported', () => errors.length === 1);
+  } finally {
+    clearInterval(noise);
+  }
+}));
+
+test('what is no regular file is refused, and nothing waits for it', () => withFile(async ({ path, source, errors }) => {
+  execFileSync('mkfifo', [path]);
+  source.start();
+  await until('reported', () => errors.length === 1);
+  assert.match(errors[0]!.message, /not a regular file/);
+  rmSync(path);
+  writeFileSync(path, '{ "10.0.0.1": {} }');
+  await source.synced;
+  assert.equal(addresses(source), '10.0.0.1');
 }));
 
 test('close before the first good state', () => withFile(async ({ source }) => {

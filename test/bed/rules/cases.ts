@@ -19,7 +19,7 @@ export const SIDECAR_PORTS = [15001, 15006] as const;
 
 const RANGES = [
   '0.0.0.0/0', '10.244.0.0/16', `10.244.${SUBNET}.8/30`, `${OWN}/32`, `${OTHER}/32`, `${STRANGER}/32`,
-  '198.51.100.0/24', '198.51.100.99/25', '198.51.100.7/32', '203.0.113.0/24', '192.0.2.0/24', 'fd00::/8', // one with bits behind its prefix, two that never match
+  '198.51.100.0/24', '198.51.100.99/25', '198.51.100.7/32', '203.0.113.0/24', '192.0.2.0/24', 'fd00::/8', '::/0', // one with bits behind its prefix, three that never match
 ] as const;
 const LOOPBACK_RANGES = ['127.0.0.0/8', '127.0.0.1/32', '127.9.0.0/16', '127.128.0.0/9', '::1/128'] as const;
 
