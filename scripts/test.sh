@@ -50,18 +50,9 @@ run() {
   fi
   echo "== $group"
   tap=$totals/$group
-  # A server that is killed in the middle of a request may leave Node.js a TLS socket that it neither reads nor closes. Where the runner ends
-  # nevertheless, what it wrote to a file of its own is cut off, and what it wrote to standard output is not.
-  local out flags=(--test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$tap")
-  if [ "$group" = kubernetes ]; then
-    flags=(--test-force-exit --test-reporter=spec --test-reporter-destination=stderr --test-reporter=tap --test-reporter-destination=stdout)
-    exec {out}>"$tap"
-  else
-    exec {out}>&1
-  fi
-  "${prefix[@]}" node -r ts-node/register/transpile-only --test "${flags[@]}" --test-concurrency=1 --test-timeout=$((seconds * 1000)) \
-    "$@" >&"$out" || status=$?
-  exec {out}>&-
+  "${prefix[@]}" node -r ts-node/register/transpile-only --test --test-concurrency=1 --test-timeout=$((seconds * 1000)) \
+    --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$tap" \
+    "$@" || status=$?
   [ -e "$tap" ] || : >"$tap"
   count "$tap" "$status"
 }

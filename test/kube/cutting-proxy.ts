@@ -24,10 +24,10 @@ export class CuttingProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Resets all connections. New ones are served. */
+  /** Ends all connections at once, in the middle of whatever they carry. New ones are served. */
   cut(): void {
-    // Of a socket that its peer has reset meanwhile Node.js never closes the handle, which would keep the process alive.
-    for (const socket of this.#sockets) socket.unref().resetAndDestroy();
+    // Not resetAndDestroy(): of a socket that its peer has reset meanwhile that never closes the handle, which keeps the process alive.
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Cuts and stops listening. */
