@@ -22,6 +22,8 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
   } catch (error) {
     refuse(`not JSON, or only a part of it: ${(error as Error).message}`, error);
   }
+  const twice = doubleKey(text);
+  if (twice !== undefined) refuse(`'${twice}' is there twice`);
   if (!isObject(content)) return refuse('an object with addresses as its keys is needed');
   const pods = new Map<string, SourcePod>();
   for (const [text, value] of Object.entries(content)) {
@@ -48,6 +50,24 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
     });
   }
   return pods;
+}
+
+/** A key that one of the objects has twice: `JSON.parse` would take the last of them. The text is known to be JSON. */
+function doubleKey(text: string): string | undefined {
+  const open: Set<string>[] = [];
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"\s*:?|[{}[\]]/g)) {
+    if (token === '{' || token === '[') {
+      open.push(new Set());
+    } else if (token === '}' || token === ']') {
+      open.pop();
+    } else if (token.endsWith(':')) {
+      const key = JSON.parse(token.slice(0, -1)) as string;
+      const keys = open.at(-1)!;
+      if (keys.has(key)) return key;
+      keys.add(key);
+    }
+  }
+  return undefined;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -24,8 +24,8 @@ const MAX_BYTES = 64 * 1024 * 1024;
  *
  * Each value holds the options of `localPodIps.set`, and may hold annotations that rules are made of. A file that is missing, half written or
  * wrong changes nothing: the last good state stays, and the fault is reported (`ERR_POD_FILE`). Before there is a good one, the source is not
- * synced. The folder is watched, so files that are renamed over and mounted ConfigMaps are seen. An address that is there twice is refused; of a
- * key that is written twice in the same way JSON takes the last one.
+ * synced. The folder is watched, so files that are renamed over and mounted ConfigMaps are seen. An address that is there twice, in whatever form, is
+ * wrong, and so is any other key.
  *
  * @example
  * ```ts

@@ -74,6 +74,8 @@ test('wrong content is reported once, and refused as a whole', () => withFile(as
     ['{ "10.0.0.2": null }', /must be an object/],
     ['{ "10.0.0.2": { "annotations": { "a": 1 } } }', /object of strings/],
     ['{ "10.0.0.2": {}, "::ffff:10.0.0.2": {} }', /twice/],
+    ['{ "10.0.0.2": {}, "10.0.0.3": {}, "10.0.0.\\u0032" : {} }', /'10\.0\.0\.2' is there twice/],
+    ['{ "10.0.0.2": { "acceleration": "off", "acceleration": "full" } }', /'acceleration' is there twice/],
   ];
   for (const [text, problem] of wrong) {
     const before = errors.length;
@@ -86,6 +88,15 @@ test('wrong content is reported once, and refused as a whole', () => withFile(as
   source.refresh();
   await setTimeout(500);
   assert.equal(errors.length, before, 'the same fault is reported once');
+}));
+
+test('the same key or text in other objects, and what looks like a key in a text, is not there twice', () => withFile(async ({ path, source, errors }) => {
+  const annotations = { a: '{ "a": "x", "a": "y" }', 'b"\\': 'a', 'c': '"a":'.repeat(100_000) };
+  writeFileSync(path, JSON.stringify({ '10.0.0.1': { annotations }, '10.0.0.2': { annotations, rules: { excludeInboundPorts: [80] } } }));
+  source.start();
+  await source.synced;
+  assert.deepEqual(source.pods.get('10.0.0.2')?.annotations, annotations);
+  assert.deepEqual(errors, []);
 }));
 
 test('a mounted ConfigMap: the link to the folder of the files is what changes', () => withFile(async ({ folder, source }) => {
