@@ -1,4 +1,5 @@
 import type { PodOptions } from '../mesh';
+import { tableForm } from './pod-address';
 import { PodSourceBase } from './pod-source-base';
 import type { SourcePod } from './pod-source';
 
@@ -41,7 +42,8 @@ function byAddress(pods: Iterable<string | readonly [address: string, options: P
   if (typeof pods === 'string') throw new TypeError(`StaticPods: a list of pods is needed, such as ['${pods}']`);
   const wanted = new Map<string, SourcePod>();
   for (const pod of pods) {
-    const [address, options] = typeof pod === 'string' ? [pod, {}] : pod;
+    const [text, options] = typeof pod === 'string' ? [pod, {}] : pod;
+    const address = tableForm(text) ?? text; // the controller says what is wrong with it
     wanted.set(address, { name: address, addresses: [address], options });
   }
   return wanted;

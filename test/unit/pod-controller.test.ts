@@ -271,6 +271,16 @@ test('a single address is no list', () => {
   assert.throws(() => new StaticPods('10.0.0.7'), { name: 'TypeError', message: "StaticPods: a list of pods is needed, such as ['10.0.0.7']" });
 });
 
+test('an address in another form is the same address: the last one counts, as for equal ones', async () => {
+  const source = new StaticPods([['10.0.0.7', { acceleration: 'off' }], ['::FFFF:10.0.0.7', { acceleration: 'full' }], 'nonsense']);
+  const { controller, table, errors } = controllerOf(source);
+  await controller.start();
+  assert.deepEqual([...source.pods.keys()], ['10.0.0.7', 'nonsense']);
+  assert.equal(table.get('10.0.0.7')?.acceleration, 'full');
+  assert.match(errors[0]!.message, /'nonsense' is not an IPv4 address/);
+  await controller.close();
+});
+
 test('a table that is closed ends the controller', async () => {
   const source = new StaticPods(['10.0.0.1']);
   const { controller, table, errors } = controllerOf(source);
