@@ -58,10 +58,7 @@ export function reconcile(table: PodTable, held: Map<string, Held>, wanted: Read
   });
   try {
     if (gone.length > 0) table.deleteMany(gone.map(([address]) => address));
-    for (const [address] of gone) {
-      held.delete(address);
-      if (!wanted.has(address)) outcome.deleted.push(address);
-    }
+    for (const [address] of gone) held.delete(address);
   } catch (thrown) {
     for (const [address] of gone) outcome.refused.set(address, asError(thrown));
   }
@@ -72,6 +69,8 @@ export function reconcile(table: PodTable, held: Map<string, Held>, wanted: Read
     held.set(address, want);
     list.push(address);
   }
+  // One that moved and was refused, too.
+  for (const [address] of gone) if (!held.has(address)) outcome.deleted.push(address);
   return outcome;
 }
 

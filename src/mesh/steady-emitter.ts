@@ -8,6 +8,7 @@ export class SteadyEmitter<L extends ListenerSignature<L>> extends TypedEmitter<
   /** Calls all listeners, one after the other. Returns whether there are any. */
   override emit<U extends keyof L>(event: U, ...args: Parameters<L[U]>): boolean {
     const listeners = this.rawListeners(event);
+    if (listeners.length === 0) return super.emit(event, ...args); // an error that nobody listens for is thrown
     for (const listener of listeners) {
       try {
         listener.apply(this, args);
@@ -17,6 +18,6 @@ export class SteadyEmitter<L extends ListenerSignature<L>> extends TypedEmitter<
         });
       }
     }
-    return listeners.length > 0;
+    return true;
   }
 }
