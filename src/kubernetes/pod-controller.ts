@@ -1,7 +1,7 @@
 import { BpfError, ClosedError } from '../errors';
 import type { PodOptions } from '../mesh';
 // Not from the room's index: that would load libbpf, and a source needs none.
-import { istioPodRules } from '../mesh/istio-pod-rules';
+import { istioPodRules } from '../mesh/rules/istio-pod-rules';
 import { SteadyEmitter } from '../mesh/steady-emitter';
 import { Backoff } from './backoff';
 import { PodRefusedError, PodsLeftOutError } from './errors';

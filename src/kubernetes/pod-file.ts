@@ -1,5 +1,5 @@
 import type { PodOptions, PodRules } from '../mesh';
-import { ruleSetOf } from '../mesh/pod-rules';
+import { ruleSetOf } from '../mesh/rules/pod-rules';
 import { PodFileError } from './errors';
 import { tableForm } from './pod-address';
 import type { SourcePod } from './pod-source';

@@ -1,5 +1,5 @@
 import type { PodOptions } from '../mesh';
-import { rulesOf, ruleSetOf } from '../mesh/pod-rules';
+import { rulesOf, ruleSetOf } from '../mesh/rules/pod-rules';
 
 /**
  * Whether two pods are treated alike. What was asked for and what is read back from the maps may differ in order, in what is left out, and in what

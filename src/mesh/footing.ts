@@ -1,9 +1,9 @@
 import type { BpfObject, Cgroup } from '../bpf';
 import { AlreadyAttachedError } from '../errors';
-import type { MeshCounters } from './counters';
+import type { MeshCounters } from './maps/counters';
 import type { Drain } from './drain';
 import type { BacklogAccount } from './mesh-options';
-import type { MeshSettings } from './mesh-settings';
+import type { MeshSettings } from './maps/mesh-settings';
 
 /** What was found of an earlier process when a mesh was started with a pin directory. */
 export interface MeshAdoption {

@@ -3,7 +3,7 @@ import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpf
 import { NotSupportedError, ObjectFileError, VerifierError } from '../errors';
 import { bufferSizes } from './buffer-sizes';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from './hooks';
-import { MAP_SIZES } from './map-sizes';
+import { MAP_SIZES } from './maps/map-sizes';
 import type { BacklogAccount, ResolvedOptions } from './mesh-options';
 import { objectPath } from './objects';
 import { programSettingsCodec } from './profile';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { assertAcceleration, type Acceleration } from './acceleration';
-import { resolveEvents, type EventOptions } from './event-options';
-import type { PodOptions } from './local-pod-ips';
+import { resolveEvents, type EventOptions } from './events/event-options';
+import type { PodOptions } from './maps/local-pod-ips';
 import { resolveProfile, type MeshProfile, type MeshProfileName } from './profile';
 
 /** How an accelerator is started. */

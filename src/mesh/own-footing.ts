@@ -4,8 +4,8 @@ import { refuseSecond, type Footing, type MeshHandles } from './footing';
 import { ENTRANCES, GATE, messageProgram, SERVICES } from './hooks';
 import { load } from './load';
 import type { BacklogAccount, ResolvedOptions } from './mesh-options';
-import { MeshSettings } from './mesh-settings';
-import { quadrupleCodec } from './quadruple';
+import { MeshSettings } from './maps/mesh-settings';
+import { quadrupleCodec } from './maps/quadruple';
 import { Resources } from './resources';
 import { witness, type Witness } from './witness';
 

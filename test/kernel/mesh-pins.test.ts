@@ -10,7 +10,7 @@ import {
   type AttachTypeName, type ForeignPinError, type MeshAcceleratorOptions, type PinConflictError, type PinsInUseError,
 } from 'merbridge';
 import { DirectoryLock } from '../../src/bpf';
-import { WriterLock } from '../../src/mesh/writer-lock';
+import { WriterLock } from '../../src/mesh/pins/writer-lock';
 import { Agent } from '../bed/agent';
 import { Bpffs } from '../fixtures/bpffs';
 import { ROOT } from '../fixtures/compile';

@@ -6,7 +6,7 @@ import { after, afterEach, before, test } from 'node:test';
 import {
   BpfHashMap, BpfLpmTrieMap, BpfMapHandle, detachAll, MeshAccelerator, PinnedMesh, u32, u8, type BpfMap, type PodRules,
 } from 'merbridge';
-import { rulePortCodec, ruleRangeCodec, rulesCodec } from '../../src/mesh/rule-sets';
+import { rulePortCodec, ruleRangeCodec, rulesCodec } from '../../src/mesh/rules/rule-sets';
 import { Bed, SIDECAR_UID, dial, startListener, type Pod } from '../bed';
 import { Bpffs } from '../fixtures/bpffs';
 

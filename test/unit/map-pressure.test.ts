@@ -1,8 +1,8 @@
 /** When a map that user space writes is counted, and what is told of it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { MapPressureEvent } from '../../src/mesh/event-records';
-import { alarmsFor, MapPressure } from '../../src/mesh/map-pressure';
+import type { MapPressureEvent } from '../../src/mesh/events/event-records';
+import { alarmsFor, MapPressure } from '../../src/mesh/events/map-pressure';
 
 function watched(maxEntries: number, entries = 0): { state: { entries: number; counts: number }; told: MapPressureEvent[]; pressure: MapPressure } {
   const state = { entries, counts: 0 };

@@ -6,14 +6,14 @@ import { describe, it } from 'node:test';
 import { fromBytes, objectBtf, structLayout, toBytes, type Codec } from '../../src/codec';
 import { accelerationCodec, podAccelerationCodec } from '../../src/mesh/acceleration';
 import { bufferSizes } from '../../src/mesh/buffer-sizes';
-import { eventCodec } from '../../src/mesh/event-records';
-import { podCodec } from '../../src/mesh/local-pod-ips';
-import { rulePortCodec, ruleRangeCodec, rulesCodec } from '../../src/mesh/rule-sets';
-import { settingsCodec } from '../../src/mesh/mesh-settings';
+import { eventCodec } from '../../src/mesh/events/event-records';
+import { podCodec } from '../../src/mesh/maps/local-pod-ips';
+import { rulePortCodec, ruleRangeCodec, rulesCodec } from '../../src/mesh/rules/rule-sets';
+import { settingsCodec } from '../../src/mesh/maps/mesh-settings';
 import { objectPath } from '../../src/mesh/objects';
-import { sidecarProcessCodec } from '../../src/mesh/process-ip';
+import { sidecarProcessCodec } from '../../src/mesh/maps/process-ip';
 import { meshProfiles, programSettingsCodec } from '../../src/mesh/profile';
-import { endpointCodec, quadrupleCodec } from '../../src/mesh/quadruple';
+import { endpointCodec, quadrupleCodec } from '../../src/mesh/maps/quadruple';
 
 const object = readFileSync(objectPath('merbridge'));
 

@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs';
+import { arch, release, version } from 'node:os';
+import { libbpfVersion, missingCapabilities } from '../../bpf';
+import type { KernelAdvisory } from '../../errors';
+import { diagnoseAttachments, diagnoseCgroup, type DiagnosedAttachment, type DiagnosedCgroup } from './diagnose-cgroup';
+import { diagnoseFeatures, type DiagnosedFeature } from './diagnose-features';
+import { diagnoseHazards, type DiagnosedHazard } from './diagnose-hazards';
+import { diagnosePins, type DiagnosedPins } from './diagnose-pins';
+import { kernelAdvisories } from '../kernel-advisories';
+
+/** In the place of what could not be found out: the reason. */
+export interface Unknown {
+  /** Why it is not known. */
+  readonly unknown: string;
+}
+
+/** What {@link diagnose} looks at. */
+export interface DiagnoseOptions {
+  /** The cgroup to look at, and above. Default: the first mount of cgroup2. */
+  readonly cgroup?: string | undefined;
+  /** A directory for pins. Default: none. */
+  readonly pinDirectory?: string | undefined;
+  /** As for `MeshAccelerator.start`: what accelerated sockets may hold. Default 2 MiB. */
+  readonly backlogLimit?: number | undefined;
+}
+
+/** What {@link diagnose} found: plain data, for `JSON.stringify`. */
+export interface Diagnosis {
+  /** Whether acceleration can work here, for this process and this cgroup. */
+  readonly ok: boolean;
+  /** What stands in its way; empty if `ok`. */
+  readonly problems: readonly string[];
+  readonly kernel: {
+    readonly release: string;
+    readonly version: string;
+    readonly architecture: string;
+    /** Known faults that it may have. */
+    readonly advisories: readonly KernelAdvisory[];
+  };
+  readonly libbpf: { readonly version: string; readonly path: string | undefined } | Unknown;
+  readonly process: {
+    readonly uid: number | undefined;
+    /** Capabilities that are needed and that it lacks. */
+    readonly missingCapabilities: readonly string[];
+  };
+  readonly features: readonly DiagnosedFeature[];
+  readonly cgroup: DiagnosedCgroup | Unknown;
+  /** What is attached to the cgroup and above it, whoever did it. */
+  readonly attached: readonly DiagnosedAttachment[] | Unknown;
+  /** `undefined` without `pinDirectory`. */
+  readonly pins: DiagnosedPins | Unknown | undefined;
+  readonly hazards: readonly DiagnosedHazard[] | Unknown;
+}
+
+/**
+ * Finds out whether acceleration can work here, and what is there already. Each feature is tried: by a small map, or by loading one of the shipped
+ * programs alone. Nothing is attached to a cgroup, nothing is changed, nothing is left open. It works without root, as far as it can: what cannot
+ * be known says why.
+ *
+ * @param options - which cgroup, which pins
+ * @returns what was found; what the machine lacks is told, never thrown
+ * @throws TypeError for options that make no sense
+ * @example
+ * ```ts
+ * import { diagnose } from 'merbridge';
+ *
+ * async function main(): Promise<void> {
+ *   const { ok, problems } = await diagnose({ cgroup: '/sys/fs/cgroup/kubepods.slice', pinDirectory: '/sys/fs/bpf/merbridge' });
+ *   console.log(ok ? 'acceleration can work here' : problems.join('\n'));
+ * }
+ * void main();
+ * ```
+ */
+export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
+  const { cgroup: path, pinDirectory, backlogLimit = 2 * 1024 * 1024, ...unknown } = options;
+  const [extra] = Object.keys(unknown);
+  if (extra !== undefined) throw new TypeError(`diagnose: unknown option '${extra}'`);
+  const libbpf = part(() => ({ version: libbpfVersion(), path: libbpfPath() }));
+  const cgroup = part(() => diagnoseCgroup(path));
+  const features = diagnoseFeatures();
+  const pins = pinDirectory === undefined ? undefined : await diagnosePins(pinDirectory).catch(notKnown);
+  const missing = missingCapabilities();
+  const problems = [
+    ...('unknown' in libbpf ? [libbpf.unknown] : []),
+    ...(missing.length > 0 ? [`this process lacks ${missing.join(', ')}`] : []),
+    ...('unknown' in cgroup ? [cgroup.unknown] : cgroup.valid ? [] : [cgroup.reason ?? 'no cgroup']),
+    // What could not be tried for want of a capability is that one problem, not many.
+    ...features
+      .filter(({ required, supported }) => required && (supported === false || (supported === undefined && missing.length === 0)))
+      .map(({ name, supported, reason }) => `${name}: ${supported === false ? 'not supported' : 'not known'}${reason === undefined ? '' : `: ${reason}`}`),
+  ];
+  return {
+    ok: problems.length === 0,
+    problems,
+    kernel: { release: release(), version: version(), architecture: arch(), advisories: kernelAdvisories(release(), version()) },
+    libbpf,
+    process: { uid: process.geteuid?.(), missingCapabilities: missing },
+    features,
+    cgroup,
+    attached: 'unknown' in cgroup || !cgroup.valid ? { unknown: 'there is no cgroup to look at' } : part(() => diagnoseAttachments(cgroup.path!)),
+    pins,
+    hazards: part(() => diagnoseHazards(backlogLimit)),
+  };
+}
+
+function part<T>(find: () => T): T | Unknown {
+  try {
+    return find();
+  } catch (error) {
+    return notKnown(error);
+  }
+}
+
+function notKnown(error: unknown): Unknown {
+  return { unknown: error instanceof Error ? error.message : String(error) };
+}
+
+/** Where it was loaded from; `undefined` if /proc does not tell. */
+function libbpfPath(): string | undefined {
+  return /\s(\/\S*libbpf\S*)$/m.exec(readFileSync('/proc/self/maps', 'latin1'))?.[1];
+}

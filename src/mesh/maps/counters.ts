@@ -1,0 +1,103 @@
+import { BpfPerCpuArrayMap } from '../../bpf';
+import { u64 } from '../../codec';
+import type { MapsByName } from './maps-by-name';
+
+/** What the programs counted since they were loaded. */
+export interface MeshCounters {
+  /** Connections sent to the outbound port of their own sidecar. */
+  readonly outbound: bigint;
+  /** Connections sent to the inbound port of a pod's sidecar. */
+  readonly inbound: bigint;
+  /** Connections of enrolled pods that kept their destination. */
+  readonly leftAlone: bigint;
+  /** A hook could not do its work, and the connection kept its old path; or a sidecar was kept from dialling itself. */
+  readonly hookErrors: bigint;
+  /** Sockets that entered `sock_pair_map`. */
+  readonly sockets: bigint;
+  /** Sockets that could not enter it: the map is full, or the kernel refuses that kind of socket. They stay on the TCP stack. */
+  readonly socketErrors: bigint;
+  /** Messages moved from socket to socket. */
+  readonly redirectedMessages: bigint;
+  /** Bytes in these messages. TCP_INFO and every tool that reads it do not see them. */
+  readonly redirectedBytes: bigint;
+  /** Messages left to the TCP stack because a pod's scope excludes their connection, or because the process that attached it all is gone. */
+  readonly passedScope: bigint;
+  /** Messages left to the TCP stack because the other end is not known yet, or is not accelerated. */
+  readonly passedNoPeer: bigint;
+  /** Messages left to the TCP stack because the receiver has not yet read what went through the stack before. */
+  readonly passedUndrained: bigint;
+  /**
+   * Messages left to the TCP stack because the receiver holds more than the backlog limit, or memory for sockets is short, or was so
+   * within the last second.
+   */
+  readonly passedBacklog: bigint;
+  /** TCP segments held back until their receiver has read what was redirected before them; TCP sends them again. */
+  readonly heldSegments: bigint;
+  /** Messages left to the TCP stack because acceleration is `'off'` for all. */
+  readonly passedSwitch: bigint;
+  /** Messages left to the TCP stack because the other end was closed. */
+  readonly passedPeerGone: bigint;
+  /**
+   * Connections of this node that a sidecar accepted, but whose destination was not found: the mesh's own rules redirected them, as those that
+   * were dialled before the start, or on the way netfilter gave them another source port. Of the latter the kernel says that the sidecar itself
+   * was dialled; then SO_ORIGINAL_DST fails with EPERM.
+   */
+  readonly unknownOrigins: bigint;
+  /** Events that the programs sent. */
+  readonly events: bigint;
+  /** Events that were left out because more of their kind came in one second than `events` allows. */
+  readonly eventsLimited: bigint;
+  /** Events that were left out because nobody took those before fast enough. */
+  readonly eventsLost: bigint;
+}
+
+/** enum mb_counter of bpf/include/abi.h, in its order. */
+const names = [
+  'outbound',
+  'inbound',
+  'leftAlone',
+  'hookErrors',
+  'sockets',
+  'socketErrors',
+  'redirectedMessages',
+  'redirectedBytes',
+  'passedScope',
+  'passedNoPeer',
+  'passedUndrained',
+  'passedBacklog',
+  'heldSegments',
+  'passedSwitch',
+  'passedPeerGone',
+  'unknownOrigins',
+  'events',
+  'eventsLimited',
+  'eventsLost',
+] as const satisfies readonly (keyof MeshCounters)[];
+
+/**
+ * Reads `mesh_counters`.
+ *
+ * @internal
+ */
+export class CounterReader {
+  readonly #map: BpfPerCpuArrayMap<bigint>;
+
+  constructor(object: MapsByName) {
+    this.#map = BpfPerCpuArrayMap.from(object.map('mesh_counters'), { value: u64 });
+  }
+
+  /** Summed over all CPUs. */
+  read(): MeshCounters {
+    return byName((index) => (this.#map.get(index) ?? []).reduce((total, n) => total + n, 0n));
+  }
+
+  /** One for each possible CPU, by its number. */
+  readPerCpu(): MeshCounters[] {
+    const all = names.map((_, index) => this.#map.get(index) ?? []);
+    return (all[0] ?? []).map((_, cpu) => byName((index) => all[index]?.[cpu] ?? 0n));
+  }
+}
+
+function byName(value: (index: number) => bigint): MeshCounters {
+  return Object.fromEntries(names.map((name, index) => [name, value(index)])) as unknown as MeshCounters;
+}

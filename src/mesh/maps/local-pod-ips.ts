@@ -1,0 +1,225 @@
+import { isIPv4 } from 'node:net';
+import { BpfHashMap } from '../../bpf';
+import { fromBytes, ipAddress, struct, toBytes, u32 } from '../../codec';
+import { InvalidAddressError, MapFullError } from '../../errors';
+import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from '../acceleration';
+import { sizeOption } from './map-sizes';
+import type { MapsByName } from './maps-by-name';
+import { ruleSetOf, type PodRules, type RuleSet } from '../rules/pod-rules';
+import { RuleSets, type RuleFill } from '../rules/rule-sets';
+
+/** How one pod is treated. */
+export interface PodOptions {
+  /** Scope of this pod; default `'inherit'`: the accelerator's. `'full'` is how a pod opts its application in. */
+  readonly acceleration?: PodAcceleration;
+  /** Which of its connections go through its sidecar; default all of them. `istioPodRules` reads them from annotations. */
+  readonly rules?: PodRules | undefined;
+}
+
+/** What is kept of a pod. */
+export interface Pod {
+  readonly acceleration: PodAcceleration;
+  /** Rules with everything filled in, sorted, without what changes nothing; `undefined` if they say the same as none. */
+  readonly rules: PodRules | undefined;
+}
+
+/** struct mb_pod of bpf/include/abi.h. */
+export const podCodec = struct({ acceleration: podAccelerationCodec, rules: u32 });
+
+/** `rules` is the number of a rule set. */
+interface Stored {
+  readonly acceleration: PodAcceleration;
+  readonly rules: number;
+}
+
+/** A pod as it is to be stored, checked. */
+interface Wanted {
+  readonly address: string;
+  readonly acceleration: PodAcceleration;
+  readonly rules: RuleSet | undefined;
+}
+
+/**
+ * The pods of this node that carry a sidecar: `local_pod_ips`, by address.
+ *
+ * It works like a JS `Map`. A pod that is in it is redirected from its next connection on; one that is not keeps its own path.
+ * Only the controller writes it, so the controller also takes out the pods that are gone: addresses are used again.
+ *
+ * @example
+ * ```ts
+ * import { MeshAccelerator } from 'merbridge';
+ *
+ * export function follow(mesh: MeshAccelerator, address: string, gone: boolean): void {
+ *   if (gone) mesh.localPodIps.delete(address);
+ *   else mesh.localPodIps.set(address, { acceleration: 'full' });
+ * }
+ * ```
+ */
+export class LocalPodIps {
+  readonly #map: BpfHashMap<string, Stored>;
+  readonly #changed: (added: readonly string[], deleted: readonly string[]) => void;
+  readonly #sets: RuleSets;
+  /** Numbers of the rule sets that pods name, for those that name one. */
+  readonly #numbers = new Map<string, number>();
+
+  /**
+   * @internal
+   * @param object - where the maps are
+   * @param changed - told of each change; without it this is for reading only, and rule sets stay as they are
+   */
+  constructor(object: MapsByName, changed?: (added: readonly string[], deleted: readonly string[]) => void) {
+    this.#map = BpfHashMap.from(object.map('local_pod_ips'), { key: ipAddress, value: podCodec });
+    this.#sets = new RuleSets(object);
+    this.#changed = changed ?? (() => undefined);
+    if (changed === undefined) return;
+    for (const [address, { rules }] of this.#map.entries()) if (rules !== 0) this.#numbers.set(address, rules);
+    this.#sets.adopt(this.#numbers.values());
+  }
+
+  /** How many pods fit: `maxPods` of the accelerator. */
+  get maxEntries(): number {
+    return this.#map.maxEntries;
+  }
+
+  /**
+   * Enrols a pod, or changes how it is treated; a changed scope reaches its existing connections with their next message, changed rules hold for
+   * its next connection. Rules that change take some milliseconds, in which the kernel makes sure that no program still reads the old ones.
+   *
+   * @param address - IPv4 address of the pod
+   * @param options - how it is treated
+   * @returns this
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is none, or one that no pod has (loopback, multicast)
+   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if its rules cannot be understood
+   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if `maxPods` are there already, or more ports or ranges than `maxRulePorts` and `maxRuleRanges`
+   * allow; the pod is what it was before
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after the accelerator was closed
+   */
+  set(address: string, options: PodOptions = {}): this {
+    this.setMany([[address, options]]);
+    return this;
+  }
+
+  /**
+   * Enrols many pods at once with batch operations (Linux 5.6): 10,000 take a few milliseconds.
+   *
+   * @param pods - pairs of address and options, or bare addresses
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) or PodRulesError (`ERR_BPF_POD_RULES`) before anything is written
+   * @throws MapFullError (`ERR_BPF_MAP_FULL`) with `count`, the number of pods that were written
+   */
+  setMany(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
+    const wanted = Array.from(pods, (pod) => (typeof pod === 'string' ? toWanted(pod, {}) : toWanted(pod[0], pod[1])));
+    const numbers: number[] = [];
+    let written = 0;
+    try {
+      for (const { rules } of wanted) numbers.push(rules === undefined ? 0 : this.#sets.acquire(rules));
+      written = this.#map.setMany(wanted.map(({ address, acceleration }, i) => [address, { acceleration, rules: numbers[i] ?? 0 }]));
+    } catch (error) {
+      if (!(error instanceof MapFullError)) throw error;
+      // A rule set that does not fit comes before the first pod is written; a map of pods that is full says how far it got.
+      if (error.map === this.#map.name) written = error.count;
+      const { map, maxEntries, errno, operation } = error;
+      const hint = `start with a larger ${sizeOption(map)}, or take out pods that are gone`;
+      throw new MapFullError(map, maxEntries, written, { cause: error, errno, operation, hint });
+    } finally {
+      const named = wanted.slice(0, written).map(({ address }, i) => [address, numbers[i] ?? 0] as const);
+      this.#sets.release([...numbers.slice(written), ...this.#name(named)]);
+      if (written > 0) this.#changed(named.map(([address]) => address), []);
+    }
+  }
+
+  /** How a pod is treated; `undefined` if it is not enrolled. */
+  get(address: string): Pod | undefined {
+    const stored = this.#map.get(address);
+    return stored && { acceleration: stored.acceleration, rules: this.#sets.reader()(stored.rules) };
+  }
+
+  /** Whether a pod is enrolled. */
+  has(address: string): boolean {
+    return this.#map.has(address);
+  }
+
+  /**
+   * Takes a pod out: its next connections keep their own path, its existing ones live on over the TCP stack.
+   *
+   * @returns whether it was enrolled
+   */
+  delete(address: string): boolean {
+    return this.deleteMany([address]) === 1;
+  }
+
+  /**
+   * Takes many pods out at once. Those that have rules cost the wait for running programs once, and not each.
+   *
+   * @returns how many were enrolled
+   */
+  deleteMany(addresses: Iterable<string>): number {
+    const all = [...new Set(Array.from(addresses, canonicalAddress))];
+    const enrolled = all.filter((address) => this.#map.has(address));
+    this.#map.deleteMany(enrolled);
+    this.#sets.release(this.#name(all.map((address) => [address, 0])));
+    if (enrolled.length > 0) this.#changed([], enrolled);
+    return enrolled.length;
+  }
+
+  /** Takes all pods out. */
+  clear(): void {
+    this.deleteMany([...this.#map.keys(), ...this.#numbers.keys()]);
+  }
+
+  /** Addresses of all pods; takes the time of a walk through the map. */
+  keys(): IterableIterator<string> {
+    return this.#map.keys();
+  }
+
+  /** All pods with their options, read in batches. */
+  *entries(): IterableIterator<[string, Pod]> {
+    const rulesOf = this.#sets.reader();
+    for (const [address, { acceleration, rules }] of this.#map.entries()) yield [address, { acceleration, rules: rulesOf(rules) }];
+  }
+
+  /** Same as {@link entries}. */
+  [Symbol.iterator](): IterableIterator<[string, Pod]> {
+    return this.entries();
+  }
+
+  /** How full the maps of rules are. @internal */
+  ruleFill(): RuleFill[] {
+    return this.#sets.fill();
+  }
+
+  /** Writes down which set each pod names now; returns the numbers that they named before. */
+  #name(pods: readonly (readonly [address: string, number: number])[]): number[] {
+    if (this.#numbers.size === 0 && pods.every(([, number]) => number === 0)) return [];
+    return pods.flatMap(([address, number]) => {
+      const before = this.#numbers.get(address);
+      if (number === 0) this.#numbers.delete(address);
+      else this.#numbers.set(address, number);
+      return before ?? [];
+    });
+  }
+}
+
+/** An address in the form in which the map gives it back. @internal */
+export function canonicalAddress(address: string): string {
+  return fromBytes(ipAddress, toBytes(ipAddress, address));
+}
+
+/** Refuses what no pod has: a loopback address would enrol every network namespace, because each of them has it. */
+function podAddress(address: string): string {
+  const canonical = canonicalAddress(address);
+  if (!isIPv4(canonical)) throw new InvalidAddressError(address, 'only IPv4 addresses of pods are acted upon so far');
+  const first = Number.parseInt(canonical, 10);
+  if (first === 0 || first === 127 || first >= 224)
+    throw new InvalidAddressError(address, 'a pod has a unicast address that is neither 0.0.0.0/8 nor 127.0.0.0/8');
+  return canonical;
+}
+
+function toWanted(address: string, options: PodOptions): Wanted {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new TypeError(`pod options must be an object, not ${String(options)}`);
+  const { acceleration = 'inherit', rules, ...unknown } = options;
+  const [extra] = Object.keys(unknown);
+  if (extra !== undefined) throw new TypeError(`pod options: unknown option '${extra}'`);
+  if (acceleration !== 'inherit') assertAcceleration(acceleration, 'pod options: acceleration');
+  return { address: podAddress(address), acceleration, rules: rules === undefined ? undefined : ruleSetOf(rules) };
+}

@@ -1,0 +1,159 @@
+import { DirectoryLock } from '../../bpf';
+import { ClosedError, ForeignPinError, NotPinnedError } from '../../errors';
+import { assertAcceleration, type Acceleration } from '../acceleration';
+import { CounterReader, type MeshCounters } from '../maps/counters';
+import { LocalPodIps } from '../maps/local-pod-ips';
+import { mapFill, type MapFill } from '../maps/map-fill';
+import { MeshSettings } from '../maps/mesh-settings';
+import { pinDirectoryExists } from './pin-directory';
+import { readPinTree } from './pin-tree';
+import { OpenPinSet } from './pinned-set';
+import { WriterLock } from './writer-lock';
+
+/** The pods of a mesh that another process keeps up to date. */
+export type PinnedPods = Pick<LocalPodIps, 'get' | 'has' | 'keys' | 'entries' | 'maxEntries'>;
+
+/** What is open of the set that counts now. */
+interface OpenSet {
+  readonly set: OpenPinSet;
+  readonly settings: MeshSettings;
+  readonly counters: CounterReader;
+  /** Only for who asks: the switch works whatever the layout of the pods is. */
+  pods?: LocalPodIps;
+}
+
+/**
+ * A mesh by its pins, from any process of the node, whether the process that started it is alive or not: for the switch, and to look.
+ *
+ * It attaches and detaches nothing, and it does not stand in the way of that process. When that is replaced by another version meanwhile, this goes
+ * on with what is pinned then; the switch and the counters work with pins of other versions.
+ *
+ * @example
+ * ```ts
+ * import { PinnedMesh } from 'merbridge';
+ *
+ * using mesh = PinnedMesh.open('/sys/fs/bpf/merbridge');
+ * mesh.acceleration = 'off'; // every connection of this node takes the TCP stack from its next message on
+ * console.log(mesh.counters().redirectedMessages);
+ * ```
+ */
+export class PinnedMesh implements Disposable {
+  /** The directory for pins. */
+  readonly pinDirectory: string;
+  readonly #writers: WriterLock;
+  #open: OpenSet | undefined;
+  #closed = false;
+
+  private constructor(pinDirectory: string, open: OpenSet, writers: WriterLock) {
+    this.pinDirectory = pinDirectory;
+    this.#open = open;
+    this.#writers = writers;
+  }
+
+  /**
+   * Opens a mesh that is pinned. The caller closes it.
+   *
+   * @param pinDirectory - the directory for pins that the mesh was started with
+   * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if no mesh is pinned there
+   * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if something lies there that is not of this library
+   * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if the directory is in none
+   */
+  static open(pinDirectory: string): PinnedMesh {
+    if (!pinDirectoryExists(pinDirectory)) throw new NotPinnedError(pinDirectory);
+    const set = runningSet(pinDirectory);
+    const writers = WriterLock.open(pinDirectory);
+    try {
+      return new PinnedMesh(pinDirectory, openSet(set, writers), writers);
+    } catch (error) {
+      set[Symbol.dispose]();
+      writers[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** The scope for pods that do not choose their own, as it is now. */
+  get acceleration(): Acceleration {
+    return this.#current().settings.acceleration;
+  }
+
+  /** Changes it, for existing connections too; see {@link MeshAccelerator.acceleration}. A later start keeps it, unless it says otherwise. */
+  set acceleration(value: Acceleration) {
+    assertAcceleration(value, 'acceleration');
+    this.#writers.hold(() => {
+      this.#current().settings.acceleration = value;
+    });
+  }
+
+  /**
+   * The pods that are enrolled. To read: what is written belongs to the process that keeps them up to date.
+   *
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if another version pinned them, and keeps them otherwise
+   */
+  get localPodIps(): PinnedPods {
+    const open = this.#current();
+    return (open.pods ??= new LocalPodIps(open.set));
+  }
+
+  /** What the programs counted since the mesh was pinned, summed over all CPUs. */
+  counters(): MeshCounters {
+    return this.#current().counters.read();
+  }
+
+  /** How full the maps are; see {@link MeshAccelerator.mapFill}. What another version does not have is left out. */
+  async mapFill(): Promise<MapFill[]> {
+    const maps = this.#current().set.maps();
+    return mapFill((name) => maps.get(name));
+  }
+
+  /** Id of the process that keeps the mesh up to date; `undefined` if there is none, or if it is in another process namespace. */
+  agent(): number | undefined {
+    if (this.#closed) throw new ClosedError('PinnedMesh');
+    using directory = DirectoryLock.open(this.pinDirectory);
+    return directory.holder();
+  }
+
+  /** Gives back what it holds; the mesh goes on. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#open?.set[Symbol.dispose]();
+    this.#writers[Symbol.dispose]();
+  }
+
+  /** Same as {@link close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** A start replaces the set: what is open then is of no effect any more. */
+  #current(): OpenSet {
+    if (this.#closed) throw new ClosedError('PinnedMesh');
+    if (this.#open?.set.isRunning(this.pinDirectory)) return this.#open;
+    this.#open?.set[Symbol.dispose]();
+    this.#open = undefined;
+    const set = runningSet(this.pinDirectory);
+    this.#open = openSet(set, this.#writers);
+    return this.#open;
+  }
+}
+
+const ATTEMPTS = 10;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** A start may change what is being read: then something seems to be missing, or foreign, for a moment. */
+function runningSet(pinDirectory: string): OpenPinSet {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { running } = readPinTree(pinDirectory);
+      if (running === undefined) throw new NotPinnedError(pinDirectory);
+      return new OpenPinSet(running);
+    } catch (error) {
+      if (attempt === ATTEMPTS || !(error instanceof ForeignPinError)) throw error;
+      Atomics.wait(sleeper, 0, 0, 2);
+    }
+  }
+}
+
+function openSet(set: OpenPinSet, writers: WriterLock): OpenSet {
+  return { set, settings: new MeshSettings(set, writers), counters: new CounterReader(set) };
+}

@@ -1,0 +1,73 @@
+import { statSync } from 'node:fs';
+import { DirectoryLock } from '../../bpf';
+import { makeDirectory } from './pin-directory';
+import { pinPaths } from './pin-tree';
+
+/** How long a writer waits for another one. Its work takes microseconds; but it may be stopped, which must not stop this process. */
+const PATIENCE_MS = 100;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * One process at a time changes the settings of a pinned mesh, or which set of maps they are in.
+ *
+ * @internal
+ */
+export class WriterLock implements Disposable {
+  #directory: DirectoryLock;
+  #depth = 0;
+
+  private constructor(directory: DirectoryLock) {
+    this.#directory = directory;
+  }
+
+  /** Opens it, without locking anything. The directory of the layout is what is locked. */
+  static open(pinDirectory: string): WriterLock {
+    const { layout } = pinPaths(pinDirectory);
+    makeDirectory(layout);
+    return new WriterLock(DirectoryLock.open(layout));
+  }
+
+  /**
+   * Runs a function while no other process writes, or after that one was waited for in vain. The function may call this again.
+   *
+   * @param body - what to do; not asynchronous
+   */
+  hold<T>(body: () => T): T {
+    const isLocked = this.#depth === 0 && this.#acquire();
+    this.#depth++;
+    try {
+      return body();
+    } finally {
+      this.#depth--;
+      if (isLocked) this.#directory.unlock();
+    }
+  }
+
+  #acquire(): boolean {
+    const patience = performance.now() + PATIENCE_MS;
+    while (!(this.#directory.tryAcquire() && this.#isThere())) {
+      if (performance.now() > patience) return false;
+      Atomics.wait(sleeper, 0, 0, 1);
+    }
+    return true;
+  }
+
+  /** Whether the directory is the one that others lock. After a removal and another start it is not: then that one is opened. */
+  #isThere(): boolean {
+    const { path, inode } = this.#directory;
+    const there = statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+    if (there === undefined || there === inode) return true;
+    try {
+      const now = DirectoryLock.open(path);
+      this.#directory.close();
+      this.#directory = now;
+    } catch {
+      // Removed at this moment: looked at once more.
+    }
+    return false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#directory.close();
+  }
+}
