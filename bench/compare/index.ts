@@ -23,16 +23,17 @@ export async function compareAll(args: readonly string[]): Promise<void> {
   const runs: Point[][] = [];
   for (let run = 0; run < options.runs; run++) runs.push(await measure(options, progress));
   const judged = judgeRuns(runs);
-  const line = describeConditions(where);
-  console.log(`\n${tables(judged)}\n\n${line}`);
+  const text = `${tables(judged)}\n\n${describeConditions(where)}\n`;
+  console.log(`\n${text}`);
   mkdirSync(options.output, { recursive: true });
+  writeFileSync(join(options.output, 'tables.txt'), text);
   const json = join(options.output, 'figures.json');
   writeFileSync(json, `${JSON.stringify({
     conditions: where, points: judged.map(point => ({ ...point, best: best(point) })), runs,
   }, undefined, 1)}\n`);
-  const subtitle = `${options.sidecar}, ${where.bodyBytes} bytes, Linux ${where.kernel}, ${where.cpus} CPUs for all; bands: lowest to highest round`;
+  const subtitle = `${options.sidecar}, ${where.bodyBytes} bytes, Linux ${where.kernel}, ${where.cpus} CPUs for all; bands: half of the rounds`;
   const files = await drawPictures(judged, subtitle, options.output);
-  console.log(`\n${[json, ...files].map(file => `  ${file}`).join('\n')}`);
+  console.log(`\n${[join(options.output, 'tables.txt'), json, ...files].map(file => `  ${file}`).join('\n')}`);
 }
 
 /** One run: all rounds, forwards and backwards in turn, so that the place in a round does nothing for any way. */

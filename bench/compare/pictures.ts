@@ -24,9 +24,6 @@ const pictures: Readonly<Partial<Record<Metric, { readonly file: string; readonl
   cpu: { file: 'cpu', title: 'CPU time for 1,000 requests against connections' },
 };
 
-/** From one connection to hundreds these grow by a hundredfold: on a linear axis the small ones would be one line. */
-const LOGARITHMIC: ReadonlySet<Metric> = new Set(['p50', 'p99']);
-
 /** Shapes tell the lines apart where colours do not. */
 const SHAPES = ['circle', 'square', 'triangle-up', 'diamond', 'cross'];
 
@@ -56,11 +53,11 @@ export async function drawPictures(judged: readonly Judged[], subtitle: string, 
   return files;
 }
 
-/** A line for each way through its medians, and a band from the lowest to the highest round. */
+/** A line for each way through its medians, and a band that half of the rounds are in. */
 function drawing(metric: Metric, points: readonly Judged[], title: string, subtitle: string, theme: Theme): TopLevelSpec {
   const { background, text, grid, colors } = themes[theme];
   const values = points.flatMap(({ connections, values: all }) => WAYS.map(way => ({
-    connections, way, value: median(all[way]), low: Math.min(...all[way]), high: Math.max(...all[way]),
+    connections, way, value: median(all[way]), ...middleHalf(all[way]),
   })));
   const counts = points.map(({ connections }) => connections ?? 0);
   const domain = [...WAYS];
@@ -68,7 +65,8 @@ function drawing(metric: Metric, points: readonly Judged[], title: string, subti
     field: 'connections', type: 'quantitative' as const, title: 'connections',
     scale: { type: 'log' as const, base: 2, nice: false }, axis: { values: counts, format: 'd' },
   };
-  const y = { type: 'quantitative' as const, title: metrics[metric].label, ...(LOGARITHMIC.has(metric) && { scale: { type: 'log' as const } }) };
+  // Both grow by a hundredfold: on linear axes the lines at the bottom would be one.
+  const y = { type: 'quantitative' as const, title: `${metrics[metric].label} (logarithmic)`, scale: { type: 'log' as const, nice: false } };
   const legend = { title: null, orient: 'top' as const, symbolOpacity: 1, symbolSize: 90 };
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
@@ -90,4 +88,11 @@ function drawing(metric: Metric, points: readonly Judged[], title: string, subti
       legend: { labelColor: text, labelFontSize: 12 },
     },
   };
+}
+
+/** The bounds of the middle half of some values; of one value itself. */
+function middleHalf(values: readonly number[]): { low: number; high: number } {
+  const sorted = [...values].sort((a, b) => a - b);
+  const skipped = Math.floor((sorted.length - 1) / 4);
+  return { low: sorted[skipped]!, high: sorted[sorted.length - 1 - skipped]! };
 }
