@@ -6,6 +6,8 @@ import { asError } from './report';
 
 const STATUS_BYTES = 64 * 1024;
 
+const CREDENTIALS_MS = 30_000;
+
 /** The kernel asks for a sign of life on a connection that is silent for so long; that wakes nobody here. */
 const KEEP_ALIVE_MS = 30_000;
 
@@ -27,8 +29,7 @@ export interface ApiRequest {
  * @throws KubernetesError for everything but 200
  */
 export async function get(access: ApiAccess, { path, silenceMs, totalMs, signal }: ApiRequest): Promise<IncomingMessage> {
-  const { url, options } = await access();
-  signal.throwIfAborted();
+  const { url, options } = await inTime(access(), signal);
   const prefix = url.pathname.replace(/\/$/, '');
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     let answer: IncomingMessage | undefined;
@@ -60,6 +61,22 @@ export async function get(access: ApiAccess, { path, silenceMs, totalMs, signal 
   });
   if (response.statusCode === 200) return response;
   throw await refusal(response);
+}
+
+/** Credentials may come from a program of the user's, which may never answer. */
+async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new KubernetesError('ERR_KUBERNETES_CONFIG', `the credentials did not come within ${CREDENTIALS_MS / 1000} s`));
+    }, CREDENTIALS_MS);
+    const abort = (): void => reject(asError(signal.reason));
+    signal.addEventListener('abort', abort);
+    void work.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    });
+  });
 }
 
 /** The connection failed, before or after the head of the answer. @internal */

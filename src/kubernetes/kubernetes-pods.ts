@@ -148,7 +148,7 @@ export class KubernetesPods extends PodSourceBase {
       // What the options say is the caller's code.
       cause = asError(thrown);
       consequence = before === undefined ? 'it is left out until it changes' : 'it stays what it was until it changes';
-      read = { pod: before, problems: [{ name: '', position: 0, entry: undefined, reason: cause.message }], ipv6: 0 };
+      read = { pod: before, problems: [{ name: '', position: 0, entry: undefined, reason: cause.message }], ipv6: this.#seen.get(uid)?.ipv6 ?? 0 };
     }
     const problem = read.problems.length === 0 ? '' : JSON.stringify(read.problems);
     if (problem !== '' && problem !== this.#seen.get(uid)?.problem)

@@ -119,15 +119,16 @@ export class ListWatch {
         pods.push(...page.items);
         next = page.metadata.continue;
         length += text.length;
+        if (next === undefined || next === '') {
+          this.#version = page.metadata.resourceVersion;
+          break;
+        }
         if (count >= MAX_PAGES || length > MAX_LIST_LENGTH)
           throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `a list without end: ${pods.length} pods in ${count} pages`);
-        if (next !== undefined && next !== '') continue;
-        this.#version = page.metadata.resourceVersion;
-        break;
       } catch (error) {
         // The token is too old: all at once then, which cannot expire half-way.
         if (!(error instanceof Gone) || next === undefined) throw error;
-        pods.length = 0;
+        pods.length = length = 0;
         next = limit = undefined;
         this.#listVersion = '';
       }

@@ -243,7 +243,7 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
   /** One round: compares, writes, reports. Synchronous, so rounds never meet. */
   #apply(whole: boolean): void {
     const table = this.#table;
-    if (table === undefined) return;
+    if (table === undefined || this.closed) return;
     clearTimeout(this.#round);
     clearTimeout(this.#retryRound);
     this.#round = this.#retryRound = undefined;
@@ -260,6 +260,7 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     if (outcome !== undefined && !worthRetrying(outcome)) {
       this.#retry.reset();
     } else {
+      clearTimeout(this.#retryRound); // a listener may have asked for a resync
       this.#retryRound = setTimeout(() => this.#apply(outcome === undefined), this.#retry.next());
     }
     if (whole && this.#resyncMs > 0) {

@@ -94,7 +94,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
 
   /**
    * Loads the programs and attaches them. If anything fails, everything is taken back and nothing stays behind; what an earlier process has
-   * pinned goes on as before.
+   * pinned goes on as before, but with `pods` if it came so far.
    *
    * @param options - the cgroup, the mesh, the scope
    * @returns the accelerator, attached
@@ -157,6 +157,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
       this.#events.set(false);
       throw error;
     }
+    this.#events.begin();
     // A server keeps its process alive, and so does this: its links end with the process.
     this.#keepAlive = setInterval(() => undefined, 0x7fffffff);
     this.#warnOfAdvisories();

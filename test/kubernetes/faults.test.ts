@@ -396,3 +396,13 @@ test('a KubeConfig of client-node', () => scene(async ({ create, shows }) => {
     },
   },
 })));
+
+test('credentials that never come keep nobody from closing', () => scene(async ({ source }) => {
+  source.start();
+  await setTimeout(20);
+  const closed = await Promise.race([source.close().then(() => true), setTimeout(5000, false)]);
+  assert.ok(closed);
+}, server => ({
+  server: undefined,
+  kubeConfig: { getCurrentCluster: () => ({ server: `${server.url}/` }), applyToHTTPSOptions: () => new Promise<void>(() => undefined) },
+}), false));

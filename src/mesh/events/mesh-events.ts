@@ -34,7 +34,8 @@ export class MeshEventStream {
   #rulePressure: readonly MapPressure[] = [];
   readonly #maxSockets: number;
   #rates: EventRates = resolveEvents(false);
-  #started = false;
+  /** What was told before the caller had the object, and could listen. */
+  #early: (() => void)[] | undefined = [];
 
   constructor(object: BpfObject, private readonly settings: MeshSettings, private readonly emit: Tell) {
     this.#ring = RingBuffer.from(object.map('mesh_events'), { value: eventCodec }).unref();
@@ -42,8 +43,15 @@ export class MeshEventStream {
     const pods = object.map('local_pod_ips');
     const counter = EntryCounter.from(pods);
     this.#podPressure = new MapPressure(pods.name, pods.maxEntries, () => counter.count(), (event) => this.#tell('mapPressure', event));
-    // Nobody can listen before the caller has the object.
-    setImmediate(() => { this.#started = true; });
+  }
+
+  /** The caller has the object as soon as what runs now has ended. */
+  begin(): void {
+    setImmediate(() => {
+      const early = this.#early ?? [];
+      this.#early = undefined;
+      for (const tell of early) tell();
+    });
   }
 
   /** How many of each kind a second at most. */
@@ -96,7 +104,8 @@ export class MeshEventStream {
   }
 
   #tell: Tell = (name, event) => {
-    if (this.#started) this.emit(name, event);
-    else setImmediate(() => this.emit(name, event));
+    const tell = (): unknown => this.emit(name, event);
+    if (this.#early === undefined) tell();
+    else this.#early.push(tell);
   };
 }

@@ -109,21 +109,26 @@ export class LocalPodIps {
   setMany(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
     const wanted = Array.from(pods, (pod) => (typeof pod === 'string' ? toWanted(pod, {}) : toWanted(pod[0], pod[1])));
     const numbers: number[] = [];
-    let written = 0;
+    let isWritten = (_: Wanted, __: number): boolean => false;
     try {
       for (const { rules } of wanted) numbers.push(rules === undefined ? 0 : this.#sets.acquire(rules));
-      written = this.#map.setMany(wanted.map(({ address, acceleration }, i) => [address, { acceleration, rules: numbers[i] ?? 0 }]));
+      // If it ends early, what the map holds says how far it got.
+      isWritten = ({ address, acceleration }, i) => {
+        const stored = this.#map.get(address);
+        return stored?.rules === numbers[i] && stored?.acceleration === acceleration;
+      };
+      this.#map.setMany(wanted.map(({ address, acceleration }, i) => [address, { acceleration, rules: numbers[i] ?? 0 }]));
+      isWritten = () => true;
     } catch (error) {
       if (!(error instanceof MapFullError)) throw error;
-      // A rule set that does not fit comes before the first pod is written; a map of pods that is full says how far it got.
-      if (error.map === this.#map.name) written = error.count;
+      // A rule set that does not fit comes before the first pod is written.
       const { map, maxEntries, errno, operation } = error;
       const hint = `start with a larger ${sizeOption(map)}, or take out pods that are gone`;
-      throw new MapFullError(map, maxEntries, written, { cause: error, errno, operation, hint });
+      throw new MapFullError(map, maxEntries, map === this.#map.name ? error.count : 0, { cause: error, errno, operation, hint });
     } finally {
-      const named = wanted.slice(0, written).map(({ address }, i) => [address, numbers[i] ?? 0] as const);
-      this.#sets.release([...numbers.slice(written), ...this.#name(named)]);
-      if (written > 0) this.#changed(named.map(([address]) => address), []);
+      const written = wanted.map(isWritten);
+      const named = wanted.flatMap(({ address }, i) => (written[i] === true ? [[address, numbers[i] ?? 0] as const] : []));
+      this.#settle(named.map(([address]) => address), [], [...numbers.filter((_, i) => written[i] !== true), ...this.#name(named)]);
     }
   }
 
@@ -155,9 +160,16 @@ export class LocalPodIps {
   deleteMany(addresses: Iterable<string>): number {
     const all = [...new Set(Array.from(addresses, canonicalAddress))];
     const enrolled = all.filter((address) => this.#map.has(address));
-    this.#map.deleteMany(enrolled);
-    this.#sets.release(this.#name(all.map((address) => [address, 0])));
-    if (enrolled.length > 0) this.#changed([], enrolled);
+    let left: ReadonlySet<string> = new Set();
+    try {
+      this.#map.deleteMany(enrolled);
+    } catch (error) {
+      left = new Set(enrolled.filter((address) => this.#map.has(address)));
+      throw error;
+    } finally {
+      const isGone = (address: string): boolean => !left.has(address);
+      this.#settle([], enrolled.filter(isGone), this.#name(all.filter(isGone).map((address) => [address, 0])));
+    }
     return enrolled.length;
   }
 
@@ -185,6 +197,15 @@ export class LocalPodIps {
   /** How full the maps of rules are. @internal */
   ruleFill(): RuleFill[] {
     return this.#sets.fill();
+  }
+
+  /** After the map was written, in whole or in part: gives back rule sets, and tells. */
+  #settle(added: readonly string[], deleted: readonly string[], numbers: readonly number[]): void {
+    try {
+      this.#sets.release(numbers);
+    } finally {
+      if (added.length + deleted.length > 0) this.#changed(added, deleted);
+    }
   }
 
   /** Writes down which set each pod names now; returns the numbers that they named before. */

@@ -46,7 +46,10 @@ export class WriterLock implements Disposable {
   #acquire(): boolean {
     const patience = performance.now() + PATIENCE_MS;
     while (!(this.#directory.tryAcquire() && this.#isThere())) {
-      if (performance.now() > patience) return false;
+      if (performance.now() > patience) {
+        this.#directory.unlock(); // it may be the one that is not there any more
+        return false;
+      }
       Atomics.wait(sleeper, 0, 0, 1);
     }
     return true;

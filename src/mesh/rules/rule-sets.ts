@@ -83,7 +83,7 @@ export class RuleSets {
       this.#kept.set(number, { digest, set, pods: count });
       this.#count(set, 1);
       // One that is not what it says it is stays with its pods, and no other pod gets it.
-      if (digest === keyOf(digestOf(set))) this.#byDigest.set(digest, number);
+      if (isWhole({ digest, set })) this.#byDigest.set(digest, number);
     }
     const isGarbage = ({ set }: { set: number }): boolean => !pods.has(set);
     this.#sets.deleteMany([...this.#sets.keys()].filter((set) => isGarbage({ set })));
@@ -132,14 +132,20 @@ export class RuleSets {
 
   /**
    * Tells what a set says: `undefined` for 0, and for a set that is not there. What this process did not write is read from the maps, all sets
-   * together, and again if one is not among them: another process may have written it meanwhile.
+   * together, and once more if one is not there or not whole: another process may have written it meanwhile.
    */
   reader(): (number: number) => PodRules | undefined {
     let there: StoredSets | undefined;
-    const find = (number: number): RuleSet | undefined =>
-      (this.#kept.get(number) ?? there?.get(number) ?? (there = this.#readAll()).get(number))?.set;
+    const read = new Map<number, RuleSet | undefined>();
+    const find = (number: number): RuleSet | undefined => {
+      let found = (there ??= this.#readAll()).get(number);
+      if (found === undefined || !isWhole(found)) found = (there = this.#readAll()).get(number);
+      read.set(number, found?.set);
+      return found?.set;
+    };
     return (number) => {
-      const set = number === 0 ? undefined : find(number);
+      if (number === 0) return undefined;
+      const set = this.#kept.get(number)?.set ?? (read.has(number) ? read.get(number) : find(number));
       return set && rulesOf(set);
     };
   }
@@ -200,6 +206,11 @@ export class RuleSets {
       sets.set(number, { digest: keyOf(digest), set: ruleSetFrom(flags, of(number)) });
     return sets;
   }
+}
+
+/** Whether a set is what it says it is. */
+function isWhole({ digest, set }: { readonly digest: string; readonly set: RuleSet }): boolean {
+  return digest === keyOf(digestOf(set));
 }
 
 function portKeys(set: number, rules: RuleSet): PortKey[] {
