@@ -17,7 +17,7 @@ const rows: readonly (readonly [string, string, number])[] = [
   ['setMany', 'set 10,000 in a batch, ns for each', 0],
   ['readAll', 'read 10,000 in batches, ns for each', 0],
   ['load', 'open and load merbridge.bpf.o, ms', 1],
-  ['attach', 'attach a program to a cgroup, µs', 0],
+  ['attach', 'attach a program to a cgroup (the first call, which binds the function), µs', 0],
   ['rss', 'resident memory at the end, MiB', 1],
 ];
 
