@@ -115,10 +115,10 @@ export class ListWatch {
         ...(next !== undefined && { continue: next }),
       };
       try {
-        const { page, text } = await this.#listPage(query, Math.max(1, deadline - performance.now()));
+        const { page, characters } = await this.#listPage(query, Math.max(1, deadline - performance.now()));
         pods.push(...page.items);
         next = page.metadata.continue;
-        length += text.length;
+        length += characters;
         if (next === undefined || next === '') {
           this.#version = page.metadata.resourceVersion;
           break;
@@ -137,7 +137,7 @@ export class ListWatch {
     this.#options.handler.list(pods);
   }
 
-  async #listPage(query: Record<string, string>, totalMs: number): Promise<{ page: PodList; text: string }> {
+  async #listPage(query: Record<string, string>, totalMs: number): Promise<{ page: PodList; characters: number }> {
     const response = await this.#get(query, LIST_SILENCE_MS, totalMs);
     let text: string;
     try {
@@ -148,14 +148,14 @@ export class ListWatch {
     }
     const page = parse(text);
     if (!isPodList(page)) throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', 'the answer is not a list of pods');
-    return { page, text };
+    return { page, characters: text.length };
   }
 
   async #watch(): Promise<void> {
     // Not all at the same time, after a restart of the server.
     const seconds = Math.ceil(this.#options.watchSeconds * (0.75 + Math.random() / 4));
     const began = performance.now();
-    const lasted = (): boolean => performance.now() - began >= Math.min(SHORT_WATCH_MS, seconds * 500);
+    let lasted: boolean;
     const patience = seconds * 1000 + Math.min(GRACE_MS, seconds * 1000);
     const query = { watch: '1', resourceVersion: this.#version ?? '', allowWatchBookmarks: 'true', timeoutSeconds: String(seconds) };
     const response = await this.#get(query, patience, patience + SHORT_WATCH_MS);
@@ -163,9 +163,10 @@ export class ListWatch {
       for await (const line of lines(pieces(response), MAX_OBJECT_BYTES)) this.#event(line);
     } finally {
       response.destroy();
-      if (lasted()) this.#working();
+      lasted = performance.now() - began >= Math.min(SHORT_WATCH_MS, seconds * 500);
+      if (lasted) this.#working();
     }
-    if (!lasted()) throw new KubernetesError('ERR_KUBERNETES_UNAVAILABLE', 'the server ended the watch at once');
+    if (!lasted) throw new KubernetesError('ERR_KUBERNETES_UNAVAILABLE', 'the server ended the watch at once');
   }
 
   #event(line: string): void {

@@ -42,25 +42,25 @@ export function reconcile(table: PodTable, held: Map<string, Held>, wanted: Read
       outcome.refused.set(address, asError(thrown));
     }
   };
-  // An address that moved is another pod's: what was learned of the old one's processes has to go as well.
-  const hasMoved = (have: Held | undefined, want: Held): boolean => have?.key !== undefined && have.key !== want.key;
+  const gone = [...held.keys()].filter((address) => !wanted.has(address));
   const writes: { address: string; want: Held; list: string[] }[] = [];
   for (const [address, want] of wanted) {
     const have = held.get(address);
-    if (have === undefined || hasMoved(have, want) || !sameTreatment(have.options, want.options))
-      writes.push({ address, want, list: have === undefined ? outcome.added : outcome.changed });
-    else if (have.key === undefined) held.set(address, want);
+    const moved = have?.key !== undefined && have.key !== want.key;
+    if (have !== undefined && !moved && sameTreatment(have.options, want.options)) {
+      if (have.key === undefined) held.set(address, want);
+      continue;
+    }
+    // An address that moved is another pod's: what was learned of the old one's processes has to go as well.
+    if (moved) gone.push(address);
+    writes.push({ address, want, list: have === undefined ? outcome.added : outcome.changed });
   }
   // First what goes: it makes room.
-  const gone = [...held].filter(([address, have]) => {
-    const want = wanted.get(address);
-    return want === undefined || hasMoved(have, want);
-  });
   try {
-    if (gone.length > 0) table.deleteMany(gone.map(([address]) => address));
-    for (const [address] of gone) held.delete(address);
+    if (gone.length > 0) table.deleteMany(gone);
+    for (const address of gone) held.delete(address);
   } catch (thrown) {
-    for (const [address] of gone) outcome.refused.set(address, asError(thrown));
+    for (const address of gone) outcome.refused.set(address, asError(thrown));
   }
   if (!writeTogether(table, writes))
     for (const { address, want } of writes) attempt(address, () => void table.set(address, want.options));
@@ -70,7 +70,7 @@ export function reconcile(table: PodTable, held: Map<string, Held>, wanted: Read
     list.push(address);
   }
   // One that moved and was refused, too.
-  for (const [address] of gone) if (!held.has(address)) outcome.deleted.push(address);
+  for (const address of gone) if (!held.has(address)) outcome.deleted.push(address);
   return outcome;
 }
 
