@@ -109,16 +109,12 @@ export class LocalPodIps {
   setMany(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
     const wanted = Array.from(pods, (pod) => (typeof pod === 'string' ? toWanted(pod, {}) : toWanted(pod[0], pod[1])));
     const numbers: number[] = [];
-    let isWritten = (_: Wanted, __: number): boolean => false;
+    let written: 'nothing' | 'a part' | 'all' = 'nothing';
     try {
       for (const { rules } of wanted) numbers.push(rules === undefined ? 0 : this.#sets.acquire(rules));
-      // If it ends early, what the map holds says how far it got.
-      isWritten = ({ address, acceleration }, i) => {
-        const stored = this.#map.get(address);
-        return stored?.rules === numbers[i] && stored?.acceleration === acceleration;
-      };
+      written = 'a part';
       this.#map.setMany(wanted.map(({ address, acceleration }, i) => [address, { acceleration, rules: numbers[i] ?? 0 }]));
-      isWritten = () => true;
+      written = 'all';
     } catch (error) {
       if (!(error instanceof MapFullError)) throw error;
       // A rule set that does not fit comes before the first pod is written.
@@ -126,9 +122,15 @@ export class LocalPodIps {
       const hint = `start with a larger ${sizeOption(map)}, or take out pods that are gone`;
       throw new MapFullError(map, maxEntries, map === this.#map.name ? error.count : 0, { cause: error, errno, operation, hint });
     } finally {
-      const written = wanted.map(isWritten);
-      const named = wanted.flatMap(({ address }, i) => (written[i] === true ? [[address, numbers[i] ?? 0] as const] : []));
-      this.#settle(named.map(([address]) => address), [], [...numbers.filter((_, i) => written[i] !== true), ...this.#name(named)]);
+      const named: [address: string, number: number][] = [];
+      const unused: number[] = [];
+      for (const [i, number] of numbers.entries()) {
+        const pod = wanted[i]!;
+        // If it ended early, what the map holds says how far it got.
+        if (written === 'all' || (written === 'a part' && this.#isStored(pod, number))) named.push([pod.address, number]);
+        else unused.push(number);
+      }
+      this.#settle(named.map(([address]) => address), [], [...unused, ...this.#name(named)]);
     }
   }
 
@@ -197,6 +199,11 @@ export class LocalPodIps {
   /** How full the maps of rules are. @internal */
   ruleFill(): RuleFill[] {
     return this.#sets.fill();
+  }
+
+  #isStored({ address, acceleration }: Wanted, number: number): boolean {
+    const stored = this.#map.get(address);
+    return stored?.rules === number && stored.acceleration === acceleration;
   }
 
   /** After the map was written, in whole or in part: gives back rule sets, and tells. */
