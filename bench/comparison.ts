@@ -2,7 +2,7 @@ import type { MeshAccelerator } from 'merbridge';
 import { type Bed, cgroupCpuTime, interleave, median, ratio, type Comparison, type LoadResult, type Spread } from '../test/bed';
 import { countRuns } from './program-runs';
 import type { Counted } from './program-table';
-import { inTwoPods, type TwoPods } from './two-pods';
+import { measureInTwoPods, type TwoPods } from './two-pods';
 
 /** How long the kernel counts runs, after each measurement of speed. */
 export const COUNTED_SECONDS = 1;
@@ -47,7 +47,7 @@ export async function compare<M extends string>(
   const errors = each(() => 0);
   const comparison = await interleave(each(mode => async (round: number): Promise<number> => {
     process.stderr.write(`round ${round + 1}/${plan.rounds}  ${mode.padEnd(9)}`);
-    const { result, leftovers } = await inTwoPods(modes[mode], plan.body, async pods => {
+    const result = await measureInTwoPods(mode, modes[mode], plan.body, async pods => {
       await plan.prepare(pods);
       const before = cgroupCpuTime(pods.bed.cgroupPath);
       const speed = await plan.load(pods, plan.seconds);
@@ -57,7 +57,6 @@ export async function compare<M extends string>(
       errors[mode] += speed.errors + slowed.result.errors;
       return speed.qps;
     });
-    if (leftovers.length > 0) throw new Error(`left by ${mode}: ${leftovers.join(', ')}`);
     process.stderr.write(`${Math.round(result)} a second\n`);
     return result;
   }), baseline, plan.rounds);

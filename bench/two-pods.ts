@@ -45,3 +45,15 @@ export async function inTwoPods<T>(
   const removed = bed.close();
   return { result, removed, leftovers: bed.leftovers() };
 }
+
+/**
+ * The same for a measurement, of which nothing but the result counts.
+ *
+ * @param name - what is measured, for people
+ * @throws Error if something is left after it
+ */
+export async function measureInTwoPods<T>(name: string, ...how: Parameters<typeof inTwoPods<T>>): Promise<T> {
+  const { result, leftovers } = await inTwoPods(...how);
+  if (leftovers.length > 0) throw new Error(`left by ${name}: ${leftovers.join(', ')}`);
+  return result;
+}

@@ -1,5 +1,5 @@
 import { APPLICATION_UID, load, startService, startSidecar, type Pod, type SidecarKind } from '../../test/bed';
-import { inTwoPods, type TwoPods } from '../two-pods';
+import { measureInTwoPods, type TwoPods } from '../two-pods';
 import type { Figure } from './figure';
 import { enterBy, type Way } from './modes';
 
@@ -12,7 +12,7 @@ const PORTS = '1024 65535';
 
 /** Streams that the sidecars pass on as they are: a ping-pong, a bulk stream, and new connections; in fresh pods. */
 export async function streams(way: Way, sidecar: SidecarKind, seconds: number): Promise<Figure[]> {
-  const { result, leftovers } = await inTwoPods(enterBy(way), 64, async pods => {
+  return measureInTwoPods(way, enterBy(way), 64, async pods => {
     const { client, server, url } = pods;
     for (const pod of [client, server]) pod.admin('sysctl', ['-qw', `net.ipv4.ip_local_port_range=${PORTS}`]);
     if (way !== 'no mesh') await Promise.all([client, server].map(pod => startSidecar(pod, { kind: sidecar, mode: 'tcp', log: false })));
@@ -25,8 +25,6 @@ export async function streams(way: Way, sidecar: SidecarKind, seconds: number): 
     ];
     return figures.map(figure => ({ ...figure, connections: undefined }));
   });
-  if (leftovers.length > 0) throw new Error(`left by ${way}: ${leftovers.join(', ')}`);
-  return result;
 }
 
 /** Half of a round trip of 64 bytes in microseconds, median, by sockperf. */
