@@ -55,7 +55,7 @@ export function conditions(options: CompareOptions): Conditions {
     secondsEach: options.seconds,
     runs: options.runs,
     bodyBytes: BODY_BYTES,
-    order: 'all ways in each round, forwards and backwards in turn, each in fresh network namespaces',
+    order: 'a round has fresh network namespaces for all ways, which take turns at each point, forwards and backwards; the mean of both counts',
     advisories: kernelAdvisories(release(), kernelVersion()).map(({ id }) => id),
   };
 }
@@ -64,7 +64,7 @@ export function conditions(options: CompareOptions): Conditions {
 export function describeConditions(c: Conditions): string {
   return `${c.date}, Linux ${c.kernel} (${c.architecture}), ${c.cpus} × ${c.cpu}, ${c.memoryGiB} GiB; ${c.versions[c.sidecar] ?? c.sidecar}; ` +
     `client, server and both sidecars on this one machine; answers of ${c.bodyBytes} bytes; ` +
-    `${c.runs} × ${c.rounds} rounds of ${c.secondsEach} s for each point, interleaved; median over all rounds.`;
+    `${c.runs} × ${c.rounds} rounds in fresh pods, in which all modes take turns at each point, twice ${c.secondsEach} s each; median over all rounds.`;
 }
 
 function mitigations(): Record<string, string> {

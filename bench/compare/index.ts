@@ -3,15 +3,16 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bed } from '../../test/bed';
 import { conditions, describeConditions } from './conditions';
-import type { Figure, Point } from './figure';
-import { WAYS, type Way } from './modes';
+import type { Point } from './figure';
+import { WAYS } from './modes';
 import { readCompareOptions, type CompareOptions } from './options';
 import { drawPictures } from './pictures';
 import { Progress } from './progress';
 import { best, judgeRuns, tables } from './report';
 import { requests } from './requests';
+import { Round } from './round';
 import { Series } from './series';
-import { streams } from './streams';
+import { STREAM_POINTS, streams } from './streams';
 
 /** Measures, prints and draws. */
 export async function compareAll(args: readonly string[]): Promise<void> {
@@ -19,7 +20,7 @@ export async function compareAll(args: readonly string[]): Promise<void> {
   if (!options) return;
   Bed.sweep();
   const where = conditions(options);
-  const progress = new Progress(options.runs * options.rounds * WAYS.length * 2);
+  const progress = new Progress(options.runs * options.rounds * (options.connections.length + STREAM_POINTS));
   const runs: Point[][] = [];
   for (let run = 0; run < options.runs; run++) runs.push(await measure(options, progress));
   const judged = judgeRuns(runs);
@@ -36,19 +37,13 @@ export async function compareAll(args: readonly string[]): Promise<void> {
   console.log(`\n${[join(options.output, 'tables.txt'), json, ...files].map(file => `  ${file}`).join('\n')}`);
 }
 
-/** One run: all rounds, forwards and backwards in turn, so that the place in a round does nothing for any way. */
-async function measure({ sidecar, connections, rounds, seconds }: CompareOptions, progress: Progress): Promise<Point[]> {
+/** One run: all rounds, each in fresh pods. The order of the ways is turned each time. */
+async function measure(options: CompareOptions, progress: Progress): Promise<Point[]> {
   const series = new Series();
-  const parts: readonly (readonly [string, (way: Way) => Promise<Figure[]>])[] = [
-    ['requests', way => requests(way, sidecar, connections, seconds)],
-    ['streams', way => streams(way, sidecar, seconds)],
-  ];
-  for (const [name, part] of parts) {
-    for (let round = 0; round < rounds; round++) {
-      for (const way of round % 2 === 0 ? WAYS : [...WAYS].reverse()) {
-        progress.next(`${name}, round ${round + 1} of ${rounds}, ${way}`);
-        series.add(way, await part(way));
-      }
+  for (const [name, part] of [['requests', requests], ['streams', streams]] as const) {
+    for (let i = 0; i < options.rounds; i++) {
+      const ways = i % 2 === 0 ? WAYS : [...WAYS].reverse();
+      await part(options, new Round(ways, series, point => progress.next(`${name}, round ${i + 1} of ${options.rounds}, ${point}`)));
     }
   }
   return series.points();

@@ -15,15 +15,15 @@ export interface CompareOptions {
   readonly output: string;
 }
 
-const full = { connections: '1,2,5,10,16,50,64,100,256', rounds: '5', seconds: '2', runs: '2' };
+const full = { connections: '1,2,5,10,16,50,64,100,256', rounds: '4', seconds: '1', runs: '2' };
 const quick = { connections: '1,16,64', rounds: '1', seconds: '1', runs: '1' };
 
 const USAGE = `npm run bench -- [--sidecar NAME] [--quick] [--connections LIST] [--rounds N] [--seconds N] [--runs N] [--output DIR]
   --sidecar      the proxy in each pod, haproxy or envoy (default haproxy)
   --quick        a look in two minutes: --connections ${quick.connections} --rounds ${quick.rounds} --seconds ${quick.seconds} --runs ${quick.runs}
   --connections  of the client at one time, measured one by one (default ${full.connections})
-  --rounds       interleaved rounds of a run, each with every way (default ${full.rounds})
-  --seconds      length of each measurement (default ${full.seconds})
+  --rounds       of a run, each in fresh pods, in which all ways take turns at each point (default ${full.rounds})
+  --seconds      length of each measurement, of which a point has two in a round (default ${full.seconds})
   --runs         how often all of it is done (default ${full.runs}); a winner is named only where all runs have the same
   --output       where figures.json and the pictures go (default bench/out/NAME of the sidecar)`;
 

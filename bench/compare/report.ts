@@ -16,13 +16,13 @@ export function judgeRuns(runs: readonly (readonly Point[])[]): Judged[] {
   return (runs[0] ?? []).map(({ metric, connections }, i) => ({ metric, connections, ...judge(runs.flatMap(run => run[i] ?? [])) }));
 }
 
-/** A table for each metric: median, lowest and highest of each way, its ratio to iptables in the same round, and who won. */
+/** A table for each metric: median, lowest and highest of each way, its ratio to iptables in the same round, over all runs and in each, and who won. */
 export function tables(judged: readonly Judged[]): string {
   const all = [...new Set(judged.map(({ metric }) => metric))];
   return all.map(metric => {
     const { label, better } = metrics[metric];
     const rows = judged.filter(point => point.metric === metric).flatMap(rowsOf);
-    return table([[`${label} (${better} is better)`, ...WAYS, 'best'], ...rows]);
+    return table([[better === 'neither' ? label : `${label} (${better} is better)`, ...WAYS, better === 'neither' ? '' : 'best'], ...rows]);
   }).join('\n\n');
 }
 
@@ -34,10 +34,13 @@ function rowsOf(point: Judged): string[][] {
     const middle = median(values).toFixed(digits);
     return values.length === 1 ? middle : `${middle} (${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)})`;
   };
-  return [
+  const others = (text: (way: Way) => string): string[] => WAYS.map(way => (way === BASELINE ? '1' : text(way)));
+  const rows = [
     [name, ...WAYS.map(value), best(point)],
-    [`  × ${BASELINE}`, ...WAYS.map(way => (way === BASELINE ? '1' : over(point.ratios[way]))), ''],
+    [`  × ${BASELINE}`, ...others(way => over(point.ratios[way])), ''],
   ];
+  const inEachRun = (way: Way): string => point.ratioOfRuns[way].map(ratio => ratio.toFixed(2)).join(', ');
+  return point.winners.length > 1 ? [...rows, ['  in each run', ...others(inEachRun), '']] : rows;
 }
 
 function over(ratio: Spread): string {
@@ -45,7 +48,8 @@ function over(ratio: Spread): string {
 }
 
 /** Runs that do not agree have no winner. */
-export function best({ winner, winners }: Verdict): string {
+export function best({ metric, winner, winners }: Judged): string {
+  if (metrics[metric].better === 'neither') return '';
   if (winner === undefined) return `runs differ: ${winners.join(', ')}`;
   return winners.length > 1 ? `${winner}, in all ${winners.length} runs` : `${winner}, of one run`;
 }

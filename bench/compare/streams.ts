@@ -1,7 +1,8 @@
-import { APPLICATION_UID, load, startService, startSidecar, type Pod, type SidecarKind } from '../../test/bed';
-import { measureInTwoPods, type TwoPods } from '../two-pods';
-import type { Figure } from './figure';
-import { enterBy, type Way } from './modes';
+import { APPLICATION_UID, load, startService, startSidecar, type Pod } from '../../test/bed';
+import type { TwoPods } from '../two-pods';
+import { inAllWays } from './all-ways';
+import type { CompareOptions } from './options';
+import type { Round } from './round';
 
 const PING_PONG_PORT = 11111;
 const BULK_PORT = 5201;
@@ -10,21 +11,34 @@ const RATE_CONNECTIONS = 16;
 /** A pod has this many ports for connections to one destination, and each keeps its port for a minute. */
 const PORTS = '1024 65535';
 
-/** Streams that the sidecars pass on as they are: a ping-pong, a bulk stream, and new connections; in fresh pods. */
-export async function streams(way: Way, sidecar: SidecarKind, seconds: number): Promise<Figure[]> {
-  return measureInTwoPods(way, enterBy(way), 64, async pods => {
-    const { client, server, url } = pods;
-    for (const pod of [client, server]) pod.admin('sysctl', ['-qw', `net.ipv4.ip_local_port_range=${PORTS}`]);
-    if (way !== 'no mesh') await Promise.all([client, server].map(pod => startSidecar(pod, { kind: sidecar, mode: 'tcp', log: false })));
-    const { qps, errors } = await load(client, { url, connections: RATE_CONNECTIONS, seconds, close: true });
-    if (errors > 0) throw new Error(`${way}, new connections: ${errors} requests were not answered`);
-    const figures: Omit<Figure, 'connections'>[] = [
-      { metric: 'pingPong', value: await pingPong(pods, seconds) },
-      { metric: 'rate', value: qps },
-      { metric: 'bulk', value: await bulk(pods, seconds) },
-    ];
-    return figures.map(figure => ({ ...figure, connections: undefined }));
+/** What is measured, in this order. Of new connections no port is left, for a minute: the others take few. */
+const STREAMS = [
+  ['new connections', 'rate', newConnections],
+  ['ping-pong', 'pingPong', pingPong],
+  ['a bulk stream', 'bulk', bulk],
+] as const;
+
+/** As many as {@link STREAMS} has. */
+export const STREAM_POINTS = STREAMS.length;
+
+/** Streams that the sidecars pass on as they are. */
+export async function streams({ sidecar, seconds }: CompareOptions, round: Round): Promise<void> {
+  await inAllWays(round.ways, 64, async pods => {
+    await Promise.all(round.ways.flatMap(way => [pods[way].client, pods[way].server].map(async pod => {
+      pod.admin('sysctl', ['-qw', `net.ipv4.ip_local_port_range=${PORTS}`]);
+      if (way !== 'no mesh') await startSidecar(pod, { kind: sidecar, mode: 'tcp', log: false });
+    })));
+    for (const [name, metric, measure] of STREAMS) {
+      await round.point(name, async way => [{ metric, connections: undefined, value: await measure(pods[way], seconds) }]);
+    }
   });
+}
+
+/** Connections that wrk made in a second, one for each request. */
+async function newConnections({ client, url }: TwoPods, seconds: number): Promise<number> {
+  const { qps, errors } = await load(client, { url, connections: RATE_CONNECTIONS, seconds, close: true });
+  if (errors > 0) throw new Error(`new connections: ${errors} requests were not answered`);
+  return qps;
 }
 
 /** Half of a round trip of 64 bytes in microseconds, median, by sockperf. */

@@ -1,11 +1,15 @@
-import { MODES, median, ratio, type Spread } from '../../test/bed';
+import { MODES, ratio, type Spread } from '../../test/bed';
 import { metrics, type Point } from './figure';
 import { BASELINE, WAYS, type Way } from './modes';
 
-/** The mode with the best median of one run. `no mesh` does not compete: it does less. */
+/**
+ * The mode that did best in one run: by the median of its ratio to iptables in the same round, in which what the machine does to both cancels
+ * out. `no mesh` does not compete: it does less.
+ */
 export function winnerOf({ metric, values }: Point): Way {
   const sign = metrics[metric].better === 'higher' ? 1 : -1;
-  return [...MODES].sort((a, b) => sign * (median(values[b]) - median(values[a])))[0] ?? BASELINE;
+  const over = (way: Way): number => ratio(values[way], values[BASELINE]).median;
+  return [...MODES].sort((a, b) => sign * (over(b) - over(a)))[0] ?? BASELINE;
 }
 
 /** What all runs say of one point. */
@@ -16,17 +20,21 @@ export interface Verdict {
   readonly winners: readonly Way[];
   /** Each way over iptables in the same round, over all runs. */
   readonly ratios: Readonly<Record<Way, Spread>>;
+  /** The medians of these ratios in each run. */
+  readonly ratioOfRuns: Readonly<Record<Way, readonly number[]>>;
   readonly values: Readonly<Record<Way, readonly number[]>>;
 }
 
 /** Takes the same point of each run. */
 export function judge(points: readonly Point[]): Verdict {
   const winners = points.map(winnerOf);
-  const values = Object.fromEntries(WAYS.map(way => [way, points.flatMap(point => point.values[way])])) as Record<Way, number[]>;
+  const each = <T>(make: (way: Way) => T): Record<Way, T> => Object.fromEntries(WAYS.map(way => [way, make(way)])) as Record<Way, T>;
+  const values = each(way => points.flatMap(point => point.values[way]));
   return {
     winners,
     winner: winners.every(way => way === winners[0]) ? winners[0] : undefined,
-    ratios: Object.fromEntries(WAYS.map(way => [way, ratio(values[way], values[BASELINE])])) as Record<Way, Spread>,
+    ratios: each(way => ratio(values[way], values[BASELINE])),
+    ratioOfRuns: each(way => points.map(point => ratio(point.values[way], point.values[BASELINE]).median)),
     values,
   };
 }
