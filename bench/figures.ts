@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Bed, spread } from '../test/bed';
+import { Bpffs } from '../test/fixtures/bpffs';
 import { table } from './table';
 
-type Figures = Readonly<Record<'start' | 'setMany' | 'entries' | 'get' | 'idle' | 'rss', number>>;
+type Figures = Readonly<Record<'start' | 'pinned' | 'adopt' | 'setMany' | 'entries' | 'get' | 'idle' | 'rss', number>>;
 
 const rows: readonly (readonly [keyof Figures, string, number])[] = [
   ['start', 'MeshAccelerator.start in a fresh process (library, load, attach), ms', 0],
+  ['pinned', 'the same with `pinDirectory`, nothing there yet, ms', 0],
+  ['adopt', 'the same over these pins: the mesh is taken over, every program replaced, ms', 0],
   ['setMany', 'localPodIps.setMany of 10,000 pods, the first call, ms', 1],
   ['entries', 'reading 10,000 pods back, ms', 1],
   ['get', 'localPodIps.get, ns', 0],
@@ -20,8 +23,7 @@ export function figures(runs = 5): void {
   using bed = Bed.create();
   for (let run = 0; run < runs; run++) {
     process.stderr.write(`run ${run + 1} of ${runs}\n`);
-    const args = [join(__dirname, 'figures-child.mjs'), bed.cgroupPath];
-    seen.push(JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Figures);
+    seen.push({ ...fresh<Omit<Figures, 'pinned' | 'adopt'>>('figures-child.mjs', bed.cgroupPath), ...startsOverPins(bed.cgroupPath) });
   }
   console.log(table([
     ['', 'median', 'lowest', 'highest'],
@@ -30,4 +32,20 @@ export function figures(runs = 5): void {
       return [label, ...[median, min, max].map(value => value.toFixed(digits))];
     }),
   ]));
+}
+
+/** A start that pins, and one that finds what it left. */
+function startsOverPins(cgroup: string): Pick<Figures, 'pinned' | 'adopt'> {
+  using bpffs = new Bpffs();
+  const [pinned, adopt] = [false, true].map(expected => {
+    const { milliseconds, adopted } = fresh<{ milliseconds: number; adopted: boolean }>('figures-adopt.mjs', cgroup, bpffs.directory());
+    if (adopted !== expected) throw new Error(`a start ${adopted ? 'took over' : 'did not take over'} pins`);
+    return milliseconds;
+  }) as [number, number];
+  return { pinned, adopt };
+}
+
+/** What a program under bench/ prints, in a process of its own. */
+function fresh<T>(program: string, ...args: readonly string[]): T {
+  return JSON.parse(execFileSync(process.execPath, [join(__dirname, program), ...args], { encoding: 'utf8' })) as T;
 }

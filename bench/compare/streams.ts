@@ -27,6 +27,7 @@ export async function streams({ sidecar, seconds }: CompareOptions, round: Round
     await Promise.all(round.ways.flatMap(way => [pods[way].client, pods[way].server].map(async pod => {
       pod.admin('sysctl', ['-qw', `net.ipv4.ip_local_port_range=${PORTS}`]);
       if (way !== 'no mesh') await startSidecar(pod, { kind: sidecar, mode: 'tcp', log: false });
+      if (pod === pods[way].server) await startServers(pod);
     })));
     for (const [name, metric, measure] of STREAMS) {
       await round.point(name, async way => [{ metric, connections: undefined, value: await measure(pods[way], seconds) }]);
@@ -41,32 +42,28 @@ async function newConnections({ client, url }: TwoPods, seconds: number): Promis
   return qps;
 }
 
+/** They stay for all measurements of a round: a server that is started anew may find its port taken by connections that are still closing. */
+async function startServers(pod: Pod): Promise<void> {
+  const uid = APPLICATION_UID;
+  await startService(pod, { name: 'sockperf', command: 'sockperf', args: ['server', ...pingPongAt(pod)], uid, ports: [PING_PONG_PORT] });
+  await startService(pod, { name: 'iperf3', command: 'iperf3', args: ['-s', '-p', `${BULK_PORT}`], uid, ports: [BULK_PORT] });
+}
+
+function pingPongAt({ address }: Pod): string[] {
+  return ['-i', address, '-p', `${PING_PONG_PORT}`, '--tcp'];
+}
+
 /** Half of a round trip of 64 bytes in microseconds, median, by sockperf. */
 async function pingPong({ client, server }: TwoPods, seconds: number): Promise<number> {
-  const address = ['-i', server.address, '-p', `${PING_PONG_PORT}`, '--tcp'];
-  const service = await startService(server, {
-    name: 'sockperf', command: 'sockperf', args: ['server', ...address], uid: APPLICATION_UID, ports: [PING_PONG_PORT],
-  });
-  try {
-    const text = await run(client, 'sockperf', ['ping-pong', ...address, '-m', '64', '-t', `${seconds}`], seconds);
-    return numberIn(text, /percentile 50\.000 =\s+([\d.]+)/);
-  } finally {
-    await service.stop();
-  }
+  const text = await run(client, 'sockperf', ['ping-pong', ...pingPongAt(server), '-m', '64', '-t', `${seconds}`], seconds);
+  return numberIn(text, /percentile 50\.000 =\s+([\d.]+)/);
 }
 
 /** What a reader receives of one stream in Gbit/s, by iperf3. */
 async function bulk({ client, server }: TwoPods, seconds: number): Promise<number> {
-  const service = await startService(server, {
-    name: 'iperf3', command: 'iperf3', args: ['-s', '-p', `${BULK_PORT}`], uid: APPLICATION_UID, ports: [BULK_PORT],
-  });
-  try {
-    const text = await run(client, 'iperf3', ['-c', server.address, '-p', `${BULK_PORT}`, '-t', `${seconds}`, '-J'], seconds);
-    const { end } = JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } };
-    return end.sum_received.bits_per_second / 1e9;
-  } finally {
-    await service.stop();
-  }
+  const text = await run(client, 'iperf3', ['-c', server.address, '-p', `${BULK_PORT}`, '-t', `${seconds}`, '-J'], seconds);
+  const { end } = JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } };
+  return end.sum_received.bits_per_second / 1e9;
 }
 
 async function run(pod: Pod, command: string, args: readonly string[], seconds: number): Promise<string> {

@@ -1,10 +1,11 @@
 /** The same work as child.c on this library. Prints one line of JSON. */
 import { BpfHashMap, Cgroup, OpenBpfObject, bytes } from 'merbridge';
-import { ENTRIES, KEY, VALUE, mapFigures, resident, timed } from './work.mjs';
+import { ENTRIES, KEY, VALUE, adoptFigure, mapFigures, resident, timed } from './work.mjs';
 
-const [objectPath = '', cgroupPath = ''] = process.argv.slice(2);
+const [objectPath = '', cgroupPath = '', pin = ''] = process.argv.slice(2);
+const codecs = { key: bytes(KEY), value: bytes(VALUE) };
 const result = mapFigures({
-  create: () => BpfHashMap.create({ name: 'bench', maxEntries: ENTRIES, key: bytes(KEY), value: bytes(VALUE) }),
+  create: () => BpfHashMap.create({ name: 'bench', maxEntries: ENTRIES, ...codecs }),
   setMany: (map, entries) => map.setMany(entries),
   countAll: map => {
     let count = 0;
@@ -13,6 +14,8 @@ const result = mapFigures({
   },
   close: map => map.close(),
 });
+
+result.adopt = adoptFigure(() => BpfHashMap.fromPin(pin, codecs).close());
 
 let object;
 result.load = timed(() => {

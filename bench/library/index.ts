@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { objectPath } from 'merbridge';
+import { BpfHashMap, bytes, objectPath } from 'merbridge';
 import { Bed, ratio, spread } from '../../test/bed';
+import { Bpffs } from '../../test/fixtures/bpffs';
 import { describe } from '../comparison';
 import { table } from '../table';
 
@@ -16,6 +17,7 @@ const rows: readonly (readonly [string, string, number])[] = [
   ['delete', 'delete one, ns', 0],
   ['setMany', 'set 10,000 in a batch, ns for each', 0],
   ['readAll', 'read 10,000 in batches, ns for each', 0],
+  ['adopt', 'adopt a pinned map: open, check, close, µs', 1],
   ['load', 'open and load merbridge.bpf.o, ms', 1],
   ['attach', 'attach a program to a cgroup (the first call, which binds the function), µs', 0],
   ['rss', 'resident memory at the end, MiB', 1],
@@ -26,6 +28,10 @@ export function library(runs = 7): void {
   const directory = mkdtempSync(join(tmpdir(), 'merbridge-bench-'));
   try {
     using bed = Bed.create();
+    using bpffs = new Bpffs();
+    const pin = bpffs.directory('map');
+    using map = BpfHashMap.create({ name: 'bench', maxEntries: 1, key: bytes(16), value: bytes(8) });
+    map.pin(pin);
     const compiled = join(directory, 'child');
     execFileSync('clang', ['-O2', '-o', compiled, join(__dirname, 'child.c'), '-lbpf'], { stdio: 'inherit' });
     const children: Readonly<Record<string, readonly [string, ...string[]]>> = {
@@ -37,7 +43,7 @@ export function library(runs = 7): void {
     for (let run = 0; run < runs; run++) {
       process.stderr.write(`run ${run + 1} of ${runs}\n`);
       for (const [name, [command, ...args]] of Object.entries(children)) {
-        const text = execFileSync(command, [...args, objectPath('merbridge'), bed.cgroupPath], { encoding: 'utf8' });
+        const text = execFileSync(command, [...args, objectPath('merbridge'), bed.cgroupPath, pin], { encoding: 'utf8' });
         seen[name]?.push(JSON.parse(text) as Figures);
       }
     }

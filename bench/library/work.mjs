@@ -5,6 +5,7 @@ export const ENTRIES = 10_000;
 export const KEY = 16;
 export const VALUE = 8;
 export const BATCH = 1024;
+const ADOPTIONS = 1000;
 
 function keyOf(index) {
   const key = Buffer.alloc(KEY);
@@ -47,6 +48,11 @@ export function mapFigures({ create, setMany, countAll, close }) {
   if (read !== ENTRIES) throw new Error(`wrote ${ENTRIES} entries, read ${read}`);
   close(many);
   return figures;
+}
+
+/** Microseconds that it takes to open a pinned map, look at what it is, and give it back. */
+export function adoptFigure(adopt) {
+  return timed(() => { for (let i = 0; i < ADOPTIONS; i++) adopt(); }) / ADOPTIONS / 1e3;
 }
 
 /** Resident memory of this process in MiB. */
