@@ -23,7 +23,7 @@ export function figures(runs = 5): void {
   using bed = Bed.create();
   for (let run = 0; run < runs; run++) {
     process.stderr.write(`run ${run + 1} of ${runs}\n`);
-    seen.push({ ...fresh<Omit<Figures, 'pinned' | 'adopt'>>('figures-child.mjs', bed.cgroupPath), ...startsOverPins(bed.cgroupPath) });
+    seen.push({ ...fresh<Omit<Figures, 'pinned' | 'adopt'>>('figures-child.mjs', bed.cgroupPath), ...startsOverPins() });
   }
   console.log(table([
     ['', 'median', 'lowest', 'highest'],
@@ -35,10 +35,11 @@ export function figures(runs = 5): void {
 }
 
 /** A start that pins, and one that finds what it left. */
-function startsOverPins(cgroup: string): Pick<Figures, 'pinned' | 'adopt'> {
+function startsOverPins(): Pick<Figures, 'pinned' | 'adopt'> {
+  using bed = Bed.create(); // its own: the links go with the pins, but not at once
   using bpffs = new Bpffs();
   const [pinned, adopt] = [false, true].map(expected => {
-    const { milliseconds, adopted } = fresh<{ milliseconds: number; adopted: boolean }>('figures-adopt.mjs', cgroup, bpffs.directory());
+    const { milliseconds, adopted } = fresh<{ milliseconds: number; adopted: boolean }>('figures-adopt.mjs', bed.cgroupPath, bpffs.directory());
     if (adopted !== expected) throw new Error(`a start ${adopted ? 'took over' : 'did not take over'} pins`);
     return milliseconds;
   }) as [number, number];

@@ -8,7 +8,7 @@ export type AllPods = Readonly<Record<Way, TwoPods>>;
  * Builds fresh pods for each way, runs something while all of them are there, and takes them away.
  *
  * A shared machine is three times as fast in one minute as in the next. So what is compared has to be measured within seconds, and cannot
- * wait for other pods to be built. Those that are not measured are idle meanwhile.
+ * wait for other pods to be built. Those that are not measured get no load meanwhile.
  *
  * @param ways - in the order in which they are built
  * @param body - length of each answer of the web servers in bytes

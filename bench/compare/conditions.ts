@@ -63,7 +63,7 @@ export function conditions(options: CompareOptions): Conditions {
 /** The same for people, under the pictures. */
 export function describeConditions(c: Conditions): string {
   return `${c.date}, Linux ${c.kernel} (${c.architecture}), ${c.cpus} × ${c.cpu}, ${c.memoryGiB} GiB; ${c.versions[c.sidecar] ?? c.sidecar}; ` +
-    `client, server and both sidecars on this one machine; answers of ${c.bodyBytes} bytes; ` +
+    `client, server and both sidecars on this one machine, beside those of the other modes, which get no load meanwhile; answers of ${c.bodyBytes} bytes; ` +
     `${c.runs} × ${c.rounds} rounds in fresh pods, in which all modes take turns at each point, twice ${c.secondsEach} s each; median over all rounds.`;
 }
 

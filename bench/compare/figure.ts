@@ -6,15 +6,14 @@ export const metrics = {
   p50: { label: 'latency p50, ms', better: 'lower', digits: 3 },
   p99: { label: 'latency p99, ms', better: 'lower', digits: 3 },
   cpu: { label: 'CPU seconds of the pods for 1,000 requests', better: 'lower', digits: 4 },
-  idle: { label: 'time that the CPUs of this machine were idle, %', better: 'neither', digits: 1 },
   pingPong: { label: 'TCP ping-pong of 64 bytes, one way p50, µs', better: 'lower', digits: 2 },
   rate: { label: 'new connections/s, 16 at one time', better: 'higher', digits: 0 },
   bulk: { label: 'one bulk stream, Gbit/s', better: 'higher', digits: 2 },
-} as const satisfies Record<string, { readonly label: string; readonly better: 'higher' | 'lower' | 'neither'; readonly digits: number }>;
+} as const satisfies Record<string, { readonly label: string; readonly better: 'higher' | 'lower'; readonly digits: number }>;
 
 export type Metric = keyof typeof metrics;
 
-/** One figure of one round. */
+/** One figure of one measurement, or the mean of a round's. */
 export interface Figure {
   readonly metric: Metric;
   /** Connections at one time; undefined where that is no question. */

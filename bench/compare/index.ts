@@ -3,8 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bed } from '../../test/bed';
 import { conditions, describeConditions } from './conditions';
-import type { Point } from './figure';
-import { WAYS } from './modes';
+import { WAYS, type Way } from './modes';
 import { readCompareOptions, type CompareOptions } from './options';
 import { drawPictures } from './pictures';
 import { Progress } from './progress';
@@ -21,30 +20,53 @@ export async function compareAll(args: readonly string[]): Promise<void> {
   Bed.sweep();
   const where = conditions(options);
   const progress = new Progress(options.runs * options.rounds * (options.connections.length + STREAM_POINTS));
-  const runs: Point[][] = [];
-  for (let run = 0; run < options.runs; run++) runs.push(await measure(options, progress));
-  const judged = judgeRuns(runs);
+  mkdirSync(options.output, { recursive: true });
+  const json = join(options.output, 'figures.json');
+  const runs: Series[] = [];
+  try {
+    for (let run = 0; run < options.runs; run++) await measure(options, run, runs, progress);
+  } catch (error) {
+    // What half an hour brought is not thrown away, and is not taken for the whole either.
+    const incomplete = join(options.output, 'incomplete.json');
+    writeJson(incomplete, { conditions: where, error: String(error), runs: runs.map(run => run.points()) });
+    console.error(`the figures until then: ${incomplete}`);
+    throw error;
+  }
+  const points = runs.map(run => run.points());
+  const judged = judgeRuns(points);
   const text = `${tables(judged)}\n\n${describeConditions(where)}\n`;
   console.log(`\n${text}`);
-  mkdirSync(options.output, { recursive: true });
   writeFileSync(join(options.output, 'tables.txt'), text);
-  const json = join(options.output, 'figures.json');
-  writeFileSync(json, `${JSON.stringify({
-    conditions: where, points: judged.map(point => ({ ...point, best: best(point) })), runs,
-  }, undefined, 1)}\n`);
+  writeJson(json, { conditions: where, points: judged.map(point => ({ ...point, best: best(point) })), runs: points });
   const subtitle = `${options.sidecar}, ${where.bodyBytes} bytes, Linux ${where.kernel}, ${where.cpus} CPUs for all; bands: half of the rounds`;
   const files = await drawPictures(judged, subtitle, options.output);
   console.log(`\n${[join(options.output, 'tables.txt'), json, ...files].map(file => `  ${file}`).join('\n')}`);
 }
 
-/** One run: all rounds, each in fresh pods. The order of the ways is turned each time. */
-async function measure(options: CompareOptions, progress: Progress): Promise<Point[]> {
+/**
+ * One run: all rounds, each in fresh pods.
+ *
+ * @param run - which one, from 0: every round of every run has another order of the ways, so that none has always the same neighbours
+ * @param runs - gets the figures of this one as they come
+ */
+async function measure(options: CompareOptions, run: number, runs: Series[], progress: Progress): Promise<void> {
   const series = new Series();
+  runs.push(series);
   for (const [name, part] of [['requests', requests], ['streams', streams]] as const) {
     for (let i = 0; i < options.rounds; i++) {
-      const ways = i % 2 === 0 ? WAYS : [...WAYS].reverse();
+      const ways = orderOf(run * options.rounds + i);
       await part(options, new Round(ways, series, point => progress.next(`${name}, round ${i + 1} of ${options.rounds}, ${point}`)));
     }
   }
-  return series.points();
+}
+
+/** Rotated by one each time, and every other one reversed. */
+function orderOf(round: number): Way[] {
+  const first = round % WAYS.length;
+  const ways = [...WAYS.slice(first), ...WAYS.slice(0, first)];
+  return round % 2 === 0 ? ways : ways.reverse();
+}
+
+function writeJson(path: string, value: unknown): void {
+  writeFileSync(path, `${JSON.stringify(value, undefined, 1)}\n`);
 }

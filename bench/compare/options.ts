@@ -7,7 +7,7 @@ export interface CompareOptions {
   readonly sidecar: SidecarKind;
   readonly connections: readonly number[];
   readonly rounds: number;
-  /** For each point. */
+  /** Of each measurement; a point has two for each way in a round. */
   readonly seconds: number;
   /** How often all of it is done: a winner is named only where every run has the same. */
   readonly runs: number;
@@ -15,7 +15,7 @@ export interface CompareOptions {
   readonly output: string;
 }
 
-const full = { connections: '1,2,5,10,16,50,64,100,256', rounds: '4', seconds: '1', runs: '2' };
+const full = { connections: '1,2,5,10,16,50,64,100,256', rounds: '3', seconds: '1', runs: '2' };
 const quick = { connections: '1,16,64', rounds: '1', seconds: '1', runs: '1' };
 
 const USAGE = `npm run bench -- [--sidecar NAME] [--quick] [--connections LIST] [--rounds N] [--seconds N] [--runs N] [--output DIR]

@@ -22,7 +22,7 @@ export function tables(judged: readonly Judged[]): string {
   return all.map(metric => {
     const { label, better } = metrics[metric];
     const rows = judged.filter(point => point.metric === metric).flatMap(rowsOf);
-    return table([[better === 'neither' ? label : `${label} (${better} is better)`, ...WAYS, better === 'neither' ? '' : 'best'], ...rows]);
+    return table([[`${label} (${better} is better)`, ...WAYS, 'best'], ...rows]);
   }).join('\n\n');
 }
 
@@ -47,9 +47,8 @@ function over(ratio: Spread): string {
   return ratio.values.length === 1 ? ratio.median.toFixed(2) : describe(ratio);
 }
 
-/** Runs that do not agree have no winner. */
-export function best({ metric, winner, winners }: Judged): string {
-  if (metrics[metric].better === 'neither') return '';
+/** Runs that do not agree have no winner. What is best is so by its ratio, not by the median beside it. */
+export function best({ winner, winners }: Verdict): string {
   if (winner === undefined) return `runs differ: ${winners.join(', ')}`;
   return winners.length > 1 ? `${winner}, in all ${winners.length} runs` : `${winner}, of one run`;
 }

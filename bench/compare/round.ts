@@ -12,17 +12,27 @@ export class Round {
   constructor(readonly ways: readonly Way[], private readonly series: Series, private readonly progress: (point: string) => void) {}
 
   /**
-   * Measures a point in each way, A B C C B A: a machine that becomes slower all the while does the same to each. The mean of both is the
-   * figure of this round.
+   * Measures a point in each way, in counterbalanced order (A B C C B A): a machine that becomes slower all the while does the same to each. The
+   * mean of both is the figure of this round.
+   *
+   * @throws Error that names point and way if a measurement failed
    */
   async point(name: string, measure: (way: Way) => Promise<readonly Figure[]>): Promise<void> {
     this.progress(name);
-    const there = new Map<Way, readonly Figure[]>();
-    for (const way of this.ways) there.set(way, await measure(way));
+    const forwards = new Map<Way, readonly Figure[]>();
+    for (const way of this.ways) forwards.set(way, await this.#measure(name, way, measure));
     for (const way of [...this.ways].reverse()) {
-      const back = await measure(way);
-      const first = there.get(way) ?? [];
-      this.series.add(way, back.map((figure, i) => ({ ...figure, value: (figure.value + (first[i]?.value ?? NaN)) / 2 })));
+      const before = forwards.get(way) ?? [];
+      const after = await this.#measure(name, way, measure);
+      this.series.add(way, after.map((figure, i) => ({ ...figure, value: (figure.value + (before[i]?.value ?? NaN)) / 2 })));
+    }
+  }
+
+  async #measure(name: string, way: Way, measure: (way: Way) => Promise<readonly Figure[]>): Promise<readonly Figure[]> {
+    try {
+      return await measure(way);
+    } catch (error) {
+      throw new Error(`${name}, ${way}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }
   }
 }

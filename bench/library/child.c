@@ -54,14 +54,14 @@ static int create(void)
 /* Opens a pinned map again and again, and looks at what it is, as who adopts it has to. Microseconds for each. */
 static double adopt(const char *pin)
 {
-	struct bpf_map_info info;
 	double at = now();
 
 	for (int i = 0; i < ADOPTIONS; i++) {
+		struct bpf_map_info info = {};
 		__u32 size = sizeof(info);
 		int fd = bpf_obj_get(pin);
 
-		if (fd < 0 || bpf_map_get_info_by_fd(fd, &info, &size) || info.key_size != KEY || info.value_size != VALUE)
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) || info.key_size != KEY || info.value_size != VALUE)
 			die("adopt");
 		close(fd);
 	}
