@@ -3,12 +3,11 @@ import { compare, speedRows, type Compared, type Enter } from './comparison';
 import { readOptions } from './options';
 import { programTable } from './program-table';
 import { table } from './table';
-import type { TwoPods } from './two-pods';
+import { ALL_PORTS, type TwoPods } from './two-pods';
 
 const defaults = { sidecar: 'haproxy', rounds: '9', seconds: '3', connections: '16', body: '64' };
 
-/** A pod has this many ports for connections to one destination, and each keeps its port for a minute. */
-const PORTS = '1024 65535';
+/** Each connection keeps its port for a minute, and {@link ALL_PORTS} are no more than this. */
 const MAX_CONNECTIONS = 64_000;
 
 const modes = Object.fromEntries(MODES.map(mode => [mode, bed => enterMesh(bed, mode)])) as Readonly<Record<Mode, Enter>>;
@@ -25,7 +24,7 @@ export async function connections(args: readonly string[]): Promise<void> {
     ...options,
     prepare: async ({ client, server }) => {
       await Promise.all([client, server].map(pod => {
-        pod.admin('sysctl', ['-qw', `net.ipv4.ip_local_port_range=${PORTS}`]);
+        pod.admin('sysctl', ['-qw', ALL_PORTS]);
         return startSidecar(pod, { kind: options.sidecar, mode: 'tcp', log: false });
       }));
     },

@@ -1,6 +1,9 @@
 import type { MeshAccelerator } from 'merbridge';
 import { Bed, startWebServer, WEB_PORT, type Pod } from '../test/bed';
 
+/** For sysctl: as many ports as a pod can have for connections to one destination. */
+export const ALL_PORTS = 'net.ipv4.ip_local_port_range=1024 65535';
+
 /** A client and a web server, each in a pod of one mesh. Their sidecars are to be started. */
 export interface TwoPods {
   readonly bed: Bed;

@@ -1,3 +1,4 @@
+import { startSidecar, type SidecarKind } from '../../test/bed';
 import { measureInTwoPods, type TwoPods } from '../two-pods';
 import { enterBy, type Way } from './modes';
 
@@ -19,4 +20,9 @@ export function inAllWays<T>(ways: readonly Way[], body: number, run: (pods: All
       ? run(built as AllPods)
       : measureInTwoPods(way, enterBy(way), body, pods => build(rest, { ...built, [way]: pods }));
   return build(ways, {});
+}
+
+/** Starts both sidecars of a way that has them. Not those of all ways at one time: on one CPU they would take longer to listen than they may. */
+export async function startSidecars(way: Way, { client, server }: TwoPods, kind: SidecarKind, mode: 'http' | 'tcp'): Promise<void> {
+  if (way !== 'no mesh') await Promise.all([client, server].map(pod => startSidecar(pod, { kind, mode, log: false })));
 }

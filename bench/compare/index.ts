@@ -21,12 +21,11 @@ export async function compareAll(args: readonly string[]): Promise<void> {
   const where = conditions(options);
   const progress = new Progress(options.runs * options.rounds * (options.connections.length + STREAM_POINTS));
   mkdirSync(options.output, { recursive: true });
-  const json = join(options.output, 'figures.json');
   const runs: Series[] = [];
   try {
     for (let run = 0; run < options.runs; run++) await measure(options, run, runs, progress);
   } catch (error) {
-    // What half an hour brought is not thrown away, and is not taken for the whole either.
+    // What was measured is not thrown away, and is not taken for the whole either.
     const incomplete = join(options.output, 'incomplete.json');
     writeJson(incomplete, { conditions: where, error: String(error), runs: runs.map(run => run.points()) });
     console.error(`the figures until then: ${incomplete}`);
@@ -36,11 +35,12 @@ export async function compareAll(args: readonly string[]): Promise<void> {
   const judged = judgeRuns(points);
   const text = `${tables(judged)}\n\n${describeConditions(where)}\n`;
   console.log(`\n${text}`);
-  writeFileSync(join(options.output, 'tables.txt'), text);
+  const [tablesFile, json] = [join(options.output, 'tables.txt'), join(options.output, 'figures.json')];
+  writeFileSync(tablesFile, text);
   writeJson(json, { conditions: where, points: judged.map(point => ({ ...point, best: best(point) })), runs: points });
   const subtitle = `${options.sidecar}, ${where.bodyBytes} bytes, Linux ${where.kernel}, ${where.cpus} CPUs for all; bands: half of the rounds`;
   const files = await drawPictures(judged, subtitle, options.output);
-  console.log(`\n${[join(options.output, 'tables.txt'), json, ...files].map(file => `  ${file}`).join('\n')}`);
+  console.log(`\n${[tablesFile, json, ...files].map(file => `  ${file}`).join('\n')}`);
 }
 
 /**

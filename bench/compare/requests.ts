@@ -1,6 +1,6 @@
-import { cgroupCpuTime, load, startSidecar } from '../../test/bed';
+import { cgroupCpuTime, load } from '../../test/bed';
 import type { TwoPods } from '../two-pods';
-import { inAllWays } from './all-ways';
+import { inAllWays, startSidecars } from './all-ways';
 import type { Figure } from './figure';
 import type { CompareOptions } from './options';
 import type { Round } from './round';
@@ -8,17 +8,13 @@ import type { Round } from './round';
 /** Length of each answer's body in bytes. */
 export const BODY_BYTES = 1024;
 
-/** Long enough for pools to fill and for a JIT-less proxy to have touched all of its memory. */
+/** Long enough for pools to fill and for a proxy to have touched its memory, although all ways warm up at one time. */
 const WARM_UP_SECONDS = 1;
 
 /** wrk over connections that stay, for each number of them in turn. */
 export async function requests({ sidecar, connections, seconds }: CompareOptions, round: Round): Promise<void> {
   await inAllWays(round.ways, BODY_BYTES, async pods => {
-    // Two at one time: all of them would take longer to listen than they may on a machine with one CPU.
-    for (const way of round.ways) {
-      const { client, server } = pods[way];
-      if (way !== 'no mesh') await Promise.all([client, server].map(pod => startSidecar(pod, { kind: sidecar, log: false })));
-    }
+    for (const way of round.ways) await startSidecars(way, pods[way], sidecar, 'http');
     await Promise.all(round.ways.map(way => load(pods[way].client, { url: pods[way].url, connections: 16, seconds: WARM_UP_SECONDS })));
     for (const count of connections) {
       await round.point(`${count} connection${count === 1 ? '' : 's'}`, way => measure(pods[way], count, seconds));

@@ -1,6 +1,6 @@
-import { APPLICATION_UID, load, startService, startSidecar, type Pod } from '../../test/bed';
-import type { TwoPods } from '../two-pods';
-import { inAllWays } from './all-ways';
+import { APPLICATION_UID, load, startService, type Pod } from '../../test/bed';
+import { ALL_PORTS, type TwoPods } from '../two-pods';
+import { inAllWays, startSidecars } from './all-ways';
 import type { CompareOptions } from './options';
 import type { Round } from './round';
 
@@ -8,8 +8,8 @@ const PING_PONG_PORT = 11111;
 const BULK_PORT = 5201;
 /** At one time, while new connections are counted. */
 const RATE_CONNECTIONS = 16;
-/** As many ports as a pod can have for connections to one destination; one in TIME_WAIT is taken again after a second, not after a minute. */
-const PORTS = ['net.ipv4.ip_local_port_range=1024 65535', 'net.ipv4.tcp_tw_reuse=1'];
+/** A port in TIME_WAIT is taken again after a second, not after a minute. */
+const PORTS = [ALL_PORTS, 'net.ipv4.tcp_tw_reuse=1'];
 
 /** What is measured, in this order. New connections come first: they need the ports of a pod, the others take few. */
 const STREAMS = [
@@ -27,7 +27,7 @@ export async function streams({ sidecar, seconds }: CompareOptions, round: Round
     for (const way of round.ways) {
       const { client, server } = pods[way];
       for (const pod of [client, server]) pod.admin('sysctl', ['-qw', ...PORTS]);
-      if (way !== 'no mesh') await Promise.all([client, server].map(pod => startSidecar(pod, { kind: sidecar, mode: 'tcp', log: false })));
+      await startSidecars(way, pods[way], sidecar, 'tcp');
       await startServers(server);
     }
     for (const [name, metric, measure] of STREAMS) {
@@ -39,7 +39,7 @@ export async function streams({ sidecar, seconds }: CompareOptions, round: Round
 /** Connections that wrk made in a second, one for each request. */
 async function newConnections({ client, url }: TwoPods, seconds: number): Promise<number> {
   const { qps, errors } = await load(client, { url, connections: RATE_CONNECTIONS, seconds, close: true });
-  if (errors > 0) throw new Error(`new connections: ${errors} requests were not answered`);
+  if (errors > 0) throw new Error(`${errors} requests were not answered`);
   return qps;
 }
 

@@ -1,22 +1,15 @@
 import { MODES, ratio, type Spread } from '../../test/bed';
-import { metrics, type Point } from './figure';
+import { metrics, type Metric, type Point } from './figure';
 import { BASELINE, WAYS, type Way } from './modes';
-
-/**
- * The mode that did best in one run: by the median of its ratio to iptables in the same round, in which what the machine does to both cancels
- * out. `no mesh` does not compete: it does less.
- */
-export function winnerOf({ metric, values }: Point): Way {
-  const sign = metrics[metric].better === 'higher' ? 1 : -1;
-  const over = (way: Way): number => ratio(values[way], values[BASELINE]).median;
-  return [...MODES].sort((a, b) => sign * (over(b) - over(a)))[0] ?? BASELINE;
-}
 
 /** What all runs say of one point. */
 export interface Verdict {
   /** The mode that won in every run; undefined if they differ. */
   readonly winner: Way | undefined;
-  /** The winner of each run. */
+  /**
+   * The winner of each run: by the median of its ratio to iptables in the same round, in which what the machine does to both cancels out.
+   * `no mesh` does not compete: it does less.
+   */
   readonly winners: readonly Way[];
   /** Each way over iptables in the same round, over all runs. */
   readonly ratios: Readonly<Record<Way, Spread>>;
@@ -27,14 +20,20 @@ export interface Verdict {
 
 /** Takes the same point of each run. */
 export function judge(points: readonly Point[]): Verdict {
-  const winners = points.map(winnerOf);
   const each = <T>(make: (way: Way) => T): Record<Way, T> => Object.fromEntries(WAYS.map(way => [way, make(way)])) as Record<Way, T>;
   const values = each(way => points.flatMap(point => point.values[way]));
+  const ratioOfRuns = each(way => points.map(point => ratio(point.values[way], point.values[BASELINE]).median));
+  const winners = points.map(({ metric }, run) => bestMode(metric, way => ratioOfRuns[way][run] ?? NaN));
   return {
     winners,
     winner: winners.every(way => way === winners[0]) ? winners[0] : undefined,
     ratios: each(way => ratio(values[way], values[BASELINE])),
-    ratioOfRuns: each(way => points.map(point => ratio(point.values[way], point.values[BASELINE]).median)),
+    ratioOfRuns,
     values,
   };
+}
+
+function bestMode(metric: Metric, ratioOf: (way: Way) => number): Way {
+  const sign = metrics[metric].better === 'higher' ? 1 : -1;
+  return [...MODES].sort((a, b) => sign * (ratioOf(b) - ratioOf(a)))[0] ?? BASELINE;
 }
