@@ -99,6 +99,13 @@ static __always_inline bool mb_worth_remembering(__u8 hop, __be32 pod)
 	return hop != MB_HOP_DELIVERY || (settings && mb_in_scope(settings, pods, hop));
 }
 
+/* As under iptables a sidecar sees as its client what routing to the destination chose: the pod's own address, or 127.0.0.1. A source that the
+ * caller chose stays: 0. */
+static __always_inline __be32 mb_source(struct bpf_sock_addr *ctx, __be32 destination, __be32 pod)
+{
+	return ctx->sk->src_ip4 || ctx->sk->src_port || mb_is_loopback(destination) ? 0 : pod;
+}
+
 /* Decides, and remembers the decision on the socket. Returns the hop, MB_HOP_NONE where the destination stays as it is, MB_HOP_LOOP where the
  * call has to fail. */
 static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __be16 port, struct mb_redirect *to)
@@ -147,18 +154,17 @@ static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __
 	if (hop == MB_HOP_INBOUND || hop == MB_HOP_DIRECT) {
 		if (!mb_is_local_destination(ip, pod))
 			origin->pods[1] = origin->destination.address;
-		/* REDIRECT goes to 127.0.0.1, which matters to who listens there only; the pod's own address keeps the same source. */
-		to->ip = mb_is_loopback(ip) ? bpf_htonl(MB_LOCALHOST) : ip;
+		/* REDIRECT sends what is local to 127.0.0.1. So must this: from a sidecar to any other address of its pod the mesh's own rules,
+		 * where they are in place as well, would redirect once more, and nothing is remembered under the address that results. */
+		to->ip = mb_is_local_destination(ip, pod) ? bpf_htonl(MB_LOCALHOST) : ip;
 		to->port = bpf_htons(profile.inbound_port);
-		to->source = 0;
+		to->source = ip == pod ? mb_source(ctx, ip, pod) : 0;
 		mb_count(MB_COUNT_INBOUND, 1);
 		return hop;
 	}
 	to->ip = mb_rotating_loopback();
 	to->port = bpf_htons(profile.outbound_port);
-	/* As under iptables the sidecar sees as its client what routing to the destination chose: the pod's own address, or 127.0.0.1. A source
-	 * that the application chose stays. */
-	to->source = ctx->sk->src_ip4 || ctx->sk->src_port || mb_is_loopback(ip) ? 0 : pod;
+	to->source = mb_source(ctx, ip, pod);
 	mb_count(MB_COUNT_OUTBOUND, 1);
 	return hop;
 }

@@ -55,6 +55,7 @@ export function envoyConfig(plan: SidecarPlan): string {
       ],
       clusters: [
         cluster(plan, 'PassthroughCluster', undefined),
+        ...Object.entries(plan.services).map(([service, endpoint]) => serviceCluster(plan, service, endpoint)),
         cluster(plan, 'InboundPassthroughCluster', {
           source_address: address('127.0.0.6', 0),
           ...(plan.listen === '::' ? { extra_source_addresses: [{ address: address('::6', 0) }] } : {}),
@@ -78,13 +79,39 @@ function listener(plan: SidecarPlan, name: string, side: 'outbound' | 'inbound',
       name: 'envoy.filters.listener.original_dst',
       typed_config: { '@type': type('extensions.filters.listener.original_dst.v3.OriginalDst') },
     }],
-    filter_chains: [{ filters: [plan.mode === 'http' ? httpFilter(plan, side) : tcpFilter(plan, side)] }],
+    filter_chains: [
+      ...(side === 'outbound' ? Object.keys(plan.services).map(service => serviceChain(plan, service)) : []),
+      chain(plan, side, clusterOf[side]),
+    ],
   };
 }
 
 const clusterOf = { outbound: 'PassthroughCluster', inbound: 'InboundPassthroughCluster' };
 
-function httpFilter(plan: SidecarPlan, side: 'outbound' | 'inbound'): object {
+function chain(plan: SidecarPlan, side: 'outbound' | 'inbound', to: string): { readonly filters: readonly object[] } {
+  return { filters: [plan.mode === 'http' ? httpFilter(plan, side, to) : tcpFilter(plan, side, to)] };
+}
+
+function hostAndPort(endpoint: string): [host: string, port: number] {
+  const [host = '', port] = endpoint.split(':');
+  return [host, Number(port)];
+}
+
+function serviceChain(plan: SidecarPlan, service: string): object {
+  const [host, port] = hostAndPort(service);
+  return {
+    filter_chain_match: { prefix_ranges: [{ address_prefix: host, prefix_len: 32 }], destination_port: port },
+    ...chain(plan, 'outbound', service),
+  };
+}
+
+function serviceCluster(plan: SidecarPlan, service: string, endpoint: string): object {
+  const { lb_policy: _, ...common } = cluster(plan, service, undefined);
+  const target = { endpoint: { address: { socket_address: address(...hostAndPort(endpoint)) } } };
+  return { ...common, type: 'STATIC', load_assignment: { cluster_name: service, endpoints: [{ lb_endpoints: [target] }] } };
+}
+
+function httpFilter(plan: SidecarPlan, side: 'outbound' | 'inbound', to: string): object {
   return {
     name: 'envoy.filters.network.http_connection_manager',
     typed_config: {
@@ -95,7 +122,7 @@ function httpFilter(plan: SidecarPlan, side: 'outbound' | 'inbound'): object {
         name: side,
         virtual_hosts: [{
           name: 'any', domains: ['*'],
-          routes: [{ match: { prefix: '/' }, route: { cluster: clusterOf[side], timeout: '0s' } }],
+          routes: [{ match: { prefix: '/' }, route: { cluster: to, timeout: '0s' } }],
         }],
       },
       http_filters: [{
@@ -107,13 +134,13 @@ function httpFilter(plan: SidecarPlan, side: 'outbound' | 'inbound'): object {
   };
 }
 
-function tcpFilter(plan: SidecarPlan, side: 'outbound' | 'inbound'): object {
+function tcpFilter(plan: SidecarPlan, side: 'outbound' | 'inbound', to: string): object {
   return {
     name: 'envoy.filters.network.tcp_proxy',
     typed_config: {
       '@type': type('extensions.filters.network.tcp_proxy.v3.TcpProxy'),
       stat_prefix: side,
-      cluster: clusterOf[side],
+      cluster: to,
       access_log: accessLog(plan, side),
     },
   };
@@ -133,7 +160,7 @@ function accessLog(plan: SidecarPlan, side: 'outbound' | 'inbound'): object[] {
   }];
 }
 
-function cluster(plan: SidecarPlan, name: string, bind: object | undefined): object {
+function cluster(plan: SidecarPlan, name: string, bind: object | undefined): { readonly lb_policy: string } {
   const many = 4294967295; // as Istio sets them: the default of 1024 would be the mesh's limit, not the datapath's
   return {
     name,

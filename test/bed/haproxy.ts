@@ -13,6 +13,10 @@ export function haproxyConfig(plan: SidecarPlan): string {
   if (plan.listen === '::') {
     throw new Error('HAProxy asks for the original destination on IPv4 sockets only: use Envoy for a sidecar on ::');
   }
+  const services = Object.entries(plan.services).map(([service, endpoint], index) => {
+    const [address, port] = service.split(':');
+    return `  use-server service-${index} if { dst ${address} } { dst_port ${port} }\n  server service-${index} ${endpoint} weight 0\n`;
+  }).join('');
   const side = (name: string, port: number, source: string): string => `
 listen ${name}
   bind 0.0.0.0:${port}
@@ -36,5 +40,5 @@ ${plan.splice ? '  option splice-request\n  option splice-response\n' : ''}  ret
   timeout client-fin 60s
   timeout http-request 60s
   timeout http-keep-alive 60s
-${side('outbound', plan.outboundPort, '')}${side('inbound', plan.inboundPort, '  source 127.0.0.6\n')}`;
+${side('outbound', plan.outboundPort, services)}${side('inbound', plan.inboundPort, '  source 127.0.0.6\n')}`;
 }

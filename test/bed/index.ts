@@ -8,7 +8,7 @@ export { envoyBinary, hasEnvoy } from './envoy';
 export { type Answer, type Ends, RemoteSocket, connectEnds, isOpenAfter } from './hazards';
 export { type IstioRules, applyIstioRules, istioRules, removeIstioRules, replaceIstioRules } from './istio-rules';
 export { type LoadOptions, type LoadResult, load } from './load';
-export { MODES, type Mode, SCOPES, enterMesh } from './modes';
+export { MODES, type Mode, SCOPES, WAYS, type Way, enterMesh } from './modes';
 export { type NaiveSockmap, enterNaiveMesh, enterNaiveSockmap } from './naive';
 export { type Sampling, machineMemory, memoryCost, sample, tcpMemory } from './memory';
 export type { Finished, Pod, SpawnOptions } from './pod';

@@ -8,17 +8,21 @@ export type Mode = 'iptables' | Acceleration;
 export const MODES: readonly Mode[] = ['iptables', 'off', 'proxies', 'full'];
 export const SCOPES: readonly Acceleration[] = ['off', 'proxies', 'full'];
 
+/** The same, and the library in each scope beside Istio's rules: what is claimed equal is equal in all of these. */
+export type Way = Mode | `iptables+${Acceleration}`;
+
+export const WAYS: readonly Way[] = [...MODES, ...SCOPES.map(scope => `iptables+${scope}` as const)];
+
 /** Enters all pods that the bed has. Under iptables there is no accelerator to return. */
 export function enterMesh(bed: Bed, mode: 'iptables'): Promise<undefined>;
 export function enterMesh(bed: Bed, mode: Acceleration): Promise<Accelerator>;
-export function enterMesh(bed: Bed, mode: Mode): Promise<Accelerator | undefined>;
-export async function enterMesh(bed: Bed, mode: Mode): Promise<Accelerator | undefined> {
-  if (mode === 'iptables') {
-    for (const pod of bed.pods) applyIstioRules(pod);
-    return undefined;
-  }
+export function enterMesh(bed: Bed, way: Way): Promise<Accelerator | undefined>;
+export async function enterMesh(bed: Bed, way: Way): Promise<Accelerator | undefined> {
+  if (way.startsWith('iptables')) for (const pod of bed.pods) applyIstioRules(pod);
+  const scope = SCOPES.find(each => way.endsWith(each));
+  if (scope === undefined) return undefined;
   const { MeshAccelerator } = await import('merbridge'); // here, so that the bed alone needs no built library
   return MeshAccelerator.start({
-    profile: 'istio', cgroup: bed.cgroupPath, acceleration: mode, pods: bed.pods.map(pod => pod.address),
+    profile: 'istio', cgroup: bed.cgroupPath, acceleration: scope, pods: bed.pods.map(pod => pod.address),
   });
 }

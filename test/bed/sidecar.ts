@@ -1,4 +1,4 @@
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Connection, parseLog } from './connection-log';
 import { envoyBinary, envoyConfig, envoyFlags } from './envoy';
@@ -24,6 +24,8 @@ export interface SidecarOptions {
   readonly listen?: '0.0.0.0' | '::';
   /** Threads, 1 or 2 (default 1: a pod's sidecar is small, and this machine holds several). */
   readonly threads?: number;
+  /** Services by their address and port, each with the endpoint to which the outbound side sends it (default none), as istiod would tell it. */
+  readonly services?: Readonly<Record<string, string>>;
   /** Whether to log every request or stream with its original destination (default true). Off for benchmarks. */
   readonly log?: boolean;
   /** Moves bytes by splice(2), HAProxy only (default false, which is HAProxy's). Takes two pipes a connection, so it serves fewer. */
@@ -39,6 +41,8 @@ export type SidecarPlan = Required<Omit<SidecarOptions, 'timeoutMs' | 'uid' | 'k
 
 /** A mesh sidecar: a plain proxy that asks the kernel where each connection wanted to go. */
 export class Sidecar {
+  #forgotten = 0;
+
   constructor(readonly kind: SidecarKind, readonly service: Service, readonly logPath: string) {}
 
   get pod(): Pod {
@@ -51,7 +55,7 @@ export class Sidecar {
 
   /** Everything the sidecar logged: one entry per request (http) or stream (tcp). */
   connections(): Connection[] {
-    return parseLog(readFileSync(this.logPath, 'utf8'));
+    return parseLog(readFileSync(this.logPath).toString('utf8', this.#forgotten));
   }
 
   /** The same once at least `count` entries are there: proxies log at the end, and a little later. */
@@ -61,9 +65,9 @@ export class Sidecar {
     return this.connections();
   }
 
-  /** Forgets what was logged so far. */
+  /** Forgets what was logged so far. The file stays as it is: HAProxy does not append, so after a truncation it would leave a hole. */
   clearLog(): void {
-    truncateSync(this.logPath);
+    this.#forgotten = statSync(this.logPath).size;
   }
 
   stop(signal?: NodeJS.Signals): Promise<void> {
@@ -80,7 +84,7 @@ export async function startSidecar(pod: Pod, options: SidecarOptions): Promise<S
   const logPath = createFile(pod, `${pod.name}-${name}.log`, uid);
   const plan: SidecarPlan = {
     mode: options.mode ?? 'http', listen: options.listen ?? '0.0.0.0', threads: options.threads ?? 1,
-    log: options.log ?? true, splice: options.splice ?? false, outboundPort: options.outboundPort ?? OUTBOUND_PORT,
+    services: options.services ?? {}, log: options.log ?? true, splice: options.splice ?? false, outboundPort: options.outboundPort ?? OUTBOUND_PORT,
     inboundPort: options.inboundPort ?? INBOUND_PORT, logPath,
   };
   const config = join(pod.directory, `${pod.name}-${name}.${kind === 'envoy' ? 'json' : 'cfg'}`);
