@@ -7,23 +7,21 @@ SEC("cgroup/connect4")
 int mb_connect4(struct bpf_sock_addr *ctx)
 {
 	struct mb_redirect to = {};
-	__u8 hop;
 
 	if (ctx->protocol != IPPROTO_TCP || ctx->user_family != AF_INET)
 		return MB_PROCEED;
-	hop = mb_redirect(ctx, ctx->user_ip4, ctx->user_port, &to);
+	mb_redirect(ctx, ctx->user_ip4, ctx->user_port, &to);
 	if (to.source) {
 		struct sockaddr_in source = { .sin_family = AF_INET, .sin_addr = { .s_addr = to.source } };
 
-		if (bpf_bind(ctx, (struct sockaddr *)&source, sizeof(source))) {
+		if (bpf_bind(ctx, (struct sockaddr *)&source, sizeof(source)))
 			mb_forget(ctx, &to);
-			hop = MB_HOP_NONE;
-		}
 	}
+	mb_count_dial(&to);
 	mb_report_dial(ctx, &to);
-	if (hop == MB_HOP_LOOP)
+	if (to.drop == MB_DROP_LOOP)
 		return MB_REFUSE;
-	if (hop == MB_HOP_NONE)
+	if (!to.port)
 		return MB_PROCEED;
 	ctx->user_ip4 = to.ip;
 	ctx->user_port = to.port;

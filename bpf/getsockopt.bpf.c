@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* cgroup/getsockopt: answers SO_ORIGINAL_DST for the connections that connect redirected. */
 #include <linux/in6.h>
-#include "common.h"
+#include "report-unknown.h"
 
 #define SOL_IP 0
 #define SOL_IPV6 41
@@ -23,19 +23,34 @@ static __always_inline void mb_learn_process(struct bpf_sockopt *ctx, const stru
 	bpf_map_update_elem(&process_ip, &tgid, &process, BPF_ANY);
 }
 
-/* Whose destination was not found, the kernel may know: its own rules may have redirected that one. What it must not hear is that the sidecar
- * itself was dialled, which is what connection tracking says of a redirection that it did not make: the sidecar would dial itself, again and
- * again. */
-static __always_inline int mb_unknown_origin(struct bpf_sockopt *ctx)
+/* Once for a socket, however often it asks. */
+static __always_inline void mb_tell_unknown(struct bpf_sockopt *ctx, struct bpf_sock *sk, struct mb_origin *origin)
+{
+	if (origin->told)
+		return;
+	origin->told = 1;
+	mb_count(MB_COUNT_UNKNOWN_ORIGIN, 1);
+	if (mb_event_limit(MB_EVENT_DROPPED))
+		mb_send_unknown(ctx, sk, origin);
+}
+
+/* If we have no entry, connection tracking may have one: the mesh's own rules may have redirected this connection. But of one that they did not
+ * redirect it answers that the sidecar itself was dialled, and the sidecar would dial itself, again and again. */
+static __always_inline int mb_unknown_origin(struct bpf_sockopt *ctx, struct bpf_sock *sk, struct mb_origin *origin)
 {
 	/* The port is at the same place in sockaddr_in and sockaddr_in6. */
 	struct sockaddr_in *answer = ctx->optval;
 	__u16 port;
 
-	if (ctx->retval || (void *)(answer + 1) > ctx->optval_end)
-		return MB_PROCEED;
-	port = bpf_ntohs(answer->sin_port);
-	return port == profile.inbound_port || port == profile.outbound_port ? MB_REFUSE : MB_PROCEED;
+	if (!ctx->retval) {
+		if ((void *)(answer + 1) > ctx->optval_end)
+			return MB_PROCEED;
+		port = bpf_ntohs(answer->sin_port);
+		if (port != profile.inbound_port && port != profile.outbound_port)
+			return MB_PROCEED;
+	}
+	mb_tell_unknown(ctx, sk, origin);
+	return ctx->retval ? MB_PROCEED : MB_REFUSE;
 }
 
 SEC("cgroup/getsockopt")
@@ -58,7 +73,7 @@ int mb_getsockopt(struct bpf_sockopt *ctx)
 	if (!origin || !origin->accepted)
 		return MB_PROCEED;
 	if (!origin->destination.port)
-		return mb_unknown_origin(ctx);
+		return mb_unknown_origin(ctx, sk, origin);
 	value = ctx->optval;
 	if (ctx->level == SOL_IP) {
 		struct sockaddr_in *in = value;

@@ -50,7 +50,8 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	peer->bulk_since = 0;
 	__builtin_memset(&peer->unread, 0, sizeof(peer->unread));
 	peer->held_since = 0;
-	error = bpf_sock_hash_update(ctx, &sock_pair_map, key, BPF_ANY);
+	/* Never in the place of another socket, whatever that is: what its peer sends would go to this one. */
+	error = bpf_sock_hash_update(ctx, &sock_pair_map, key, BPF_NOEXIST);
 	if (error) {
 		bpf_sk_storage_delete(&socket_peer, sk);
 		goto refused;
@@ -61,7 +62,7 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	self.pods[0] = pods[0];
 	self.pods[1] = pods[1];
 	self.hop = hop;
-	bpf_map_update_elem(&peer_introductions, key, &self, BPF_ANY);
+	bpf_map_update_elem(&peer_introductions, key, &self, BPF_NOEXIST);
 	mb_count(MB_COUNT_SOCKETS, 1);
 	mb_socket_entered(ctx);
 	return;
@@ -70,22 +71,78 @@ refused:
 	mb_report_socket(ctx, key, &pods[0], hop, mb_refused_for(error), -error);
 }
 
-/* Before the SYN leaves, but with the source port chosen: nobody can accept this connection and not find its original destination. */
-static __always_inline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+/* ctx of a socket that dials -> what a connect hook kept on it, and its key in pair_original_dst; NULL if it was not redirected. */
+static __always_inline struct mb_origin *mb_pending_of(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_pending *pending)
 {
 	struct mb_origin *origin;
-	struct mb_quadruple key, accepted;
+	struct mb_quadruple key;
 
 	if (!sk)
-		return;
+		return NULL;
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
 	if (!origin || origin->accepted || origin->hop == MB_HOP_DELIVERY || !mb_quadruple_of(ctx, &key))
+		return NULL;
+	pending->netns = key.netns;
+	pending->client = key.local;
+	pending->client_port = origin->translated ? 0 : key.local_port;
+	pending->sidecar_port = key.remote_port;
+	return origin;
+}
+
+static __always_inline void mb_write_pending(struct bpf_sock_ops *ctx, struct mb_origin *origin, const struct mb_pending *pending)
+{
+	/* Between network namespaces an address stands for its pod, so nobody writes for an address that is not its own. */
+	bool is_own = pending->netns || pending->client.word[3] == origin->pods[0].word[3];
+	struct mb_quadruple key;
+
+	if (is_own && !bpf_map_update_elem(&pair_original_dst, pending, &origin->destination, BPF_ANY))
 		return;
-	mb_reverse(&key, &accepted);
-	if (bpf_map_update_elem(&pair_original_dst, &accepted, &origin->destination, BPF_ANY)) {
-		mb_count(MB_COUNT_HOOK_ERROR, 1);
+	mb_count(MB_COUNT_HOOK_ERROR, 1);
+	if (mb_quadruple_of(ctx, &key))
 		mb_report_socket(ctx, &key, &origin->pods[0], origin->hop, MB_DROP_NO_ENTRY, 0);
-	}
+}
+
+/* Before the SYN leaves, but with the source port and the sequence number chosen: nobody can accept this connection and not find its original
+ * destination. */
+static __always_inline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct mb_pending pending = {};
+	struct mb_origin *origin = mb_pending_of(ctx, sk, &pending);
+	struct tcp_sock *tcp = origin ? bpf_skc_to_tcp_sock(sk) : NULL;
+
+	if (!tcp)
+		return;
+	/* snd_una is not there yet. */
+	pending.client_isn = tcp->write_seq;
+	mb_write_pending(ctx, origin, &pending);
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTO_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* A SYN is sent again, or the first data: the other end has not accepted yet, and what was written for it may have been evicted. */
+static __always_inline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct mb_pending pending = {};
+	struct mb_origin *origin;
+
+	/* The SYN counts as one. */
+	if (ctx->state != BPF_TCP_SYN_SENT && (ctx->state != BPF_TCP_ESTABLISHED || ctx->bytes_acked > 1))
+		return;
+	origin = mb_pending_of(ctx, sk, &pending);
+	if (!origin)
+		return;
+	pending.client_isn = mb_isn_of_dialler(ctx);
+	mb_write_pending(ctx, origin, &pending);
+}
+
+/* A dial has failed. */
+static __always_inline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct mb_pending pending = {};
+
+	if (!mb_pending_of(ctx, sk, &pending))
+		return;
+	pending.client_isn = mb_isn_of_dialler(ctx);
+	bpf_map_delete_elem(&pair_original_dst, &pending);
 }
 
 static __always_inline void mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
@@ -99,6 +156,7 @@ static __always_inline void mb_on_active(struct bpf_sock_ops *ctx, struct bpf_so
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
 	if (!origin || origin->accepted || !mb_in_scope(settings, origin->pods, origin->hop) || !mb_quadruple_of(ctx, &key))
 		return;
+	mb_add_isns(ctx, true, &key);
 	mb_enter(ctx, sk, &key, NULL, origin->pods, origin->hop, settings->generation);
 }
 
@@ -112,12 +170,25 @@ static __always_inline bool mb_came_redirected(const struct mb_quadruple *key, _
 	return key->remote.word[3] != key->local.word[3] && mb_enrolled(&key->remote);
 }
 
-/* The accepting side keeps what was dialled on its own socket: it can no longer be evicted, and the quadruple is free again. */
+/* The accepting side keeps what was dialled on its own socket, where it cannot be evicted. */
 static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key, __u8 hop)
 {
-	struct mb_endpoint *destination = bpf_map_lookup_elem(&pair_original_dst, key);
+	struct mb_pending pending = {
+		.netns = key->netns,
+		.client = key->remote,
+		.client_port = key->remote_port,
+		.sidecar_port = key->local_port,
+		.client_isn = key->remote_isn,
+	};
+	struct mb_endpoint *destination = bpf_map_lookup_elem(&pair_original_dst, &pending);
 	struct mb_origin *origin;
 
+	if (!destination && hop == MB_HOP_OUTBOUND) {
+		pending.client_port = 0;
+		destination = bpf_map_lookup_elem(&pair_original_dst, &pending);
+	}
+	/* Not found is no fault yet: where the node translates the address of a Service, the mesh's own rules have redirected this one, and
+	 * connection tracking knows. The sidecar asks, then it shows. */
 	if (!destination && !mb_came_redirected(key, hop))
 		return;
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -132,10 +203,7 @@ static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_
 	origin->accepted = 1;
 	if (destination) {
 		origin->destination = *destination;
-		bpf_map_delete_elem(&pair_original_dst, key);
-	} else {
-		mb_count(MB_COUNT_UNKNOWN_ORIGIN, 1);
-		mb_report_socket(ctx, key, &origin->pods[0], hop, MB_DROP_UNKNOWN_ORIGIN, 0);
+		bpf_map_delete_elem(&pair_original_dst, &pending);
 	}
 }
 
@@ -157,6 +225,7 @@ static __always_inline void mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_s
 		return;
 	if (!sk || !mb_quadruple_of(ctx, &key))
 		return;
+	mb_add_isns(ctx, false, &key);
 	if (hop != MB_HOP_DELIVERY)
 		mb_take_origin(ctx, sk, &key, hop);
 
@@ -181,6 +250,9 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
 		mb_on_connect(ctx, ctx->sk);
 		break;
+	case BPF_SOCK_OPS_RTO_CB:
+		mb_on_retransmission(ctx, ctx->sk);
+		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		mb_on_active(ctx, ctx->sk);
 		break;
@@ -188,7 +260,11 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 		mb_on_passive(ctx, ctx->sk);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
-		if (ctx->args[1] == BPF_TCP_CLOSE && ctx->args[0] != BPF_TCP_CLOSE)
+		if (ctx->args[1] != BPF_TCP_CLOSE)
+			break;
+		if (ctx->args[0] == BPF_TCP_SYN_SENT)
+			mb_on_failure(ctx, ctx->sk);
+		else if (ctx->args[0] != BPF_TCP_CLOSE)
 			mb_socket_left(ctx->sk);
 		break;
 	}

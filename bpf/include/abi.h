@@ -11,14 +11,27 @@ struct mb_address {
 };
 
 /* A TCP connection as one of its two sockets sees it. `netns` is 0 unless an end is in 127.0.0.0/8: only loopback
- * addresses repeat from one network namespace to the next. */
+ * addresses repeat from one network namespace to the next. The initial sequence numbers are known to the two ends alone, so whoever opens a
+ * socket with the same addresses and ports in a network namespace of its own does not get the same key. */
 struct mb_quadruple {
 	__u64 netns;
 	struct mb_address local;
 	struct mb_address remote;
 	__be16 local_port;
 	__be16 remote_port;
+	__u32 local_isn; /* host byte order */
+	__u32 remote_isn;
 	__u32 pad;
+};
+
+/* Key of pair_original_dst: who dials, and which port of a sidecar. Not at which of its addresses that is: where the mesh's own rules are in
+ * place, too, they may redirect once more, to another address with the same port. */
+struct mb_pending {
+	__u64 netns; /* as in mb_quadruple */
+	struct mb_address client;
+	__be16 client_port; /* 0 where connection tracking of the pod may put another port into the packets */
+	__be16 sidecar_port;
+	__u32 client_isn; /* host byte order */
 };
 
 /* An address with a port, both in network byte order. */
@@ -50,6 +63,7 @@ enum mb_hop {
 struct mb_pod {
 	__u32 acceleration; /* enum mb_acceleration */
 	__u32 rules;        /* key in pod_rules; 0 = the profile's own rules */
+	__u64 cgroup;       /* id of the pod's cgroup, whose processes it is; 0 = not known: whoever has its address is the pod */
 };
 
 /* The lists of a rule set. Ports are in pod_rule_ports, ranges in pod_rule_ranges. */
@@ -194,9 +208,10 @@ enum mb_counter {
 	MB_COUNTERS,
 };
 
-_Static_assert(sizeof(struct mb_quadruple) == 48, "mb_quadruple");
+_Static_assert(sizeof(struct mb_quadruple) == 56, "mb_quadruple");
+_Static_assert(sizeof(struct mb_pending) == 32, "mb_pending");
 _Static_assert(sizeof(struct mb_endpoint) == 20, "mb_endpoint");
-_Static_assert(sizeof(struct mb_pod) == 8, "mb_pod");
+_Static_assert(sizeof(struct mb_pod) == 16, "mb_pod");
 _Static_assert(sizeof(struct mb_rules) == 64, "mb_rules");
 _Static_assert(sizeof(struct mb_rule_port) == 8, "mb_rule_port");
 _Static_assert(sizeof(struct mb_rule_range) == 28, "mb_rule_range");

@@ -36,7 +36,7 @@ static __always_inline bool mb_is_local_destination(__be32 ip, __be32 pod)
 	return ip == pod || mb_is_loopback(ip);
 }
 
-/* ctx of a sockops callback -> its quadruple; false for anything that is not TCP over IPv4, in either kind of socket. */
+/* ctx of a sockops callback -> its quadruple, without initial sequence numbers; false for anything that is not TCP over IPv4, in either kind of socket. */
 static __always_inline bool mb_quadruple_of(struct bpf_sock_ops *ctx, struct mb_quadruple *key)
 {
 	__be32 local = ctx->local_ip4, remote = ctx->remote_ip4;
@@ -57,6 +57,19 @@ static __always_inline bool mb_quadruple_of(struct bpf_sock_ops *ctx, struct mb_
 	return true;
 }
 
+/* The initial sequence number of a socket that dialled, at any time after its SYN was made: bytes_acked counts the SYN, too. */
+static __always_inline __u32 mb_isn_of_dialler(struct bpf_sock_ops *ctx)
+{
+	return ctx->snd_una - (__u32)ctx->bytes_acked;
+}
+
+/* When a connection has just been established, nothing was received but the SYN. */
+static __always_inline void mb_add_isns(struct bpf_sock_ops *ctx, bool dialled, struct mb_quadruple *key)
+{
+	key->local_isn = dialled ? mb_isn_of_dialler(ctx) : ctx->snd_nxt - 1;
+	key->remote_isn = ctx->rcv_nxt - 1;
+}
+
 static __always_inline void mb_reverse(const struct mb_quadruple *key, struct mb_quadruple *reversed)
 {
 	reversed->netns = key->netns;
@@ -64,6 +77,8 @@ static __always_inline void mb_reverse(const struct mb_quadruple *key, struct mb
 	reversed->remote = key->local;
 	reversed->local_port = key->remote_port;
 	reversed->remote_port = key->local_port;
+	reversed->local_isn = key->remote_isn;
+	reversed->remote_isn = key->local_isn;
 	reversed->pad = 0;
 }
 

@@ -15,8 +15,32 @@ struct list_head {
 	struct list_head *next;
 };
 
+struct user_namespace {
+	int level;
+};
+
+struct nf_hook_ops {
+	int priority;
+};
+
+struct nf_hook_entry {
+	void *hook;
+	void *priv;
+};
+
+struct nf_hook_entries {
+	__u16 num_hook_entries;
+	struct nf_hook_entry hooks[];
+};
+
+struct netns_nf {
+	struct nf_hook_entries *hooks_ipv4[5];
+};
+
 struct net {
 	struct list_head dev_base_head;
+	struct user_namespace *user_ns;
+	struct netns_nf nf;
 };
 
 typedef struct {

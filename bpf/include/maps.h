@@ -10,7 +10,8 @@ struct mb_origin {
 	struct mb_address pods[2];      /* the pods whose scope decides; [1] is zero where one pod has both ends */
 	__u8 hop;                       /* enum mb_hop */
 	__u8 accepted;
-	__u8 pad[2];
+	__u8 translated; /* connection tracking of the pod may put another source port into the packets */
+	__u8 told;       /* that the destination is not known */
 };
 
 /* What a sender redirected since its receiver had last read everything. */
@@ -110,12 +111,12 @@ struct {
 		});
 } grace_period SEC(".maps");
 
-/* Quadruple as the accepting sidecar sees it -> what was really dialled. Written before the SYN leaves; taken out, and kept on the
- * socket instead, when the handshake is done. So it holds pending connections only, and those that failed until they are evicted. */
+/* Who dials -> what was really dialled. Written before the SYN leaves, and again before it is sent again, since it may have been evicted; taken
+ * out by the accepting side, which keeps it on its socket instead, or when the dial has failed. So it holds pending connections only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
-	__type(key, struct mb_quadruple);
+	__type(key, struct mb_pending);
 	__type(value, struct mb_endpoint);
 } pair_original_dst SEC(".maps");
 
@@ -144,12 +145,18 @@ struct {
 	__type(value, struct mb_process);
 } process_ip SEC(".maps");
 
-/* Network namespace cookie -> the pod whose namespace it is. A cache: every use asks local_pod_ips whether the pod is still enrolled. */
+/* The pod whose network namespace it is, and the cgroup by which that was found. */
+struct mb_netns_pod {
+	struct mb_address pod;
+	__u64 cgroup;
+};
+
+/* Network namespace cookie -> its pod. A cache: every use asks local_pod_ips whether the pod is still enrolled, with that cgroup. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, __u64);
-	__type(value, struct mb_address);
+	__type(value, struct mb_netns_pod);
 } netns_pods SEC(".maps");
 
 /* Written by user space: scope and switch. Read at every decision, also by sockets that outlive the attachment. */
@@ -180,8 +187,28 @@ struct mb_event_rate {
 	struct bpf_spin_lock lock;
 	__u32 second;
 	__u32 sent;
-	__u32 missed; /* since the last one that was sent */
+	__u32 missed;      /* since the last one that was sent */
+	__u32 pods;        /* that had such events in this second */
+	__u32 pods_before; /* and in the one before */
 };
+
+/* How many events of a kind one pod had in the current second. */
+struct mb_pod_events_key {
+	struct mb_address pod;
+	__u32 kind;
+};
+
+struct mb_pod_events {
+	__u32 second;
+	__u32 count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct mb_pod_events_key);
+	__type(value, struct mb_pod_events);
+} pod_events SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

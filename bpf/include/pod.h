@@ -8,24 +8,41 @@
 /* A pod has a loopback device, one or two of its CNI, and what tunnel modules put into every namespace (tunl0, gre0, sit0 ...). */
 #define MB_MAX_DEVICES 32
 #define MB_MAX_ADDRESSES 4
+/* Of a cgroup: a pod in a container in a container is at 12 or so. */
+#define MB_MAX_CGROUP_LEVELS 32
 
 static __always_inline struct mb_pod *mb_enrolled(const struct mb_address *address)
 {
 	return bpf_map_lookup_elem(&local_pod_ips, address);
 }
 
-/* Walks the devices of the socket's network namespace (lists that are read under RCU, as this program runs) for an address that is
- * enrolled. The reads cannot fault: bpf_probe_read_kernel answers a bad address with an error. */
-static __always_inline __be32 mb_find_enrolled_address(struct bpf_sock *sk)
+/* Is the calling process in this cgroup, or below it? */
+static __always_inline bool mb_is_in_cgroup(__u64 cgroup)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	struct list_head *head, *at = NULL;
-	struct net *net;
+	for (int level = 0; level < MB_MAX_CGROUP_LEVELS; level++) {
+		__u64 ancestor = bpf_get_current_ancestor_cgroup_id(level);
 
-	if (!tcp)
-		return 0;
-	net = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
-	head = (void *)net + bpf_core_field_offset(struct net, dev_base_head);
+		if (ancestor == cgroup)
+			return true;
+		if (!ancestor)
+			break;
+	}
+	return false;
+}
+
+/* Anybody who may change a network namespace can put any address there: a container inside a pod, or a process in a user namespace of its own.
+ * The cgroup cannot be chosen. So a pod whose cgroup is known is the processes of that cgroup. */
+static __always_inline bool mb_may_be(const struct mb_pod *pod)
+{
+	return !pod->cgroup || mb_is_in_cgroup(pod->cgroup);
+}
+
+/* Walks the devices of a network namespace (lists that are read under RCU, as this program runs) for an address of a pod that the calling
+ * process belongs to. The reads cannot fault: bpf_probe_read_kernel answers a bad address with an error. */
+static __always_inline bool mb_find_by_devices(struct net *net, struct mb_netns_pod *found)
+{
+	struct list_head *head = (void *)net + bpf_core_field_offset(struct net, dev_base_head), *at = NULL;
+
 	bpf_probe_read_kernel(&at, sizeof(at), &net->dev_base_head.next);
 	for (int i = 0; i < MB_MAX_DEVICES; i++) {
 		struct net_device *device;
@@ -39,41 +56,62 @@ static __always_inline __be32 mb_find_enrolled_address(struct bpf_sock *sk)
 		if (in_device)
 			ifa = BPF_CORE_READ(in_device, ifa_list);
 		for (int j = 0; j < MB_MAX_ADDRESSES && ifa; j++) {
-			struct mb_address address = mb_from_ip4(BPF_CORE_READ(ifa, ifa_local));
+			struct mb_pod *pod;
 
-			if (mb_enrolled(&address))
-				return address.word[3];
+			found->pod = mb_from_ip4(BPF_CORE_READ(ifa, ifa_local));
+			pod = mb_enrolled(&found->pod);
+			if (pod && mb_may_be(pod)) {
+				found->cgroup = pod->cgroup;
+				return true;
+			}
 			ifa = BPF_CORE_READ(ifa, ifa_next);
 		}
 		at = BPF_CORE_READ(at, next);
 	}
-	return 0;
+	return false;
+}
+
+static __always_inline struct net *mb_net_of(struct bpf_sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	return tcp ? tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net : NULL;
+}
+
+static __always_inline bool mb_find_by_process(__u64 netns, struct mb_netns_pod *found)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct mb_process *process = bpf_map_lookup_elem(&process_ip, &tgid);
+	struct mb_pod *pod;
+
+	if (!process || process->netns != netns)
+		return false;
+	found->pod = process->pod;
+	pod = mb_enrolled(&found->pod);
+	if (!pod || !mb_may_be(pod))
+		return false;
+	found->cgroup = pod->cgroup;
+	return true;
 }
 
 /* The enrolled IPv4 address of the pod that is connecting, 0 if there is none. First the cache by namespace, then what the process
  * was seen to serve, last the namespace's own devices. */
 static __always_inline __be32 mb_own_pod(struct bpf_sock_addr *ctx, __u64 netns)
 {
-	struct mb_address *known = bpf_map_lookup_elem(&netns_pods, &netns);
-	struct mb_address found;
-	struct mb_process *process;
-	__u32 tgid;
+	struct mb_netns_pod *known = bpf_map_lookup_elem(&netns_pods, &netns), found = {};
+	struct mb_pod *pod = known ? mb_enrolled(&known->pod) : NULL;
+	struct net *net;
 
-	if (known && mb_enrolled(known))
-		return known->word[3];
-	tgid = bpf_get_current_pid_tgid() >> 32;
-	process = bpf_map_lookup_elem(&process_ip, &tgid);
-	if (process && process->netns == netns && mb_enrolled(&process->pod)) {
-		found = process->pod;
-	} else {
-		__be32 ip = mb_find_enrolled_address(ctx->sk);
-
-		if (!ip)
-			return 0;
-		found = mb_from_ip4(ip);
-	}
+	if (pod && pod->cgroup == known->cgroup)
+		return known->pod.word[3];
+	net = mb_net_of(ctx->sk);
+	/* A network namespace of somebody who is root only there is no pod's: a pod's was made by the node. */
+	if (!net || BPF_CORE_READ(net, user_ns, level))
+		return 0;
+	if (!mb_find_by_process(netns, &found) && !mb_find_by_devices(net, &found))
+		return 0;
 	bpf_map_update_elem(&netns_pods, &netns, &found, BPF_ANY);
-	return found.word[3];
+	return found.pod.word[3];
 }
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef MERBRIDGE_REDIRECT_H
 #define MERBRIDGE_REDIRECT_H
 
+#include "netfilter.h"
 #include "pod.h"
 #include "rules.h"
 #include "scope.h"
@@ -10,7 +11,7 @@
 /* What a connect hook does to its context. */
 struct mb_redirect {
 	__be32 ip;
-	__be16 port;
+	__be16 port;    /* 0 = the destination stays as it is */
 	__be32 source;  /* to bind to first; 0 = leave the source alone */
 	__be32 pod;     /* that dials; 0 = none that is enrolled */
 	__be32 dialled; /* what was dialled; never 0.0.0.0 */
@@ -62,19 +63,29 @@ static __always_inline __u8 mb_decide_output(struct bpf_sock_addr *ctx, const st
 }
 
 /* Chain ISTIO_INBOUND of the pod that is dialled, if it is one of this node. */
-static __always_inline __u8 mb_decide_input(__be32 ip, __u16 port)
+static __always_inline __u8 mb_decide_input(struct bpf_sock_addr *ctx, __be32 pod, __be32 ip, __u16 port)
 {
 	__u64 ids = bpf_get_current_uid_gid();
 	bool is_sidecar = (__u32)ids == profile.sidecar_uid || (__u32)(ids >> 32) == profile.sidecar_gid;
 	struct mb_address destination = mb_from_ip4(ip);
 	struct mb_rules_of rules;
+	struct net *net;
 
+	/* What was dialled is remembered for the address of the pod that dials. From an address that may be another pod's (IP_TRANSPARENT) nothing
+	 * is: where the pod that is dialled has the mesh's own rules, they take it. */
+	if (ctx->sk->src_ip4 && ctx->sk->src_ip4 != pod)
+		return MB_HOP_NONE;
 	if (!mb_enrolled(&destination) || !mb_rules_of(&destination, &rules) || !mb_takes_inbound(&rules, port))
 		return MB_HOP_NONE;
-	return is_sidecar ? MB_HOP_INBOUND : MB_HOP_DIRECT;
+	if (is_sidecar)
+		return MB_HOP_INBOUND;
+	/* The mesh's own rules in this pod leave the port alone that is dialled, and need not leave the inbound port alone. Where they are in
+	 * place, those of the pod that is dialled are, too. */
+	net = mb_net_of(ctx->sk);
+	return net && mb_translates_output(net) ? MB_HOP_NONE : MB_HOP_DIRECT;
 }
 
-static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __be32 ip, __u16 port)
+static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __be32 ip, __u16 port, bool *translated)
 {
 	bool is_local = mb_is_local_destination(ip, pod);
 	struct mb_address own = mb_from_ip4(pod);
@@ -87,7 +98,9 @@ static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __b
 	if (!mb_rules_of(&own, &rules))
 		return MB_HOP_NONE;
 	hop = mb_decide_output(ctx, &rules, is_local, ip, port);
-	return hop == MB_HOP_NONE && !is_local ? mb_decide_input(ip, port) : hop;
+	/* Rules that redirect loopback destinations redirect the outbound port as well, all to one address: then source ports can meet. */
+	*translated = hop == MB_HOP_OUTBOUND && rules.flags & MB_RULES_LOOPBACK;
+	return hop == MB_HOP_NONE && !is_local ? mb_decide_input(ctx, pod, ip, port) : hop;
 }
 
 /* The hop to a sidecar's own application keeps its destination, so it is remembered only if it will be accelerated. */
@@ -106,67 +119,63 @@ static __always_inline __be32 mb_source(struct bpf_sock_addr *ctx, __be32 destin
 	return ctx->sk->src_ip4 || ctx->sk->src_port || mb_is_loopback(destination) ? 0 : pod;
 }
 
-/* Decides, and remembers the decision on the socket. Returns the hop, MB_HOP_NONE where the destination stays as it is, MB_HOP_LOOP where the
- * call has to fail. */
-static __always_inline __u8 mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __be16 port, struct mb_redirect *to)
+/* Decides, and remembers the decision on the socket. `to->port` is 0 where the destination stays as it is. */
+static __always_inline void mb_redirect(struct bpf_sock_addr *ctx, __be32 ip, __be16 port, struct mb_redirect *to)
 {
 	__u64 netns = bpf_get_netns_cookie(ctx);
 	struct mb_origin *origin;
+	bool translated = false;
 	__be32 pod;
 	__u8 hop;
 
 	/* The node's own network: no pod of a mesh, and no reason to look further. */
 	if (netns == bpf_get_netns_cookie(NULL))
-		return MB_HOP_NONE;
+		return;
 	/* What connect(2) takes 0.0.0.0 for. */
 	if (!ip)
 		ip = ctx->sk->src_ip4 ? ctx->sk->src_ip4 : bpf_htonl(MB_LOCALHOST);
 	pod = mb_own_pod(ctx, netns);
-	hop = pod ? mb_decide(ctx, pod, ip, bpf_ntohs(port)) : MB_HOP_NONE;
+	hop = pod ? mb_decide(ctx, pod, ip, bpf_ntohs(port), &translated) : MB_HOP_NONE;
 	to->pod = pod;
 	to->dialled = ip;
 	to->hop = hop;
 	if (hop == MB_HOP_LOOP) {
 		to->drop = MB_DROP_LOOP;
-		mb_count(MB_COUNT_HOOK_ERROR, 1);
-		return hop;
+		return;
 	}
 	if (hop == MB_HOP_NONE || !mb_worth_remembering(hop, pod)) {
 		/* A socket may connect again, after a failure, to somewhere else. */
 		bpf_sk_storage_delete(&socket_origin, ctx->sk);
-		if (pod)
-			mb_count(MB_COUNT_LEFT_ALONE, 1);
-		return MB_HOP_NONE;
+		return;
 	}
 	origin = bpf_sk_storage_get(&socket_origin, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!origin) {
 		to->drop = MB_DROP_NO_MEMORY;
-		mb_count(MB_COUNT_HOOK_ERROR, 1);
-		return MB_HOP_NONE;
+		return;
 	}
 	__builtin_memset(origin, 0, sizeof(*origin));
 	origin->destination.address = mb_from_ip4(ip);
 	origin->destination.port = port;
 	origin->pods[0] = mb_from_ip4(pod);
 	origin->hop = hop;
+	origin->translated = translated;
 	if (hop == MB_HOP_DELIVERY)
-		return MB_HOP_NONE;
-	if (hop == MB_HOP_INBOUND || hop == MB_HOP_DIRECT) {
-		if (!mb_is_local_destination(ip, pod))
-			origin->pods[1] = origin->destination.address;
-		/* REDIRECT sends what is local to 127.0.0.1. So must this: from a sidecar to any other address of its pod the mesh's own rules,
-		 * where they are in place as well, would redirect once more, and nothing is remembered under the address that results. */
-		to->ip = mb_is_local_destination(ip, pod) ? bpf_htonl(MB_LOCALHOST) : ip;
-		to->port = bpf_htons(profile.inbound_port);
-		to->source = ip == pod ? mb_source(ctx, ip, pod) : 0;
-		mb_count(MB_COUNT_INBOUND, 1);
-		return hop;
-	}
-	to->ip = mb_rotating_loopback();
-	to->port = bpf_htons(profile.outbound_port);
+		return;
 	to->source = mb_source(ctx, ip, pod);
-	mb_count(MB_COUNT_OUTBOUND, 1);
-	return hop;
+	if (hop == MB_HOP_OUTBOUND) {
+		to->ip = mb_rotating_loopback();
+		to->port = bpf_htons(profile.outbound_port);
+		return;
+	}
+	to->port = bpf_htons(profile.inbound_port);
+	if (mb_is_local_destination(ip, pod)) {
+		/* REDIRECT sends what is local to 127.0.0.1. So must this: from a sidecar to any other address of its pod the mesh's own rules,
+		 * where they are in place as well, would redirect once more. */
+		to->ip = bpf_htonl(MB_LOCALHOST);
+		return;
+	}
+	origin->pods[1] = origin->destination.address;
+	to->ip = ip;
 }
 
 /* The pod's address could not be bound: the namespace has another address now. Forget it; this connection keeps its old path. */
@@ -177,7 +186,22 @@ static __always_inline void mb_forget(struct bpf_sock_addr *ctx, struct mb_redir
 	bpf_map_delete_elem(&netns_pods, &netns);
 	bpf_sk_storage_delete(&socket_origin, ctx->sk);
 	to->drop = MB_DROP_NO_SOURCE;
-	mb_count(MB_COUNT_HOOK_ERROR, 1);
+	to->port = 0;
+}
+
+/* What in the end was done, and no more: each connection of an enrolled pod is sent to one of the two ports, keeps its destination, or fails. */
+static __always_inline void mb_count_dial(const struct mb_redirect *to)
+{
+	if (!to->pod)
+		return;
+	if (to->drop)
+		mb_count(MB_COUNT_HOOK_ERROR, 1);
+	if (to->drop == MB_DROP_LOOP)
+		return;
+	if (!to->port)
+		mb_count(MB_COUNT_LEFT_ALONE, 1);
+	else
+		mb_count(to->hop == MB_HOP_OUTBOUND ? MB_COUNT_OUTBOUND : MB_COUNT_INBOUND, 1);
 }
 
 #endif

@@ -17,7 +17,7 @@ static __noinline int mb_send_dial(struct bpf_sock_addr *ctx, const struct mb_re
 	event.kind = kind;
 	event.hop = to->hop;
 	event.reason = to->drop;
-	event.redirected = to->port && !to->drop;
+	event.redirected = to->port != 0;
 	event.pod = mb_from_ip4(to->pod);
 	if (source)
 		event.client = mb_from_ip4(source);

@@ -273,7 +273,11 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
   #readBack(table: PodTable): void {
     const present = new Map(table.entries());
     for (const address of [...this.#held.keys()]) if (!present.has(address)) this.#held.delete(address);
-    for (const [address, options] of present) this.#held.set(address, { ...this.#held.get(address), options });
+    for (const [address, pod] of present) {
+      const held = this.#held.get(address);
+      // The table has the id of a cgroup, whatever was asked for.
+      this.#held.set(address, { ...held, options: held === undefined ? pod : { ...pod, cgroup: held.options.cgroup } });
+    }
   }
 
   #tell(outcome: Outcome, resync: boolean): void {

@@ -41,13 +41,18 @@ export function readPod(pod: KubernetesPod, sidecar: (pod: KubernetesPod) => boo
     pod: {
       name: `${metadata.namespace}/${metadata.name}`,
       addresses,
-      options: { acceleration: known ? scope : 'inherit' } as PodOptions,
+      options: { acceleration: known ? scope : 'inherit', cgroup: { podUid: kubeletUid(pod) } } as PodOptions,
       annotations,
       rank: rank(pod),
     },
     problems: known ? [] : [{ name: ACCELERATION_ANNOTATION, position: 1, entry: scope, reason: `must be one of ${ACCELERATIONS.join(', ')}` }],
     ipv6,
   };
+}
+
+/** The name of its cgroup: the kubelet knows a static pod by the hash of its file, and the API server has a mirror of it with another UID. */
+function kubeletUid({ metadata }: KubernetesPod): string {
+  return metadata.annotations?.['kubernetes.io/config.hash'] ?? metadata.uid;
 }
 
 /** An address that the CNI gave to another pod is the later one's; among those of one second the one that is not being deleted. */

@@ -17,8 +17,9 @@ const known = new WeakMap<PodOptions, string>();
 function canonical(options: PodOptions): string {
   let text = known.get(options);
   if (text === undefined) {
-    const { acceleration = 'inherit', rules } = options;
-    text = JSON.stringify([acceleration, rules && canonicalRules(rules)]);
+    const { acceleration = 'inherit', rules, cgroup } = options;
+    // An id that an earlier process wrote is no path and no UID: what is asked for is written again.
+    text = JSON.stringify([acceleration, rules && canonicalRules(rules), typeof cgroup === 'bigint' ? `${cgroup}` : cgroup]);
     known.set(options, text);
   }
   return text;

@@ -23,5 +23,6 @@ export { PinnedMesh, type PinnedPods } from './pins/pinned-mesh';
 export type { PodRules } from './rules/pod-rules';
 export { ProcessIp, type SidecarProcess } from './maps/process-ip';
 export { meshProfiles, type MeshProfile, type MeshProfileName } from './profile';
-export type { Endpoint, Quadruple } from './maps/quadruple';
+export type { PodCgroup } from './maps/pod-cgroups';
+export type { Endpoint, PendingConnection, Quadruple } from './maps/quadruple';
 export { SockPairMap } from './maps/sock-pair-map';

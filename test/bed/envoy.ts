@@ -160,7 +160,7 @@ function accessLog(plan: SidecarPlan, side: 'outbound' | 'inbound'): object[] {
   }];
 }
 
-function cluster(plan: SidecarPlan, name: string, bind: object | undefined): { readonly lb_policy: string } {
+function cluster(plan: SidecarPlan, name: string, bind: object | undefined): Record<string, unknown> {
   const many = 4294967295; // as Istio sets them: the default of 1024 would be the mesh's limit, not the datapath's
   return {
     name,

@@ -43,6 +43,7 @@ export class PlainTable implements PodTable {
     const refusal = this.refuses.get(address);
     if (refusal !== undefined) throw refusal;
     if (!this.pods.has(address) && this.pods.size >= this.maxEntries) throw new MapFullError('local_pod_ips', this.maxEntries, count);
-    this.pods.set(address, { acceleration: 'inherit', rules: undefined, ...options });
+    const { acceleration = 'inherit', rules, cgroup } = options;
+    this.pods.set(address, { acceleration, rules, cgroup: typeof cgroup === 'bigint' ? cgroup : undefined });
   }
 }

@@ -44,7 +44,7 @@ test('a sidecar is recognised as Istio does it', () => {
 test('which pods are enrolled, where and how', () => {
   assert.deepEqual(read(pod({ annotations: { 'traffic.sidecar.istio.io/excludeInboundPorts': '80', 'other': 'long' } })), {
     pod: {
-      name: 'shop/cart', addresses: ['10.0.0.1'], options: { acceleration: 'inherit' },
+      name: 'shop/cart', addresses: ['10.0.0.1'], options: { acceleration: 'inherit', cgroup: { podUid: 'u' } },
       annotations: { 'traffic.sidecar.istio.io/excludeInboundPorts': '80' }, rank: Date.parse('2026-01-01T00:00:00Z') + 1,
     },
     problems: [], ipv6: 0,

@@ -13,7 +13,7 @@ import { settingsCodec } from '../../src/mesh/maps/mesh-settings';
 import { objectPath } from '../../src/mesh/objects';
 import { sidecarProcessCodec } from '../../src/mesh/maps/process-ip';
 import { meshProfiles, programSettingsCodec } from '../../src/mesh/profile';
-import { endpointCodec, quadrupleCodec } from '../../src/mesh/maps/quadruple';
+import { endpointCodec, pendingCodec, quadrupleCodec } from '../../src/mesh/maps/quadruple';
 
 const object = readFileSync(objectPath('merbridge'));
 
@@ -45,6 +45,7 @@ describe('the compiled objects', () => {
 describe('sizes', () => {
   const codecs: Record<string, { readonly size: number }> = {
     mb_quadruple: quadrupleCodec,
+    mb_pending: pendingCodec,
     mb_endpoint: endpointCodec,
     mb_pod: podCodec,
     mb_rules: rulesCodec,
@@ -72,12 +73,16 @@ describe('sizes', () => {
 });
 
 describe('quadruple', () => {
-  const value = { local: { address: '10.244.1.10', port: 15006 }, remote: { address: '127.0.0.6', port: 40001 }, netns: 0x0102030405060708n };
+  const value = {
+    local: { address: '10.244.1.10', port: 15006 }, remote: { address: '127.0.0.6', port: 40001 }, netns: 0x0102030405060708n,
+    localIsn: 0x11223344, remoteIsn: 0xfedcba98,
+  };
 
   it('is what a program writes', () => {
     assert.equal(
       toBytes(quadrupleCodec, value).toString('hex'),
-      '0807060504030201' + '00000000000000000000ffff0af4010a' + '00000000000000000000ffff7f000006' + '3a9e' + '9c41' + '00000000',
+      '0807060504030201' + '00000000000000000000ffff0af4010a' + '00000000000000000000ffff7f000006' + '3a9e' + '9c41' +
+        '44332211' + '98badcfe' + '00000000',
     );
     assert.deepEqual(fromBytes(quadrupleCodec, toBytes(quadrupleCodec, value)), value);
   });
@@ -89,17 +94,33 @@ describe('quadruple', () => {
       [{ remote: { address: '127.0.0.7', port: 40001 } }, 'remote'],
       [{ local: { address: '10.244.1.10', port: 1 } }, 'local_port'],
       [{ remote: { address: '127.0.0.6', port: 1 } }, 'remote_port'],
+      [{ localIsn: 1 }, 'local_isn'],
+      [{ remoteIsn: 1 }, 'remote_isn'],
     ];
     for (const [change, member] of changes) assert.deepEqual(touched('mb_quadruple', quadrupleCodec, value, { ...value, ...change }), [member]);
   });
 
-  it('has no namespace unless it is given, takes IPv6, and refuses what is none', () => {
-    const { netns: _, ...plain } = value;
-    assert.equal(fromBytes(quadrupleCodec, toBytes(quadrupleCodec, plain)).netns, 0n);
+  it('has no namespace and no sequence numbers unless they are given, takes IPv6, and refuses what is none', () => {
+    const { netns: _, localIsn: _local, remoteIsn: _remote, ...plain } = value;
+    assert.deepEqual(fromBytes(quadrupleCodec, toBytes(quadrupleCodec, plain)), { ...plain, netns: 0n, localIsn: 0, remoteIsn: 0 });
     const six = { ...value, local: { address: 'fd00::1', port: 1 } };
     assert.deepEqual(fromBytes(quadrupleCodec, toBytes(quadrupleCodec, six)), six);
     assert.throws(() => toBytes(quadrupleCodec, { ...value, local: { address: '10.0', port: 1 } }), { code: 'ERR_BPF_INVALID_ADDRESS' });
     assert.throws(() => toBytes(quadrupleCodec, { ...value, local: { address: '10.0.0.1', port: 65536 } }), RangeError);
+  });
+});
+
+describe('pending connection', () => {
+  const value = { client: { address: '10.244.1.10', port: 40001 }, clientIsn: 0x11223344, sidecarPort: 15006, netns: 7n };
+
+  it('is what a program writes, each field in its member', () => {
+    assert.equal(toBytes(pendingCodec, value).toString('hex'), '0700000000000000' + '00000000000000000000ffff0af4010a' + '9c41' + '3a9e' + '44332211');
+    assert.deepEqual(fromBytes(pendingCodec, toBytes(pendingCodec, value)), value);
+    const changes: ReadonlyArray<[object, string]> = [
+      [{ netns: 1n }, 'netns'], [{ client: { address: '10.244.1.11', port: 40001 } }, 'client'], [{ client: { address: '10.244.1.10', port: 1 } }, 'client_port'],
+      [{ sidecarPort: 15001 }, 'sidecar_port'], [{ clientIsn: 1 }, 'client_isn'],
+    ];
+    for (const [change, member] of changes) assert.deepEqual(touched('mb_pending', pendingCodec, value, { ...value, ...change }), [member]);
   });
 });
 

@@ -177,7 +177,7 @@ test('wrong annotations: the last good rules stay, or the pod is left out; other
     b: pod('shop/b', '10.0.0.2', { annotations: { [name]: '80,http' } }),
   });
   await controller.start();
-  assert.deepEqual([...table.pods], [['10.0.0.1', { acceleration: 'inherit', rules: { excludeInboundPorts: [80, 443] } }]]);
+  assert.deepEqual([...table.pods], [['10.0.0.1', { acceleration: 'inherit', rules: { excludeInboundPorts: [80, 443] }, cgroup: undefined }]]);
   const [left] = errors as [PodRefusedError];
   assert.ok(left instanceof PodRefusedError);
   assert.equal(left.pod, 'shop/b');

@@ -1,10 +1,11 @@
 import { isIPv4 } from 'node:net';
 import { BpfHashMap } from '../../bpf';
-import { fromBytes, ipAddress, struct, toBytes, u32 } from '../../codec';
+import { fromBytes, ipAddress, struct, toBytes, u32, u64 } from '../../codec';
 import { InvalidAddressError, MapFullError } from '../../errors';
 import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from '../acceleration';
 import { sizeOption } from './map-sizes';
 import type { MapsByName } from './maps-by-name';
+import { PodCgroups, type PodCgroup } from './pod-cgroups';
 import { ruleSetOf, type PodRules, type RuleSet } from '../rules/pod-rules';
 import { RuleSets, type RuleFill } from '../rules/rule-sets';
 
@@ -14,6 +15,12 @@ export interface PodOptions {
   readonly acceleration?: PodAcceleration;
   /** Which of its connections go through its sidecar; default all of them. `istioPodRules` reads them from annotations. */
   readonly rules?: PodRules | undefined;
+  /**
+   * The cgroup of the pod: a path such as `'/sys/fs/cgroup/kubepods.slice/…-pod<uid>.slice'`, or the UID of the Kubernetes pod, whose cgroup is then
+   * looked for below the accelerator's. The processes in it are the pod. Without it, or if none is found, whoever has the pod's address on
+   * a device is the pod: a container with a network of its own inside another pod, say, if it was given that address.
+   */
+  readonly cgroup?: PodCgroup | undefined;
 }
 
 /** What is kept of a pod. */
@@ -21,15 +28,18 @@ export interface Pod {
   readonly acceleration: PodAcceleration;
   /** Rules with everything filled in, sorted, without what changes nothing; `undefined` if they say the same as none. */
   readonly rules: PodRules | undefined;
+  /** Id of the pod's cgroup, the inode number of its directory; `undefined` if the pod is known by its address alone. */
+  readonly cgroup: bigint | undefined;
 }
 
 /** struct mb_pod of bpf/include/abi.h. */
-export const podCodec = struct({ acceleration: podAccelerationCodec, rules: u32 });
+export const podCodec = struct({ acceleration: podAccelerationCodec, rules: u32, cgroup: u64 });
 
-/** `rules` is the number of a rule set. */
+/** `rules` is the number of a rule set, `cgroup` 0 where it is not known. */
 interface Stored {
   readonly acceleration: PodAcceleration;
   readonly rules: number;
+  readonly cgroup: bigint;
 }
 
 /** A pod as it is to be stored, checked. */
@@ -37,6 +47,7 @@ interface Wanted {
   readonly address: string;
   readonly acceleration: PodAcceleration;
   readonly rules: RuleSet | undefined;
+  readonly cgroup: PodCgroup | undefined;
 }
 
 /**
@@ -59,6 +70,7 @@ export class LocalPodIps {
   readonly #map: BpfHashMap<string, Stored>;
   readonly #changed: (added: readonly string[], deleted: readonly string[]) => void;
   readonly #sets: RuleSets;
+  readonly #cgroups: PodCgroups;
   /** Numbers of the rule sets that pods name, for those that name one. */
   readonly #numbers = new Map<string, number>();
 
@@ -66,10 +78,12 @@ export class LocalPodIps {
    * @internal
    * @param object - where the maps are
    * @param changed - told of each change; without it this is for reading only, and rule sets stay as they are
+   * @param cgroup - the accelerator's
    */
-  constructor(object: MapsByName, changed?: (added: readonly string[], deleted: readonly string[]) => void) {
+  constructor(object: MapsByName, changed?: (added: readonly string[], deleted: readonly string[]) => void, cgroup?: string) {
     this.#map = BpfHashMap.from(object.map('local_pod_ips'), { key: ipAddress, value: podCodec });
     this.#sets = new RuleSets(object);
+    this.#cgroups = new PodCgroups(cgroup);
     this.#changed = changed ?? (() => undefined);
     if (changed === undefined) return;
     for (const [address, { rules }] of this.#map.entries()) if (rules !== 0) this.#numbers.set(address, rules);
@@ -90,6 +104,7 @@ export class LocalPodIps {
    * @returns this
    * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is none, or one that no pod has (loopback, multicast)
    * @throws PodRulesError (`ERR_BPF_POD_RULES`) if its rules cannot be understood
+   * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path of its cgroup is none
    * @throws MapFullError (`ERR_BPF_MAP_FULL`) if `maxPods` are there already, or more ports or ranges than `maxRulePorts` and `maxRuleRanges`
    * allow; the pod is what it was before
    * @throws ClosedError (`ERR_BPF_CLOSED`) after the accelerator was closed
@@ -108,12 +123,14 @@ export class LocalPodIps {
    */
   setMany(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
     const wanted = Array.from(pods, (pod) => (typeof pod === 'string' ? toWanted(pod, {}) : toWanted(pod[0], pod[1])));
+    const cgroups = this.#cgroups.idsOf(wanted.map(({ cgroup }) => cgroup));
     const numbers: number[] = [];
     let written: 'nothing' | 'a part' | 'all' = 'nothing';
     try {
       for (const { rules } of wanted) numbers.push(rules === undefined ? 0 : this.#sets.acquire(rules));
       written = 'a part';
-      this.#map.setMany(wanted.map(({ address, acceleration }, i) => [address, { acceleration, rules: numbers[i] ?? 0 }]));
+      this.#map.setMany(wanted.map(({ address, acceleration }, i) =>
+        [address, { acceleration, rules: numbers[i] ?? 0, cgroup: cgroups[i] ?? 0n }]));
       written = 'all';
     } catch (error) {
       if (!(error instanceof MapFullError)) throw error;
@@ -137,7 +154,7 @@ export class LocalPodIps {
   /** How a pod is treated; `undefined` if it is not enrolled. */
   get(address: string): Pod | undefined {
     const stored = this.#map.get(address);
-    return stored && { acceleration: stored.acceleration, rules: this.#sets.reader()(stored.rules) };
+    return stored && podOf(stored, this.#sets.reader());
   }
 
   /** Whether a pod is enrolled. */
@@ -188,7 +205,7 @@ export class LocalPodIps {
   /** All pods with their options, read in batches. */
   *entries(): IterableIterator<[string, Pod]> {
     const rulesOf = this.#sets.reader();
-    for (const [address, { acceleration, rules }] of this.#map.entries()) yield [address, { acceleration, rules: rulesOf(rules) }];
+    for (const [address, stored] of this.#map.entries()) yield [address, podOf(stored, rulesOf)];
   }
 
   /** Same as {@link entries}. */
@@ -227,6 +244,10 @@ export class LocalPodIps {
   }
 }
 
+function podOf({ acceleration, rules, cgroup }: Stored, rulesOf: (number: number) => PodRules | undefined): Pod {
+  return { acceleration, rules: rulesOf(rules), cgroup: cgroup === 0n ? undefined : cgroup };
+}
+
 /** An address in the form in which the map gives it back. @internal */
 export function canonicalAddress(address: string): string {
   return fromBytes(ipAddress, toBytes(ipAddress, address));
@@ -242,12 +263,20 @@ function podAddress(address: string): string {
   return canonical;
 }
 
+function assertCgroup(cgroup: unknown): void {
+  const { podUid } = (typeof cgroup === 'object' ? (cgroup ?? {}) : {}) as { podUid?: unknown };
+  const isId = typeof cgroup === 'bigint' && cgroup > 0n && cgroup < 1n << 64n;
+  if (isId || (typeof cgroup === 'string' && cgroup.startsWith('/')) || (typeof podUid === 'string' && podUid !== '')) return;
+  throw new TypeError("pod options: cgroup must be an absolute path, an id (bigint), or { podUid: '…' } with the UID of a Kubernetes pod");
+}
+
 function toWanted(address: string, options: PodOptions): Wanted {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new TypeError(`pod options must be an object, not ${String(options)}`);
-  const { acceleration = 'inherit', rules, ...unknown } = options;
+  const { acceleration = 'inherit', rules, cgroup, ...unknown } = options;
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`pod options: unknown option '${extra}'`);
   if (acceleration !== 'inherit') assertAcceleration(acceleration, 'pod options: acceleration');
-  return { address: podAddress(address), acceleration, rules: rules === undefined ? undefined : ruleSetOf(rules) };
+  if (cgroup !== undefined) assertCgroup(cgroup);
+  return { address: podAddress(address), acceleration, rules: rules === undefined ? undefined : ruleSetOf(rules), cgroup };
 }

@@ -1,20 +1,19 @@
 import { BpfLruHashMap } from '../../bpf';
-import { endpointCodec, quadrupleCodec, type Endpoint, type Quadruple } from './quadruple';
+import { endpointCodec, pendingCodec, type Endpoint, type PendingConnection } from './quadruple';
 import type { MapsByName } from './maps-by-name';
 
 /**
- * What was really dialled, by the quadruple that the accepting sidecar sees: `pair_original_dst`.
+ * What was really dialled, by who dials: `pair_original_dst`.
  *
- * An entry is written before the SYN leaves and taken out when the handshake is done, because from then on the accepting socket
- * itself keeps the answer to SO_ORIGINAL_DST. So this holds connections that are being set up, and those whose handshake failed until
- * they are evicted as least recently used.
+ * An entry is written before the SYN leaves, and again before it is sent again. It is taken out when the handshake is done, because from then on
+ * the accepting socket itself keeps the answer to SO_ORIGINAL_DST, or when the dial has failed. So this holds connections that are being set up.
  */
 export class PairOriginalDst {
-  readonly #map: BpfLruHashMap<Quadruple, Endpoint>;
+  readonly #map: BpfLruHashMap<PendingConnection, Endpoint>;
 
   /** @internal */
   constructor(object: MapsByName) {
-    this.#map = BpfLruHashMap.from(object.map('pair_original_dst'), { key: quadrupleCodec, value: endpointCodec });
+    this.#map = BpfLruHashMap.from(object.map('pair_original_dst'), { key: pendingCodec, value: endpointCodec });
   }
 
   /** How many pending connections fit before the oldest is evicted. */
@@ -23,17 +22,17 @@ export class PairOriginalDst {
   }
 
   /** What a pending connection dialled; `undefined` if it is not pending. */
-  get(accepted: Quadruple): Endpoint | undefined {
-    return this.#map.get(accepted);
+  get(connection: PendingConnection): Endpoint | undefined {
+    return this.#map.get(connection);
   }
 
   /** All pending connections. */
-  entries(): IterableIterator<[Quadruple, Endpoint]> {
+  entries(): IterableIterator<[PendingConnection, Endpoint]> {
     return this.#map.entries();
   }
 
   /** Same as {@link entries}. */
-  [Symbol.iterator](): IterableIterator<[Quadruple, Endpoint]> {
+  [Symbol.iterator](): IterableIterator<[PendingConnection, Endpoint]> {
     return this.entries();
   }
 }

@@ -19,20 +19,41 @@ export interface Quadruple {
    * the next; otherwise `0n`, which is also the default.
    */
   readonly netns?: bigint;
+  /**
+   * Initial sequence number of this socket, as a plain number; default 0. Both numbers are a part of the key: the two ends alone know them, so a
+   * socket that somebody opens elsewhere with the same addresses and ports does not have this key.
+   */
+  readonly localIsn?: number;
+  /** Initial sequence number of the other end; default 0. */
+  readonly remoteIsn?: number;
+}
+
+/** A connection that is being set up, as the sidecar that will accept it finds it. */
+export interface PendingConnection {
+  /** Who dials. Its port is 0 where connection tracking of the pod may put another port into the packets. */
+  readonly client: Endpoint;
+  /** Initial sequence number of the client, as a plain number. */
+  readonly clientIsn: number;
+  /** The port of the sidecar to which the connection goes: the outbound or the inbound port of the profile. */
+  readonly sidecarPort: number;
+  /** As in {@link Quadruple}. */
+  readonly netns?: bigint;
 }
 
 /** struct mb_endpoint of bpf/include/abi.h; its last two bytes are padding. */
 export const endpointCodec: Codec<Endpoint> = struct({ address: ipAddress, port });
 
-const layout = struct({ netns: u64, local: ipAddress, remote: ipAddress, localPort: port, remotePort: port, pad: u32 });
+const layout = struct({
+  netns: u64, local: ipAddress, remote: ipAddress, localPort: port, remotePort: port, localIsn: u32, remoteIsn: u32, pad: u32,
+});
 
 /** struct mb_quadruple of bpf/include/abi.h: addresses in one form for both families, ports in network byte order. */
 export const quadrupleCodec: Codec<Quadruple> = {
   size: layout.size,
   encode(value, buffer, offset = 0) {
-    const { local, remote, netns = 0n } = value;
+    const { local, remote, netns = 0n, localIsn = 0, remoteIsn = 0 } = value;
     layout.encode(
-      { netns, local: local.address, remote: remote.address, localPort: local.port, remotePort: remote.port, pad: 0 },
+      { netns, local: local.address, remote: remote.address, localPort: local.port, remotePort: remote.port, localIsn, remoteIsn, pad: 0 },
       buffer,
       offset,
     );
@@ -43,6 +64,22 @@ export const quadrupleCodec: Codec<Quadruple> = {
       local: { address: raw.local, port: raw.localPort },
       remote: { address: raw.remote, port: raw.remotePort },
       netns: raw.netns,
+      localIsn: raw.localIsn,
+      remoteIsn: raw.remoteIsn,
     };
+  },
+};
+
+const pending = struct({ netns: u64, client: ipAddress, clientPort: port, sidecarPort: port, clientIsn: u32 });
+
+/** struct mb_pending of bpf/include/abi.h. */
+export const pendingCodec: Codec<PendingConnection> = {
+  size: pending.size,
+  encode({ client, clientIsn, sidecarPort, netns = 0n }, buffer, offset = 0) {
+    pending.encode({ netns, client: client.address, clientPort: client.port, sidecarPort, clientIsn }, buffer, offset);
+  },
+  decode(buffer, offset = 0) {
+    const { client, clientPort, clientIsn, sidecarPort, netns } = pending.decode(buffer, offset);
+    return { client: { address: client, port: clientPort }, clientIsn, sidecarPort, netns };
   },
 };

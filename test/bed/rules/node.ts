@@ -34,9 +34,13 @@ export interface Outcome {
   readonly local?: string;
 }
 
+/** What brings the pods of a {@link RuleNode} into their mesh: Istio's rules, the library, or the library beside these rules. */
+export type RuledBy = 'iptables' | 'library' | 'both';
+export const RULED_BY: readonly RuledBy[] = ['iptables', 'library', 'both'];
+
 /**
- * A node with the pods `own`, which dials, and `other`, and with addresses that are no pod of a mesh: under Istio's rules in iptables or
- * under the library's.
+ * A node with the pods `own`, which dials, and `other`, and with addresses that are no pod of a mesh: under Istio's rules in iptables, under
+ * the library's, or under both.
  *
  * The addresses are the same in every one: each node is a network of its own.
  */
@@ -45,14 +49,16 @@ export class RuleNode {
   readonly #own: Pod;
   readonly #other: Pod;
   readonly #library: Library | undefined;
+  readonly #by: RuledBy;
   readonly #diallers = new Map<string, Dialler>();
 
-  static async start(by: 'iptables' | 'library'): Promise<RuleNode> {
+  static async start(by: RuledBy): Promise<RuleNode> {
     const bed = Bed.create({ subnet: SUBNET });
     let library: Library | undefined;
     try {
       const [own, other] = [bed.pod('own'), bed.pod('other')];
-      library = by === 'iptables' ? await enterMesh(bed, by) : { ...await import('merbridge'), mesh: await enterMesh(bed, 'full') };
+      // The rules themselves come with each round.
+      library = by === 'iptables' ? undefined : { ...await import('merbridge'), mesh: await enterMesh(bed, 'full') };
       const stranger = bed.pod('stranger');
       if (own.address !== OWN || other.address !== OTHER || stranger.address !== STRANGER) throw new Error('the bed gives other addresses');
       for (const address of FOREIGN) {
@@ -63,7 +69,7 @@ export class RuleNode {
         const host = pod === other ? '::' : '0.0.0.0'; // as a JVM listens
         await startListener(pod, [...SIDECAR_PORTS, ...LISTENING], SIDECAR_UID, host);
       }
-      return new RuleNode(bed, own, other, library);
+      return new RuleNode(bed, own, other, library, by);
     } catch (error) {
       await library?.mesh.close();
       bed.close();
@@ -71,11 +77,12 @@ export class RuleNode {
     }
   }
 
-  private constructor(bed: Bed, own: Pod, other: Pod, library: Library | undefined) {
+  private constructor(bed: Bed, own: Pod, other: Pod, library: Library | undefined, by: RuledBy) {
     this.#bed = bed;
     this.#own = own;
     this.#other = other;
     this.#library = library;
+    this.#by = by;
     for (const [user, who] of Object.entries(USERS)) this.#diallers.set(user, new Dialler(own, who));
   }
 
@@ -101,7 +108,8 @@ export class RuleNode {
       const { mesh, istioPodRules } = this.#library;
       const asGiven = (rules: PodRules): PodRules => space === undefined ? rules : istioPodRules(annotationsOf(rules, space));
       mesh.localPodIps.setMany(pods.map(([{ address }, rules]) => [address, { rules: asGiven(rules) }]));
-    } else {
+    }
+    if (this.#by !== 'library') {
       for (const [pod, { excludeInboundPorts = [], ...rules }] of pods)
         replaceIstioRules(pod, { ...rules, excludeInboundPorts: [...excludeInboundPorts, ...ALWAYS_EXCLUDED] });
     }
