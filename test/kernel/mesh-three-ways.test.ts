@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { Bed, SIDECAR_KINDS, SIDECAR_UID, WAYS, WEB_PORT, enterMesh, request, startSidecar, startWebServer, type SidecarKind, type Way } from '../bed';
 
 /** Two Services; the node translates neither, so who does not know them gets no answer. */
-const [OWN_SERVICE, OTHER_SERVICE] = ['10.96.0.10:80', '10.96.0.11:80'];
+const [OWN_SERVICE, OTHER_SERVICE] = ['10.96.0.10:80', '10.96.0.11:80'] as const;
 
 interface Request {
   readonly name: string;
@@ -36,7 +36,7 @@ async function observe(kind: SidecarKind, way: Way, subnet: number): Promise<Rec
   try {
     await startWebServer(own, { bodyBytes: 11 });
     await startWebServer(other, { bodyBytes: 22 });
-    const services = { [OWN_SERVICE!]: `${own.address}:${WEB_PORT}`, [OTHER_SERVICE!]: `${other.address}:${WEB_PORT}` };
+    const services = { [OWN_SERVICE]: `${own.address}:${WEB_PORT}`, [OTHER_SERVICE]: `${other.address}:${WEB_PORT}` };
     const sidecars = await Promise.all([own, other].map(pod => startSidecar(pod, { kind, services })));
     const byRole = (endpoint: string): string => endpoint.replace(own.address, 'own').replace(other.address, 'other');
     const withoutPort = (endpoint: string): string => byRole(endpoint).replace(/:\d+$/, '');

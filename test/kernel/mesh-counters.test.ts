@@ -1,0 +1,59 @@
+/** Counters say what was done: in every scope the same of the same traffic, and nothing wrong of what is right. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SIDECAR_KINDS, SIDECAR_UID, SCOPES, Bed, WEB_PORT, applyIstioRules, dial, enterMesh, request, startListener, startSidecar, startWebServer } from '../bed';
+
+for (const kind of SIDECAR_KINDS) {
+  test(`${kind}: what the node translates and the mesh's own rules redirect is no unknown origin`, { timeout: 60_000 }, async () => {
+    using bed = Bed.create({ subnet: 134 });
+    const [client, server] = [bed.pod('client'), bed.pod('server')];
+    for (const pod of [client, server]) applyIstioRules(pod);
+    await startWebServer(server);
+    const sidecar = await startSidecar(server, { kind });
+    await using mesh = await enterMesh(bed, 'proxies');
+    const service = '10.96.0.10';
+    client.admin('iptables', ['-t', 'nat', '-A', 'OUTPUT', '-d', service, '-p', 'tcp', '--dport', '80', '-j', 'DNAT', '--to-destination', `${server.address}:${WEB_PORT}`]);
+    for (let i = 0; i < 3; i++) assert.ok((await request(client, `http://${service}/`, { uid: SIDECAR_UID })).ok);
+    assert.equal((await sidecar.logged(3)).every(({ destination }) => destination === `${server.address}:${WEB_PORT}`), true);
+    assert.equal(mesh.counters().unknownOrigins, 0n);
+  });
+}
+
+test('leftAlone, outbound and inbound do not depend on the scope', async () => {
+  const seen: Record<string, unknown> = {};
+  for (const scope of SCOPES) {
+    using bed = Bed.create({ subnet: 135 });
+    const [own, other] = [bed.pod('own'), bed.pod('other')];
+    for (const pod of [own, other]) {
+      await startListener(pod, [15001, 15006], SIDECAR_UID);
+      await startListener(pod, [8080], 2000);
+    }
+    await using mesh = await enterMesh(bed, scope);
+    await dial(own, [`${other.address}:8080`, `${own.address}:8080`, '127.0.0.1:8080']);
+    await dial(own, [`127.0.0.6=${own.address}:8080`, `127.0.0.6=127.0.0.1:8080`, `${other.address}:8080`, `127.0.0.6=${own.address}:15006`], { uid: SIDECAR_UID });
+    const { outbound, inbound, leftAlone, hookErrors } = mesh.counters();
+    seen[scope] = { outbound, inbound, leftAlone, hookErrors };
+  }
+  const expected = { outbound: 1n, inbound: 1n, leftAlone: 4n, hookErrors: 1n };
+  assert.deepEqual(seen, Object.fromEntries(SCOPES.map(scope => [scope, expected])));
+});
+
+test('a pod whose address cannot be bound keeps its path, and is not counted as redirected', async () => {
+  using bed = Bed.create({ subnet: 136 });
+  const [own, other] = [bed.pod('own'), bed.pod('other')];
+  for (const pod of [own, other]) {
+    await startListener(pod, [15001], SIDECAR_UID);
+    await startListener(pod, [8080], 2000);
+  }
+  await using mesh = await enterMesh(bed, 'full');
+  assert.equal((await dial(own, [`${other.address}:8080`]))[0]?.answer?.port, 15001);
+  const before = mesh.counters();
+  const second = '10.244.136.200/24';
+  own.admin('ip', ['addr', 'add', second, 'dev', 'eth0']);
+  own.admin('ip', ['addr', 'del', `${own.address}/24`, 'dev', 'eth0']);
+  own.admin('ip', ['addr', 'replace', second, 'dev', 'eth0']);
+  assert.equal((await dial(own, [`${other.address}:8080`]))[0]?.answer?.port, 8080);
+  const after = mesh.counters();
+  const { outbound, leftAlone, hookErrors } = after;
+  assert.deepEqual([outbound - before.outbound, leftAlone - before.leftAlone, hookErrors - before.hookErrors], [0n, 1n, 1n]);
+});
