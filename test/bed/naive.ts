@@ -36,15 +36,15 @@ export interface NaiveSockmap extends Disposable {
   sockets(): number;
 }
 
-/** Attaches `test/fixtures/naive-sockets.bpf.c` to a pod: every message moves to the other end, whatever comes of it. */
-export async function enterNaiveSockmap(pod: Pod): Promise<NaiveSockmap> {
+/** Attaches `test/fixtures/naive-sockets.bpf.c` to a pod, or a bed: every message moves to the other end, whatever comes of it. */
+export async function enterNaiveSockmap({ cgroupPath }: Pick<Pod, 'cgroupPath'>): Promise<NaiveSockmap> {
   const { BpfArrayMap, BpfSockHashMap, Cgroup, OpenBpfObject, bytes, u64 } = await import('merbridge');
   const object = OpenBpfObject.openFile(compile('naive-sockets')).load();
   try {
     const refused = BpfArrayMap.from(object.map('.bss'), { value: u64 });
     const sockets = BpfSockHashMap.from(object.map('sock_pair_map'), { key: bytes(48) });
     const verdict = sockets.attachVerdict(object.program('naive_msg'));
-    using cgroup = Cgroup.open(pod.cgroupPath);
+    using cgroup = Cgroup.open(cgroupPath);
     const link = cgroup.attach(object.program('naive_sockets'));
     return {
       refused: () => refused.get(0) ?? 0n,
