@@ -21,10 +21,19 @@ export interface SecretClient extends Disposable {
   end(): Promise<SecretRequests>;
 }
 
-/** Answers each request with its secret, and with so many bytes of filling. */
-export function startSecretServer(pod: Pod, port: number, answerBytes?: number): Promise<Service> {
-  const args = [APP, 'server', `${port}`, ...(answerBytes === undefined ? [] : [`${answerBytes}`])];
-  return startService(pod, { name: `secrets-${port}`, command: 'python3', args, uid: APPLICATION_UID, ports: [port] });
+/** Options of {@link startSecretServer}. */
+export interface SecretServerOptions {
+  /** Filling behind the secret of each answer (default 0). */
+  readonly fillBytes?: number;
+  /** What an answer begins with. Only `answer`, the default, is right: another word tells one server from another. */
+  readonly word?: string;
+}
+
+/** Answers each request with its secret. */
+export function startSecretServer(pod: Pod, port: number, { fillBytes = 0, word = 'answer' }: SecretServerOptions = {}): Promise<Service> {
+  return startService(pod, {
+    name: `secrets-${port}`, command: 'python3', args: [APP, 'server', `${port}`, `${fillBytes}`, word], uid: APPLICATION_UID, ports: [port],
+  });
 }
 
 /** Asks on several connections at once; returns when all of them stand. */

@@ -50,7 +50,7 @@ test('the thief is one: a sockmap that goes by quadruple fills it without a boun
   using bed = Bed.create({ subnet: 73 });
   const [client, server, thief] = [bed.pod('client'), bed.pod('server'), bed.pod('thief')];
   using _sockmap = await enterNaiveSockmap(bed);
-  await startSecretServer(server, PORT, ANSWER_BYTES);
+  await startSecretServer(server, PORT, { fillBytes: ANSWER_BYTES });
   const cost = await hold({ pod: thief, uid: SIDECAR_UID, privilege: 'ownNamespace' }, client, server);
   t.diagnostic(`${megabytes(cost.thief)} wait in the thief, TCP + ${megabytes(cost.tcp)} for each connection`);
   assert.ok(cost.thief > ANSWER_BYTES / 2);
@@ -67,7 +67,7 @@ for (const kind of KINDS) {
         for (const name of ['tcp_rmem', 'tcp_wmem']) pod.admin('sh', ['-c', `echo '${PLAIN_BUFFER}' > /proc/sys/net/ipv4/${name}`]);
         await startSidecar(pod, { kind, mode: 'tcp', log: false });
       }
-      await startSecretServer(server, PORT, ANSWER_BYTES);
+      await startSecretServer(server, PORT, { fillBytes: ANSWER_BYTES });
       // The whole machine is measured, and others live on it: what they take in all of three attempts does not count.
       let least: Cost = { tcp: Infinity, thief: Infinity };
       for (let attempt = 0; attempt < 3 && least.tcp > LIMIT; attempt++) {

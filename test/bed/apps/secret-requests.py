@@ -1,10 +1,12 @@
 """Requests that each carry a secret of their own, and a server that gives it back.
 
-    secret-requests.py server PORT [BYTES]                 answers each line with "answer LINE", and BYTES of filling before the end of the line
-    secret-requests.py client HOST PORT CONNECTIONS        asks on so many connections until standard input ends; every other one is made anew after 20 requests
+    secret-requests.py server PORT BYTES WORD              answers each line with "WORD LINE", and BYTES of filling before the end of the line
+    secret-requests.py client HOST PORT CONNECTIONS        asks on so many connections until standard input ends; every other one ends after
+                                                           20 requests, and another takes its place
     secret-requests.py burst HOST PORT CONNECTIONS         makes all of them at once; one request each
 
-A client prints "ready" when it asks, and at the end {"answered": n, "wrong": n, "lost": {reason: count}}.
+An answer is right with the WORD "answer" and the secret. A client prints "ready" when it asks, and at the end
+{"answered": n, "wrong": n, "lost": {reason: count}}.
 """
 import asyncio
 import collections
@@ -27,11 +29,11 @@ def reason(error):
     return errno.errorcode.get(getattr(error, 'errno', None), type(error).__name__)
 
 
-async def serve(port, filling):
+async def serve(port, filling, word):
     async def answer(reader, writer):
         try:
             while line := await reader.readline():
-                writer.write(b'answer ' + line[:-1] + filling + b'\n')
+                writer.write(word + b' ' + line[:-1] + filling + b'\n')
                 await writer.drain()
         except OSError:
             pass
@@ -94,7 +96,7 @@ async def burst(host, port, connections):
 
 
 if sys.argv[1] == 'server':
-    asyncio.run(serve(int(sys.argv[2]), b' ' + b'x' * int(sys.argv[3]) if len(sys.argv) > 3 else b''))
+    asyncio.run(serve(int(sys.argv[2]), b' ' + b'x' * int(sys.argv[3]), sys.argv[4].encode()))
 else:
     asyncio.run({'client': client, 'burst': burst}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
     print(json.dumps(result), flush=True)
