@@ -76,11 +76,13 @@ def transparent(source, target):
     return connection
 
 
-def plain(_source, target):
-    """A socket of the pod's own, from any port: needs no privilege."""
+def plain(source, target):
+    """A socket of the pod's own: needs no privilege."""
     connection = socket.socket()
     try:
         connection.setblocking(False)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        connection.bind(source)
         pending(connection, target)
     except OSError:
         connection.close()
