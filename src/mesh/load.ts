@@ -40,7 +40,8 @@ export function load(options: ResolvedOptions, account: BacklogAccount, present:
     if (!programs.includes(name)) throw new ObjectFileError(path, `there is no program ${name} in it`);
   for (const name of MESSAGE_PROGRAMS) open.program(name).autoload = name === messageProgram();
   // A CPU takes free elements of an LRU map by the hundred: without room for all CPUs, fresh entries would be evicted.
-  const pending = Math.max(16384, availableParallelism() * 1024);
+  const perCpu = availableParallelism() * 1024;
+  const pending = Math.max(16384, perCpu);
   open.map('local_pod_ips').maxEntries = options.maxPods;
   open.map('netns_pods').maxEntries = Math.max(options.maxPods, pending);
   // Each pod may have rules of its own, and be given others.
@@ -48,7 +49,8 @@ export function load(options: ResolvedOptions, account: BacklogAccount, present:
   open.map('pod_rule_ports').maxEntries = options.maxRulePorts;
   open.map('pod_rule_ranges').maxEntries = options.maxRuleRanges;
   open.map('sock_pair_map').maxEntries = options.maxSockets;
-  open.map('pair_original_dst').maxEntries = pending;
+  // Whoever wants to evict what others dial has to hold as many sockets.
+  open.map('pair_original_dst').maxEntries = Math.max(65536, perCpu);
   open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(options.maxSockets / 4));
   open.variable('profile').set(
     { profile: options.profile, charged: account === 'kernel', ...bufferSizes(options.backlogLimit) },

@@ -75,6 +75,7 @@ function listener(plan: SidecarPlan, name: string, side: 'outbound' | 'inbound',
     name,
     traffic_direction: side.toUpperCase(),
     address: { socket_address: socket },
+    tcp_backlog_size: plan.backlog,
     listener_filters: [{
       name: 'envoy.filters.listener.original_dst',
       typed_config: { '@type': type('extensions.filters.listener.original_dst.v3.OriginalDst') },
@@ -166,7 +167,7 @@ function cluster(plan: SidecarPlan, name: string, bind: object | undefined): Rec
     name,
     type: 'ORIGINAL_DST',
     lb_policy: 'CLUSTER_PROVIDED',
-    connect_timeout: '5s',
+    connect_timeout: `${plan.connectSeconds}s`,
     circuit_breakers: {
       thresholds: [{ max_connections: many, max_pending_requests: many, max_requests: many, max_retries: many }],
     },

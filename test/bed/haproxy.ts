@@ -34,7 +34,8 @@ defaults
 ${plan.log ? '  log global' : ''}
 ${http ? '  option http-keep-alive\n  option dontlognull\n  http-reuse safe' : ''}
 ${plan.splice ? '  option splice-request\n  option splice-response\n' : ''}  retries 0
-  timeout connect 5s
+  backlog ${plan.backlog}
+  timeout connect ${plan.connectSeconds}s
   timeout client 60s
   timeout server 60s
   timeout client-fin 60s

@@ -5,6 +5,9 @@ export type { Connection } from './connection-log';
 export { type Dialled, type Who, dial, startListener } from './dial';
 export { Dialler } from './dialler';
 export { envoyBinary, hasEnvoy } from './envoy';
+export {
+  type Claimed, type Foothold, type Forged, type Forgery, HostileProcess, type Loot, type Privilege, type Target, flows, forge, steal,
+} from './hostile';
 export { type Answer, type Ends, RemoteSocket, connectEnds, isOpenAfter } from './hazards';
 export { type IstioRules, applyIstioRules, istioRules, removeIstioRules, replaceIstioRules } from './istio-rules';
 export { type LoadOptions, type LoadResult, load } from './load';
@@ -15,6 +18,7 @@ export type { Finished, Pod, SpawnOptions } from './pod';
 export { processRss, startTime } from './processes';
 export { type RequestOptions, type RequestResult, firstRequest, request } from './request';
 export { type Comparison, type Spread, interleave, median, ratio, spread } from './rounds';
+export { type SecretClient, type SecretRequests, secretBurst, startSecretClient, startSecretServer } from './secret-requests';
 export { Service, type ServiceOptions, startService } from './service';
 export {
   INBOUND_PORT, OUTBOUND_PORT, SIDECAR_KINDS, SIDECAR_UID, Sidecar, type SidecarKind, type SidecarOptions, originalDestinations,

@@ -30,6 +30,10 @@ export interface SidecarOptions {
   readonly log?: boolean;
   /** Moves bytes by splice(2), HAProxy only (default false, which is HAProxy's). Takes two pipes a connection, so it serves fewer. */
   readonly splice?: boolean;
+  /** How long it waits for a connection that it dials, in seconds (default 5). */
+  readonly connectSeconds?: number;
+  /** How many connections may wait for it to accept them, at most net.core.somaxconn (default 4096). */
+  readonly backlog?: number;
   readonly uid?: number;
   readonly outboundPort?: number;
   readonly inboundPort?: number;
@@ -84,7 +88,9 @@ export async function startSidecar(pod: Pod, options: SidecarOptions): Promise<S
   const logPath = createFile(pod, `${pod.name}-${name}.log`, uid);
   const plan: SidecarPlan = {
     mode: options.mode ?? 'http', listen: options.listen ?? '0.0.0.0', threads: options.threads ?? 1,
-    services: options.services ?? {}, log: options.log ?? true, splice: options.splice ?? false, outboundPort: options.outboundPort ?? OUTBOUND_PORT,
+    services: options.services ?? {},
+    log: options.log ?? true, splice: options.splice ?? false, connectSeconds: options.connectSeconds ?? 5,
+    backlog: options.backlog ?? 4096, outboundPort: options.outboundPort ?? OUTBOUND_PORT,
     inboundPort: options.inboundPort ?? INBOUND_PORT, logPath,
   };
   const config = join(pod.directory, `${pod.name}-${name}.${kind === 'envoy' ? 'json' : 'cfg'}`);
