@@ -1,4 +1,4 @@
-import { BpfError, ClosedError } from '../errors';
+import { BpfError, ClosedError, shown } from '../errors';
 import type { PodOptions } from '../mesh';
 // Not from the room's index: that would load libbpf, and a source needs none.
 import { istioPodRules } from '../mesh/rules/istio-pod-rules';
@@ -117,10 +117,10 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     super();
     const { source, attach, rules = (annotations) => istioPodRules(annotations), resyncSeconds = 300, ...unknown } = options;
     const [extra] = Object.keys(unknown);
-    if (extra !== undefined) throw new TypeError(`PodController: unknown option '${extra}'`);
+    if (extra !== undefined) throw new TypeError(`PodController: unknown option '${shown(extra)}'`);
     if (typeof attach !== 'function') throw new TypeError('PodController: attach must be a function');
     if (typeof resyncSeconds !== 'number' || !(resyncSeconds >= 0 && resyncSeconds <= 86_400))
-      throw new RangeError(`PodController: resyncSeconds must be from 0 to 86400, not ${String(resyncSeconds)}`);
+      throw new RangeError(`PodController: resyncSeconds must be from 0 to 86400, not ${shown(resyncSeconds)}`);
     this.#source = source;
     this.#attach = attach;
     this.#resyncMs = resyncSeconds * 1000;

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { shown } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import { resolveEvents, type EventOptions } from './events/event-options';
 import type { PodOptions } from './maps/local-pod-ips';
@@ -111,7 +112,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     ...unknown
   } = options;
   const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`MeshAccelerator: unknown option '${extra}'`);
+  if (extra !== undefined) throw new TypeError(`MeshAccelerator: unknown option '${shown(extra)}'`);
   if (typeof cgroup !== 'string' || cgroup === '') throw new TypeError('MeshAccelerator: cgroup must be the path of a cgroup2 directory');
   if (pinDirectory !== undefined && (typeof pinDirectory !== 'string' || !pinDirectory.startsWith('/')))
     throw new TypeError('MeshAccelerator: pinDirectory must be an absolute path');
@@ -122,7 +123,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   assertRange('maxSockets', maxSockets, 2, 0x7fffffff);
   assertRange('backlogLimit', backlogLimit, MiB, 1024 * MiB);
   if (backlogAccount !== 'auto' && backlogAccount !== 'programs')
-    throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${String(backlogAccount)}'`);
+    throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${shown(backlogAccount)}'`);
   assertAdvisories(ignoreAdvisories);
   resolveEvents(events);
   return {
@@ -145,7 +146,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
 
 function assertRange(name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max)
-    throw new RangeError(`MeshAccelerator: ${name} must be an integer from ${min} to ${max}, not ${String(value)}`);
+    throw new RangeError(`MeshAccelerator: ${name} must be an integer from ${min} to ${max}, not ${shown(value)}`);
 }
 
 /** A mistyped number must not look like one that is ignored; one that is not known here may be known to another version. */
@@ -154,5 +155,5 @@ function assertAdvisories(value: unknown): void {
   if (!Array.isArray(value)) throw new TypeError('MeshAccelerator: ignoreAdvisories must be true, false, or a list of CVE numbers');
   for (const id of value as readonly unknown[])
     if (typeof id !== 'string' || !/^CVE-\d{4}-\d{4,}$/.test(id))
-      throw new TypeError(`MeshAccelerator: ignoreAdvisories: '${String(id)}' is not the number of a CVE`);
+      throw new TypeError(`MeshAccelerator: ignoreAdvisories: '${shown(id)}' is not the number of a CVE`);
 }

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { BpfHashMap } from '../../bpf';
 import { fromBytes, ipAddress, struct, toBytes, u32 } from '../../codec';
-import { InvalidAddressError, MapFullError } from '../../errors';
+import { InvalidAddressError, MapFullError, shown } from '../../errors';
 import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from '../acceleration';
 import { sizeOption } from './map-sizes';
 import type { MapsByName } from './maps-by-name';
@@ -244,10 +244,10 @@ function podAddress(address: string): string {
 
 function toWanted(address: string, options: PodOptions): Wanted {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new TypeError(`pod options must be an object, not ${String(options)}`);
+    throw new TypeError(`pod options must be an object, not ${shown(options)}`);
   const { acceleration = 'inherit', rules, ...unknown } = options;
   const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`pod options: unknown option '${extra}'`);
+  if (extra !== undefined) throw new TypeError(`pod options: unknown option '${shown(extra)}'`);
   if (acceleration !== 'inherit') assertAcceleration(acceleration, 'pod options: acceleration');
   return { address: podAddress(address), acceleration, rules: rules === undefined ? undefined : ruleSetOf(rules) };
 }
