@@ -143,7 +143,9 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     this.sockPairMap = new SockPairMap(object);
     this.processIp = new ProcessIp(object);
     this.#events = new MeshEventStream(object, this.#settings, this.emit.bind(this) as Tell);
-    this.localPodIps = new LocalPodIps(object, (added, deleted) => this.#podsChanged(added, deleted));
+    this.localPodIps = new LocalPodIps(object, (added, deleted) => this.#podsChanged(added, deleted), {
+      ports: options.maxPodRulePorts, ranges: options.maxPodRuleRanges,
+    });
     this.#events.watchRules(this.localPodIps);
   }
 

@@ -38,6 +38,13 @@ export interface MeshAcceleratorOptions {
   /** Likewise, how many address ranges. Default: what is pinned, otherwise 262144. */
   readonly maxRuleRanges?: number;
   /**
+   * How many ports the rules of one pod may name, in all its lists, 1 or more. Rules with more are refused (`ERR_BPF_POD_RULES`), the pod keeps those
+   * that it had, and no other pod is concerned: whoever may annotate one pod does not take the room of all. Default: a 128th of `maxRulePorts` (1024).
+   */
+  readonly maxPodRulePorts?: number;
+  /** Likewise, how many address ranges. Default: a 128th of `maxRuleRanges` (2048). */
+  readonly maxPodRuleRanges?: number;
+  /**
    * How many sockets can be accelerated at a time, two for each connection. Those beyond stay on the TCP stack. Default: what is pinned,
    * otherwise 65536. Another size than the pinned one sends accelerated connections back to the stack.
    */
@@ -80,6 +87,9 @@ export interface ResolvedOptions {
   readonly maxPods: number;
   readonly maxRulePorts: number;
   readonly maxRuleRanges: number;
+  /** Undefined: a share of what the map holds, which may be a pinned one of another size. */
+  readonly maxPodRulePorts: number | undefined;
+  readonly maxPodRuleRanges: number | undefined;
   readonly maxSockets: number;
   readonly backlogLimit: number;
   readonly backlogAccount: 'auto' | 'programs';
@@ -104,6 +114,8 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     maxPods = 16384,
     maxRulePorts = 131_072,
     maxRuleRanges = 262_144,
+    maxPodRulePorts,
+    maxPodRuleRanges,
     maxSockets = 65536,
     backlogLimit = 2 * MiB,
     backlogAccount = 'auto',
@@ -120,6 +132,8 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   assertRange('maxPods', maxPods, 1, 0x7fffffff);
   assertRange('maxRulePorts', maxRulePorts, 1, 0x7fffffff);
   assertRange('maxRuleRanges', maxRuleRanges, 1, 0x7fffffff);
+  if (maxPodRulePorts !== undefined) assertRange('maxPodRulePorts', maxPodRulePorts, 1, 0x7fffffff);
+  if (maxPodRuleRanges !== undefined) assertRange('maxPodRuleRanges', maxPodRuleRanges, 1, 0x7fffffff);
   assertRange('maxSockets', maxSockets, 2, 0x7fffffff);
   assertRange('backlogLimit', backlogLimit, MiB, 1024 * MiB);
   if (backlogAccount !== 'auto' && backlogAccount !== 'programs')
@@ -136,6 +150,8 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     maxPods,
     maxRulePorts,
     maxRuleRanges,
+    maxPodRulePorts,
+    maxPodRuleRanges,
     maxSockets,
     backlogLimit,
     backlogAccount,

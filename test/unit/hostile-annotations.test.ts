@@ -145,7 +145,7 @@ describe('hostile text', () => {
       new BpfError('ERR', { operation: text, subject: text, hint: text }, text), new InvalidAddressError(text, text), new PodFileError(`/${text}`, text),
       new PodsLeftOutError([text, text, text, text]), new KubernetesError('ERR_KUBERNETES_STATUS', text, { subject: text }),
       new PodRulesError([{ name: text, position: 1, entry: text, reason: text }]),
-      thrown(() => ruleSetOf({ [text]: [] })), thrown(() => resolveOptions({ cgroup: '/x', [text]: 1 } as never)),
+      thrown(() => ruleSetOf({ [text]: [] })), thrown(() => resolveOptions({ cgroup: '/x', [text]: 1 })),
       thrown(() => resolveOptions({ cgroup: '/x', acceleration: text as never })), thrown(() => resolveOptions({ cgroup: '/x', profile: text as never })),
       thrown(() => resolveOptions({ cgroup: '/x', ignoreAdvisories: [text] })), thrown(() => new StaticPods(text)),
     ]) assertHarmless(error, 17_000 * 8);

@@ -6,6 +6,7 @@ import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from '
 import { sizeOption } from './map-sizes';
 import type { MapsByName } from './maps-by-name';
 import { ruleSetOf, type PodRules, type RuleSet } from '../rules/pod-rules';
+import { assertShare, type PodShare } from '../rules/pod-share';
 import { RuleSets, type RuleFill } from '../rules/rule-sets';
 
 /** How one pod is treated. */
@@ -59,6 +60,7 @@ export class LocalPodIps {
   readonly #map: BpfHashMap<string, Stored>;
   readonly #changed: (added: readonly string[], deleted: readonly string[]) => void;
   readonly #sets: RuleSets;
+  readonly #share: PodShare;
   /** Numbers of the rule sets that pods name, for those that name one. */
   readonly #numbers = new Map<string, number>();
 
@@ -66,8 +68,10 @@ export class LocalPodIps {
    * @internal
    * @param object - where the maps are
    * @param changed - told of each change; without it this is for reading only, and rule sets stay as they are
+   * @param share - how many rules one pod may have
    */
-  constructor(object: MapsByName, changed?: (added: readonly string[], deleted: readonly string[]) => void) {
+  constructor(object: MapsByName, changed?: (added: readonly string[], deleted: readonly string[]) => void, share: PodShare = {}) {
+    this.#share = share;
     this.#map = BpfHashMap.from(object.map('local_pod_ips'), { key: ipAddress, value: podCodec });
     this.#sets = new RuleSets(object);
     this.#changed = changed ?? (() => undefined);
@@ -89,7 +93,7 @@ export class LocalPodIps {
    * @param options - how it is treated
    * @returns this
    * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is none, or one that no pod has (loopback, multicast)
-   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if its rules cannot be understood
+   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if its rules cannot be understood, or are more than `maxPodRulePorts` and `maxPodRuleRanges` allow
    * @throws MapFullError (`ERR_BPF_MAP_FULL`) if `maxPods` are there already, or more ports or ranges than `maxRulePorts` and `maxRuleRanges`
    * allow; the pod is what it was before
    * @throws ClosedError (`ERR_BPF_CLOSED`) after the accelerator was closed
@@ -108,6 +112,7 @@ export class LocalPodIps {
    */
   setMany(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
     const wanted = Array.from(pods, (pod) => (typeof pod === 'string' ? toWanted(pod, {}) : toWanted(pod[0], pod[1])));
+    for (const { rules } of wanted) if (rules !== undefined) assertShare(rules, this.#share, this.#sets.sizes);
     const numbers: number[] = [];
     let written: 'nothing' | 'a part' | 'all' = 'nothing';
     try {
