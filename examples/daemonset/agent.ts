@@ -1,7 +1,7 @@
 /**
  * The agent of a node: follows this node's pods, keeps them enrolled, and leaves the mesh working when it ends.
  *
- * What it needs comes from the environment, see settings.ts; merbridge.yaml is how it is deployed, README.md how it is operated.
+ * What it needs comes from the environment, see settings.ts; deploy/merbridge.yaml is how it is deployed, README.md how it is operated.
  */
 import { MeshAccelerator, OpenBpfObject, objectPath } from 'merbridge';
 import { KubernetesPods, PodController, inClusterServer } from 'merbridge/kubernetes';

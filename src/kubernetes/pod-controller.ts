@@ -295,7 +295,11 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     if (now === this.#leftOut) return;
     this.#leftOut = now;
     const full = [...refused].filter(([, error]) => codeOf(error) === 'ERR_BPF_MAP_FULL');
-    if (full.length > 0) this.#report(new PodsLeftOutError(full.map(([address]) => address), { cause: full[0]![1] }));
+    if (full.length > 0) {
+      const cause = full[0]![1] as BpfError; // which names the option of the map that is full
+      const hint = cause.hint && `${cause.hint}; the other pods are enrolled, and these will be tried again`;
+      this.#report(new PodsLeftOutError(full.map(([address]) => address), { cause, ...(hint && { hint }) }));
+    }
     for (const [address, error] of refused) {
       const code = codeOf(error);
       if (code === 'ERR_BPF_MAP_FULL') continue;

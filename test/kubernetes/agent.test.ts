@@ -20,7 +20,7 @@ import type { ApiServer } from '../kube/server';
 import { serverKinds } from './servers';
 
 const NODE = 'worker-1';
-const ACCOUNT = { namespace: 'kube-system', name: only('merbridge.yaml', 'ServiceAccount').metadata.name };
+const ACCOUNT = { namespace: 'kube-system', name: only('deploy/merbridge.yaml', 'ServiceAccount').metadata.name };
 
 let image: AgentImage;
 let bpffs: Bpffs;
@@ -51,7 +51,7 @@ for (const kind of serverKinds) {
     before(async () => {
       server = await kind.start();
       if (kind.name === 'kube-apiserver')
-        for (const manifest of MANIFESTS['merbridge.yaml']!)
+        for (const manifest of MANIFESTS['deploy/merbridge.yaml']!)
           await answer({
             url: server.url, ca: server.ca, token: server.adminToken, method: 'PATCH', contentType: 'application/apply-patch+yaml', body: manifest,
             path: `${pathOf(manifest)}?fieldManager=test`,
@@ -249,7 +249,7 @@ describe('its life', () => {
       test(`without ${missing} the error says so`, async () => {
         await using agent = agentOf(server, token, asUser(capabilities.filter(name => name !== missing)));
         assert.equal(await agent.end(), 1, agent.output);
-        assert.match(agent.output, new RegExp(`^ERR_BPF_PERMISSION: .*\\n  grant ${missing} to the container, as merbridge.yaml does$`, 'm'));
+        assert.match(agent.output, new RegExp(`^ERR_BPF_PERMISSION: .*\\n  grant ${missing} to the container, as deploy/merbridge.yaml does$`, 'm'));
         assert.equal(attached(), 0);
       });
     }
