@@ -1,5 +1,6 @@
 /** What an operator should do about an error. Codes are stable; messages are for people. */
 import { BpfError, PermissionError } from 'merbridge';
+import { oneLine } from './one-line';
 
 const ADVICE: Readonly<Record<string, string>> = {
   ERR_BPF_PERMISSION: 'no capability is missing: look at seccomp, AppArmor, SELinux, kernel lockdown, and who owns the directories',
@@ -16,8 +17,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /** One line that says what is wrong, and one that says what to do. */
 export function explain(error: unknown): string {
-  if (!(error instanceof BpfError)) return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof BpfError)) return oneLine(error instanceof Error ? error.message : String(error));
   const missing = error instanceof PermissionError ? error.missing : [];
   const todo = missing.length > 0 ? `grant ${missing.join(', ')} to the container, as deploy/merbridge.yaml does` : ADVICE[error.code];
-  return `${error.code}: ${error.message}${todo === undefined ? '' : `\n  ${todo}`}`;
+  return `${error.code}: ${oneLine(error.message)}${todo === undefined ? '' : `\n  ${todo}`}`;
 }
