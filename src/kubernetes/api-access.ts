@@ -95,7 +95,8 @@ export function accessBy(config: KubeConfigLike): ApiAccess {
     try {
       await config.applyToHTTPSOptions(options);
     } catch (thrown) {
-      throw new KubernetesError('ERR_KUBERNETES_CONFIG', `credentials of the kubeconfig: ${printable(asError(thrown).message)}`, { cause: plainError(thrown) });
+      const cause = plainError(thrown);
+      throw new KubernetesError('ERR_KUBERNETES_CONFIG', `credentials of the kubeconfig: ${cause.message}`, { cause });
     }
     return { url, options };
   };

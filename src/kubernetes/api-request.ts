@@ -86,7 +86,8 @@ function answerTo(url: URL, times: Pick<ApiRequest, 'silenceMs' | 'totalMs'>, op
     const switched = (): void => refuse(unexpected(url, '101: it would talk another protocol, which was not asked for'));
     call.on('response', (head) => (head.statusCode === 101 ? switched() : resolve(head)));
     call.on('information', ({ statusCode }) => {
-      if (++information > MAX_INFORMATION) refuse(unexpected(url, `more than ${MAX_INFORMATION} answers of the kind ${statusCode}, and none that ends`));
+      if (++information > MAX_INFORMATION)
+        refuse(unexpected(url, `more than ${MAX_INFORMATION} answers of the kind ${statusCode}, and none that ends`));
     });
     // What follows is no HTTP, and the socket is nobody's.
     call.on('upgrade', (_, socket) => {

@@ -57,7 +57,8 @@ export class PodFileError extends BpfError {
    * @param options - cause
    */
   constructor(path: string, problem: string, options: BpfErrorOptions = {}) {
-    super('ERR_POD_FILE', { hint: 'the pods stay as they are; the file is read again when it changes', subject: path, ...options }, printable(problem, 4096));
+    const hint = 'the pods stay as they are; the file is read again when it changes';
+    super('ERR_POD_FILE', { hint, subject: path, ...options }, printable(problem, 4096));
     this.path = path;
   }
 }

@@ -108,9 +108,8 @@ export class Secrets {
     for (const secret of new Set([value, value.replace(/^(bearer|basic)\s+/i, '')])) {
       if (secret.length < MIN_LENGTH || this.#forms.has(secret)) continue;
       const bytes = Buffer.from(secret);
-      this.#forms.set(secret, [...new Set([
-        secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), bytes.toString('base64'), bytes.toString('base64url'), bytes.toString('hex'),
-      ])]);
+      const encoded = (['base64', 'base64url', 'hex'] as const).map((encoding) => bytes.toString(encoding));
+      this.#forms.set(secret, [...new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), ...encoded])]);
       for (const oldest of this.#forms.keys()) {
         if (this.#forms.size <= MAX_SECRETS * 2) break;
         this.#forms.delete(oldest);

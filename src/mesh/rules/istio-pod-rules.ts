@@ -50,7 +50,9 @@ export function istioPodRules(pod: Readonly<Record<string, string>>, defaults: P
   const rules = { ...defaults, ...(Object.fromEntries(given) as PodRules) };
   const status = textOf(pod, STATUS_PORT, problems);
   const withStatus: PodRules =
-    status === undefined ? rules : { ...rules, excludeInboundPorts: [...(rules.excludeInboundPorts ?? []), ...parsePorts([status], STATUS_PORT, problems)] };
+    status === undefined
+      ? rules
+      : { ...rules, excludeInboundPorts: [...(rules.excludeInboundPorts ?? []), ...parsePorts([status], STATUS_PORT, problems)] };
   if (!isEnough(problems)) problems.push(...problemsOf(withStatus));
   if (problems.length > 0) throw new PodRulesError(problems);
   return withStatus;
