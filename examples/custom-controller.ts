@@ -58,7 +58,8 @@ class PodFileController implements AsyncDisposable {
         if (!this.#mesh.closed) this.reconcile(JSON.parse(text) as Record<string, PodOptions>);
       } catch (error) {
         // No file, or half of one: the pods stay as they are, and the next event or the poll tries again.
-        console.error(`${this.#path}: ${error instanceof Error ? error.message : String(error)}`);
+        const { message } = error as Error;
+        console.error(`${this.#path}: ${message.replace(/\p{C}/gu, '?')}`); // it quotes the file, and a terminal would act on control characters
       }
     });
     return this.#running;

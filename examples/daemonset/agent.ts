@@ -1,7 +1,7 @@
 /**
  * The agent of a node: follows this node's pods, keeps them enrolled, and leaves the mesh working when it ends.
  *
- * What it needs comes from the environment, see settings.ts; merbridge.yaml is how it is deployed, README.md how it is operated.
+ * What it needs comes from the environment, see settings.ts; deploy/merbridge.yaml is how it is deployed, README.md how it is operated.
  */
 import { MeshAccelerator, OpenBpfObject, objectPath } from 'merbridge';
 import { KubernetesPods, PodController, inClusterServer } from 'merbridge/kubernetes';
@@ -10,6 +10,7 @@ import { Registry } from 'prom-client';
 import { explain } from './advice';
 import { Health } from './health';
 import { findPodCgroup } from './node-cgroup';
+import { oneLine } from './one-line';
 import { readSettings, type Settings } from './settings';
 import { serve } from './web';
 
@@ -27,11 +28,11 @@ async function main(settings: Settings): Promise<void> {
     }),
     // Called when all pods of the node are known: before that nothing is attached, and what a killed agent left goes on working.
     attach: async pods => {
-      log(`synced: ${pods?.length ?? 'not all'} pods of ${nodeName}`);
+      log(`synced: ${pods?.length ?? 'not all'} pods of ${oneLine(nodeName)}`);
       const began = performance.now();
       // A scope that nobody asked for must not undo what an operator switched off.
       const mesh = await MeshAccelerator.start({ cgroup, pinDirectory, profile, pods, ignoreAdvisories, ...(acceleration && { acceleration }) });
-      log(`attached to ${cgroup} within ${Math.round(performance.now() - began)} ms, acceleration '${mesh.acceleration}', pins at ${pinDirectory}`);
+      log(`attached to ${oneLine(cgroup)} within ${Math.round(performance.now() - began)} ms, acceleration '${mesh.acceleration}', pins at ${oneLine(pinDirectory)}`);
       return mesh;
     },
   });
@@ -64,8 +65,11 @@ async function main(settings: Settings): Promise<void> {
     return;
   }
   if (ending) return health.mesh.close();
-  health.mesh.on('warning', warning => log(`warning: ${warning.message}`));
+  health.mesh.on('warning', warning => log(`warning: ${oneLine(warning.message)}`));
 }
+
+// What Node.js and the library warn of would be printed as it is: with line breaks, and with what others wrote.
+process.removeAllListeners('warning').on('warning', warning => log(`warning: ${explain(warning)}`));
 
 Promise.resolve().then(() => main(readSettings(process.env))).catch((error: unknown) => {
   console.error(explain(error));

@@ -1,5 +1,6 @@
 /** What the agent is told, all of it by environment variables: the manifest is the one place where it is set. */
 import { meshProfiles, type Acceleration, type MeshProfileName } from 'merbridge';
+import { oneLine } from './one-line';
 
 export interface Settings {
   /** Name of this node in the cluster (`NODE_NAME`, by the downward API). */
@@ -28,7 +29,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const nodeName = text('NODE_NAME');
   if (nodeName === undefined) throw new TypeError('NODE_NAME is not set: take it from the downward API, fieldPath spec.nodeName');
   const port = Number(text('PORT') ?? 9464);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new TypeError(`PORT must be a number from 0 to 65535, not '${environment.PORT}'`);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new TypeError(`PORT must be a number from 0 to 65535, not '${oneLine(environment.PORT ?? '', 80)}'`);
   return {
     nodeName,
     cgroup: text('CGROUP'),
@@ -43,6 +44,6 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
 
 function oneOf<T extends string>(name: string, value: string | undefined, allowed: readonly T[]): T {
   const found = allowed.find(each => each === value);
-  if (found === undefined) throw new TypeError(`${name} must be one of ${allowed.join(', ')}, not '${value}'`);
+  if (found === undefined) throw new TypeError(`${name} must be one of ${allowed.join(', ')}, not '${oneLine(value ?? '', 80)}'`);
   return found;
 }

@@ -5,10 +5,11 @@
  */
 import { detachAll } from 'merbridge';
 import { explain } from './advice';
+import { oneLine } from './one-line';
 
 async function main(pinDirectory = '/sys/fs/bpf/merbridge'): Promise<void> {
   const removed = await detachAll({ pinDirectory });
-  for (const { kind, name, id } of removed) console.log(`removed ${kind} ${name} (id ${id})`);
+  for (const { kind, name, id } of removed) console.log(`removed ${kind} ${oneLine(name)} (id ${id})`);
   console.log(removed.length === 0 ? `nothing is pinned at ${pinDirectory}` : `removed ${removed.length} pins from ${pinDirectory}`);
 }
 

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { oneLine } from './one-line';
 
 /** What the pages say. Each is computed when it is asked for: nothing runs for them in between. */
 export interface Pages {
@@ -31,7 +32,7 @@ export async function serve(port: number, pages: Pages): Promise<{ server: Serve
       case '/metrics':
         pages.metrics().then(
           text => say(200, text, 'text/plain; version=0.0.4; charset=utf-8'),
-          (error: unknown) => say(500, `${String(error)}\n`),
+          (error: unknown) => say(500, `${oneLine(String(error))}\n`),
         );
         return;
       default: return say(404, 'there are /healthz, /readyz and /metrics\n');

@@ -1,6 +1,12 @@
 import { brand } from './brand';
 import { errnoName, errnoText } from './errno';
 import { hintFor } from './hints';
+import { printable } from './printable';
+
+/** Longer than any message that is made here: whatever a part of it was made of, it stays one line that can be read. */
+const MAX_MESSAGE = 8192;
+/** The longest path of the kernel. */
+const MAX_PART = 4096;
 
 /** What is known about a failure. Every field is optional; the message is built from those that are given. */
 export interface BpfErrorOptions {
@@ -63,13 +69,13 @@ export class BpfError extends Error {
     // Only what is known becomes a property, so that a printed error shows no rows of "undefined".
     if (options.errno !== undefined) this.errno = options.errno;
     if (name !== undefined) this.errnoName = name;
-    if (options.operation !== undefined) this.operation = options.operation;
-    if (options.subject !== undefined) this.subject = options.subject;
-    if (hint !== undefined) this.hint = hint;
+    if (options.operation !== undefined) this.operation = printable(options.operation, MAX_PART);
+    if (options.subject !== undefined) this.subject = printable(options.subject, MAX_PART);
+    if (hint !== undefined) this.hint = printable(hint, MAX_PART);
   }
 }
 
-/** `operation subject: ERRNO text (hint)`, leaving out what is not known. */
+/** `operation subject: ERRNO text (hint)`, leaving out what is not known. Parts come from files, pods and servers, so they are made printable. */
 function compose(
   { operation, subject, errno }: BpfErrorOptions,
   name: string | undefined,
@@ -79,8 +85,8 @@ function compose(
   const place = [operation, subject].filter((part) => part !== undefined && part !== '').join(' ');
   const text = summary ?? (errno === undefined ? 'failed' : errnoText(errno));
   const what = name === undefined ? text : `${name} ${text}`;
-  const line = place === '' ? what : `${place}: ${what}`;
-  return hint === undefined ? line : `${line} (${hint})`;
+  const line = printable(place === '' ? what : `${place}: ${what}`, MAX_MESSAGE);
+  return hint === undefined ? line : `${line} (${printable(hint, MAX_PART)})`;
 }
 
 /**

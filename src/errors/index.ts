@@ -26,6 +26,10 @@ export { ObjectFileError } from './object-file-error';
 export { PermissionError } from './permission-error';
 export { ForeignPinError, NotABpfFileSystemError, NotPinnedError, PinConflictError, PinsInUseError } from './pin-errors';
 export { PodRulesError, type PodRulesProblem } from './pod-rules-error';
+/** @internal */
+export { firstProblems, isEnough, listProblems } from './pod-rules-error';
+/** @internal */
+export { printable, quoted, shown } from './printable';
 export { AlreadyAttachedError, NotACgroupError, RingInUseError, type AttachedProgram } from './target-errors';
 export { VerifierError } from './verifier-error';
 

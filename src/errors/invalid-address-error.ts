@@ -1,4 +1,5 @@
 import { BpfError, defineError } from './bpf-error';
+import { quoted } from './printable';
 
 /**
  * A text is not an IP address.
@@ -16,8 +17,7 @@ export class InvalidAddressError extends BpfError {
    * @param hint - what an address looks like, or what is wrong with this one
    */
   constructor(input: unknown, hint: string) {
-    const shown = typeof input === 'string' ? JSON.stringify(input) : `a value of type ${typeof input}`;
-    super('ERR_BPF_INVALID_ADDRESS', { hint }, `${shown} is not an IP address`);
+    super('ERR_BPF_INVALID_ADDRESS', { hint }, `${quoted(input)} is not an IP address`);
     this.input = input;
   }
 }

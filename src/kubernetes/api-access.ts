@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
+import { printable } from '../errors';
 import { KubernetesError } from './errors';
 import { asError } from './report';
+import { plainError } from './secrets';
 
 /** Where an API server is, and who asks. Files are read anew for each request: tokens and certificates that are mounted rotate. */
 export interface ApiServerAddress {
@@ -60,7 +62,7 @@ export function accessTo({ url, ca, caFile, token, tokenFile, cert, key }: ApiSe
   try {
     base = new URL(url);
   } catch {
-    throw new TypeError(`server.url is not a URL: '${String(url)}'`);
+    throw new TypeError(`server.url is not a URL: '${withoutUser(String(url))}'`);
   }
   if (base.protocol !== 'https:') throw new TypeError(`server.url must begin with https://, not '${base.protocol}//'`);
   return async () => {
@@ -77,6 +79,11 @@ export function accessTo({ url, ca, caFile, token, tokenFile, cert, key }: ApiSe
   };
 }
 
+/** A text that should be a URL, without the user and the password that URLs may have. */
+function withoutUser(url: string): string {
+  return printable(url.replace(/^([^/]*\/\/)?[^/]*@/, '$1'));
+}
+
 /** @internal */
 export function accessBy(config: KubeConfigLike): ApiAccess {
   const server = config.getCurrentCluster()?.server;
@@ -88,7 +95,8 @@ export function accessBy(config: KubeConfigLike): ApiAccess {
     try {
       await config.applyToHTTPSOptions(options);
     } catch (thrown) {
-      throw new KubernetesError('ERR_KUBERNETES_CONFIG', `credentials of the kubeconfig: ${asError(thrown).message}`, { cause: thrown });
+      const cause = plainError(thrown);
+      throw new KubernetesError('ERR_KUBERNETES_CONFIG', `credentials of the kubeconfig: ${cause.message}`, { cause });
     }
     return { url, options };
   };

@@ -1,26 +1,26 @@
-import { BpfError, defineError, type BpfErrorOptions, type PodRulesProblem } from '../errors';
+import { BpfError, defineError, firstProblems, listProblems, PodRulesError, printable, type BpfErrorOptions, type PodRulesProblem } from '../errors';
 
 /** What the annotations or the address of one pod say cannot be done. Other pods are not concerned. */
 export class PodRefusedError extends BpfError {
   declare readonly code: 'ERR_POD_REFUSED';
   /** Name of the pod, such as `'shop/cart-7d4b9'`. */
   readonly pod: string;
-  /** Everything that is wrong, by annotation (empty if it is about none) and position. */
+  /** What is wrong, by annotation (empty if it is about none) and position: up to 20 problems. */
   readonly problems: readonly PodRulesProblem[];
 
   /**
    * @param pod - name of the pod
-   * @param problems - everything that is wrong with it, one at least
+   * @param problems - everything that is wrong with it, one at least; the first 20 are kept
    * @param consequence - how the pod is treated now
    * @param options - cause
    */
   constructor(pod: string, problems: readonly PodRulesProblem[], consequence: string, options: BpfErrorOptions = {}) {
-    const list = problems.map(({ name, position, entry, reason }) =>
-      name === '' ? reason : `${name}${position > 0 ? `, entry ${position}` : ''}: ${JSON.stringify(entry)} ${reason}`,
-    );
-    super('ERR_POD_REFUSED', { hint: consequence, subject: `pod ${pod}`, ...options }, list.join('; '));
-    this.pod = pod;
-    this.problems = problems;
+    const first = firstProblems(problems);
+    const hasMore = problems.length > first.length || (options.cause instanceof PodRulesError && options.cause.hasMore);
+    const name = printable(pod);
+    super('ERR_POD_REFUSED', { hint: consequence, subject: `pod ${name}`, ...options }, listProblems(first, hasMore));
+    this.pod = name;
+    this.problems = first;
   }
 }
 
@@ -35,7 +35,7 @@ export class PodsLeftOutError extends BpfError {
    * @param options - cause
    */
   constructor(addresses: readonly string[], options: BpfErrorOptions = {}) {
-    const some = addresses.length > 3 ? `${addresses.slice(0, 3).join(', ')} and ${addresses.length - 3} more` : addresses.join(', ');
+    const some = addresses.length > 3 ? `${shown(addresses.slice(0, 3))} and ${addresses.length - 3} more` : shown(addresses);
     super(
       'ERR_PODS_LEFT_OUT',
       { hint: 'raise maxPods of the accelerator; the other pods are enrolled, and these will be tried again', ...options },
@@ -57,7 +57,8 @@ export class PodFileError extends BpfError {
    * @param options - cause
    */
   constructor(path: string, problem: string, options: BpfErrorOptions = {}) {
-    super('ERR_POD_FILE', { hint: 'the pods stay as they are; the file is read again when it changes', subject: path, ...options }, problem);
+    const hint = 'the pods stay as they are; the file is read again when it changes';
+    super('ERR_POD_FILE', { hint, subject: path, ...options }, printable(problem, 4096));
     this.path = path;
   }
 }
@@ -105,6 +106,10 @@ export class KubernetesError extends BpfError {
     if (status !== undefined) this.status = status;
     if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
   }
+}
+
+function shown(addresses: readonly string[]): string {
+  return addresses.map((address) => printable(address, 80)).join(', ');
 }
 
 defineError(PodRefusedError, 'PodRefusedError');

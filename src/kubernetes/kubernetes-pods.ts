@@ -1,4 +1,5 @@
 import { accessBy, accessTo, inClusterServer, type ApiServerAddress, type KubeConfigLike } from './api-access';
+import { firstProblems, shown } from '../errors';
 import { KubernetesError, PodRefusedError } from './errors';
 import { istioSidecar } from './istio-sidecar';
 import type { KubernetesPod } from './kubernetes-pod';
@@ -67,10 +68,10 @@ export class KubernetesPods extends PodSourceBase {
     super();
     const { nodeName = process.env.NODE_NAME, server, kubeConfig, sidecar, annotations, watchSeconds = 300, retry = {}, ...unknown } = options;
     const [extra] = Object.keys(unknown);
-    if (extra !== undefined) throw new TypeError(`KubernetesPods: unknown option '${extra}'`);
+    if (extra !== undefined) throw new TypeError(`KubernetesPods: unknown option '${shown(extra)}'`);
     if (server !== undefined && kubeConfig !== undefined) throw new TypeError('KubernetesPods: either server or kubeConfig, not both');
     if (typeof watchSeconds !== 'number' || !(watchSeconds >= 1 && watchSeconds <= 3600))
-      throw new RangeError(`KubernetesPods: watchSeconds must be from 1 to 3600, not ${String(watchSeconds)}`);
+      throw new RangeError(`KubernetesPods: watchSeconds must be from 1 to 3600, not ${shown(watchSeconds)}`);
     if (!nodeName)
       throw new KubernetesError('ERR_KUBERNETES_CONFIG', 'the name of the node is not known', {
         hint: 'set NODE_NAME by the downward API (fieldRef: spec.nodeName), or give the option nodeName',
@@ -150,7 +151,7 @@ export class KubernetesPods extends PodSourceBase {
       consequence = before === undefined ? 'it is left out until it changes' : 'it stays what it was until it changes';
       read = { pod: before, problems: [{ name: '', position: 0, entry: undefined, reason: cause.message }], ipv6: this.#seen.get(uid)?.ipv6 ?? 0 };
     }
-    const problem = read.problems.length === 0 ? '' : JSON.stringify(read.problems);
+    const problem = read.problems.length === 0 ? '' : JSON.stringify(firstProblems(read.problems));
     if (problem !== '' && problem !== this.#seen.get(uid)?.problem)
       this.report(new PodRefusedError(`${namespace}/${name}`, read.problems, consequence, { cause }));
     if (read.ipv6 > 0 || problem !== '') this.#seen.set(uid, { ipv6: read.ipv6, problem });
@@ -166,9 +167,9 @@ function isOfIstio(annotation: string): boolean {
 
 function retryTimes({ initialMs = 500, maxMs = 30_000, forbiddenMs = 60_000, ...unknown }: RetryTimes): Required<RetryTimes> {
   const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`KubernetesPods: retry: unknown option '${extra}'`);
+  if (extra !== undefined) throw new TypeError(`KubernetesPods: retry: unknown option '${shown(extra)}'`);
   for (const [name, value] of Object.entries({ initialMs, maxMs, forbiddenMs }))
     if (!Number.isInteger(value) || value < 1 || value > 3_600_000)
-      throw new RangeError(`KubernetesPods: retry.${name} must be an integer from 1 to 3600000, not ${String(value)}`);
+      throw new RangeError(`KubernetesPods: retry.${name} must be an integer from 1 to 3600000, not ${shown(value)}`);
   return { initialMs, maxMs, forbiddenMs };
 }

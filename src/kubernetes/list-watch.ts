@@ -1,10 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
+import { printable, quoted } from '../errors';
 import type { ApiAccess } from './api-access';
 import { get, pieces, readAll, statusError } from './api-request';
 import { Backoff } from './backoff';
 import { KubernetesError } from './errors';
 import { isPod, type KubernetesPod } from './kubernetes-pod';
 import { asError } from './report';
+import { Secrets } from './secrets';
 import { lines } from './watch-lines';
 
 /** Bounds for what a server may send; an object in etcd has 1.5 MiB at most. */
@@ -70,6 +72,7 @@ export class ListWatch {
   readonly #stop = new AbortController();
   readonly #backoff: Backoff;
   readonly #forbidden: Backoff;
+  readonly #secrets = new Secrets();
   #page = PAGE;
   /** Version up to which everything is known; undefined when everything has to be listed. */
   #version: string | undefined;
@@ -146,7 +149,7 @@ export class ListWatch {
       if (codeOf(error) === 'ERR_KUBERNETES_PROTOCOL') this.#page = Math.max(1, this.#page >> 2); // smaller pages next time
       throw error;
     }
-    const page = parse(text);
+    const page = this.#parse(text);
     if (!isPodList(page)) throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', 'the answer is not a list of pods');
     return { page, characters: text.length };
   }
@@ -170,7 +173,7 @@ export class ListWatch {
   }
 
   #event(line: string): void {
-    const { type, object } = parse(line) as { type?: unknown; object?: unknown };
+    const { type, object } = this.#parse(line) as { type?: unknown; object?: unknown };
     const { handler } = this.#options;
     switch (type) {
       case 'ADDED':
@@ -189,22 +192,45 @@ export class ListWatch {
       }
       case 'ERROR': {
         const { code, reason, message } = (object ?? {}) as { code?: unknown; reason?: unknown; message?: unknown };
-        if (code === 410 || reason === 'Expired' || reason === 'Gone') throw new Gone(String(message));
-        throw statusError(Number(code) || 0, typeof message === 'string' ? message : undefined);
+        if (code === 410 || reason === 'Expired' || reason === 'Gone') throw new Gone(this.#reason(message));
+        throw statusError(Number(code) || 0, this.#reason(message));
       }
       default:
-        throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `an event of the unknown type ${JSON.stringify(type)}`);
+        throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `an event of the unknown type ${quoted(type)}`);
     }
   }
 
   async #get(query: Record<string, string>, silenceMs: number, totalMs: number): ReturnType<typeof get> {
     const path = `/api/v1/pods?${new URLSearchParams({ ...this.#options.query, ...query }).toString()}`;
     try {
-      return await get(this.#options.access, { path, silenceMs, totalMs, signal: this.#stop.signal });
+      return await get(this.#options.access, { path, silenceMs, totalMs, signal: this.#stop.signal, secrets: this.#secrets });
     } catch (error) {
       if (error instanceof KubernetesError && error.status === 410) throw new Gone(error.message);
       throw error;
     }
+  }
+
+  /** What a server says of itself, without the credentials that it may have been sent. */
+  #reason(message: unknown): string | undefined {
+    return typeof message === 'string' ? this.#secrets.redactMessage(message) : undefined;
+  }
+
+  /** An object of the server, with no credentials in it. */
+  #parse(text: string): object {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      // Without the cause: that quotes the text as it is.
+      throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `not JSON: ${this.#beginning(text)}`);
+    }
+    if (typeof value !== 'object' || value === null) throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `not an object: ${this.#beginning(text)}`);
+    return this.#secrets.redactValue(value);
+  }
+
+  /** Redacted before it is cut: half a token is one that would not be found. */
+  #beginning(text: string): string {
+    return printable(this.#secrets.redactMessage(text.slice(0, 65_536)), 60);
   }
 
   #working(): void {
@@ -222,7 +248,7 @@ export class ListWatch {
       // At once; but a server that says so of every version is not asked without end.
       if (this.#gone++ === 0) return;
     }
-    const error = thrown instanceof Gone ? statusError(410, thrown.message) : asError(thrown);
+    const error = this.#secrets.redactError(thrown instanceof Gone ? statusError(410, thrown.message) : asError(thrown));
     const status = error instanceof KubernetesError ? error.status : undefined;
     if (!RESUMABLE.has(codeOf(error))) {
       // What made no sense would be there again from the same version on.
@@ -246,16 +272,6 @@ interface PodList {
 function isPodList(value: unknown): value is PodList {
   const { metadata, items } = (typeof value === 'object' && value !== null ? value : {}) as { metadata?: Record<string, unknown>; items?: unknown };
   return typeof metadata?.resourceVersion === 'string' && Array.isArray(items) && items.every(isPod);
-}
-
-function parse(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) return value;
-  } catch (cause) {
-    throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `not JSON: ${text.slice(0, 60)}`, { cause });
-  }
-  throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `not an object: ${text.slice(0, 60)}`);
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -1,4 +1,4 @@
-import { BpfError, ClosedError } from '../errors';
+import { BpfError, ClosedError, shown } from '../errors';
 import type { PodOptions } from '../mesh';
 // Not from the room's index: that would load libbpf, and a source needs none.
 import { istioPodRules } from '../mesh/rules/istio-pod-rules';
@@ -117,10 +117,10 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     super();
     const { source, attach, rules = (annotations) => istioPodRules(annotations), resyncSeconds = 300, ...unknown } = options;
     const [extra] = Object.keys(unknown);
-    if (extra !== undefined) throw new TypeError(`PodController: unknown option '${extra}'`);
+    if (extra !== undefined) throw new TypeError(`PodController: unknown option '${shown(extra)}'`);
     if (typeof attach !== 'function') throw new TypeError('PodController: attach must be a function');
     if (typeof resyncSeconds !== 'number' || !(resyncSeconds >= 0 && resyncSeconds <= 86_400))
-      throw new RangeError(`PodController: resyncSeconds must be from 0 to 86400, not ${String(resyncSeconds)}`);
+      throw new RangeError(`PodController: resyncSeconds must be from 0 to 86400, not ${shown(resyncSeconds)}`);
     this.#source = source;
     this.#attach = attach;
     this.#resyncMs = resyncSeconds * 1000;
@@ -299,7 +299,11 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     if (now === this.#leftOut) return;
     this.#leftOut = now;
     const full = [...refused].filter(([, error]) => codeOf(error) === 'ERR_BPF_MAP_FULL');
-    if (full.length > 0) this.#report(new PodsLeftOutError(full.map(([address]) => address), { cause: full[0]![1] }));
+    if (full.length > 0) {
+      const cause = full[0]![1] as BpfError; // which names the option of the map that is full
+      const hint = cause.hint && `${cause.hint}; the other pods are enrolled, and these will be tried again`;
+      this.#report(new PodsLeftOutError(full.map(([address]) => address), { cause, ...(hint && { hint }) }));
+    }
     for (const [address, error] of refused) {
       const code = codeOf(error);
       if (code === 'ERR_BPF_MAP_FULL') continue;

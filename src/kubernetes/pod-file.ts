@@ -1,3 +1,4 @@
+import { printable, quoted } from '../errors';
 import type { PodOptions, PodRules } from '../mesh';
 import { ruleSetOf } from '../mesh/rules/pod-rules';
 import { PodFileError } from './errors';
@@ -20,20 +21,21 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
   try {
     content = JSON.parse(text);
   } catch (error) {
-    refuse(`not JSON, or only a part of it: ${(error as Error).message}`, error);
+    refuse(`not JSON, or only a part of it: ${printable((error as Error).message)}`); // which quotes the text as it is, so it is no cause
   }
   const twice = doubleKey(text);
-  if (twice !== undefined) refuse(`'${twice}' is there twice`);
+  if (twice !== undefined) refuse(`'${printable(twice, 80)}' is there twice`);
   if (!isObject(content)) return refuse('an object with addresses as its keys is needed');
   const pods = new Map<string, SourcePod>();
-  for (const [text, value] of Object.entries(content)) {
-    const address = tableForm(text) ?? refuse(`'${text}' is not an IPv4 address that a pod has`);
+  for (const [key, value] of Object.entries(content)) {
+    const text = printable(key, 80);
+    const address = tableForm(key) ?? refuse(`'${text}' is not an IPv4 address that a pod has`);
     if (!isObject(value)) return refuse(`${text}: its options must be an object`);
     const { acceleration, annotations, rules, ...unknown } = value;
     const [extra] = Object.keys(unknown);
-    if (extra !== undefined) refuse(`${text}: unknown option '${extra}'`);
+    if (extra !== undefined) refuse(`${text}: unknown option '${printable(extra, 80)}'`);
     if (acceleration !== undefined && !ACCELERATIONS.includes(acceleration))
-      refuse(`${text}: acceleration must be 'off', 'proxies', 'full' or 'inherit', not ${JSON.stringify(acceleration)}`);
+      refuse(`${text}: acceleration must be 'off', 'proxies', 'full' or 'inherit', not ${quoted(acceleration)}`);
     if (annotations !== undefined && !(isObject(annotations) && Object.values(annotations).every((entry) => typeof entry === 'string')))
       refuse(`${text}: annotations must be an object of strings`);
     try {

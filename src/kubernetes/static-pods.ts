@@ -1,3 +1,4 @@
+import { shown } from '../errors';
 import type { PodOptions } from '../mesh';
 import { tableForm } from './pod-address';
 import { PodSourceBase } from './pod-source-base';
@@ -39,7 +40,7 @@ export class StaticPods extends PodSourceBase {
 }
 
 function byAddress(pods: Iterable<string | readonly [address: string, options: PodOptions]>): Map<string, SourcePod> {
-  if (typeof pods === 'string') throw new TypeError(`StaticPods: a list of pods is needed, such as ['${pods}']`);
+  if (typeof pods === 'string') throw new TypeError(`StaticPods: a list of pods is needed, such as ['${shown(pods)}']`);
   const wanted = new Map<string, SourcePod>();
   for (const pod of pods) {
     const [text, options] = typeof pod === 'string' ? [pod, {}] : pod;

@@ -1,4 +1,4 @@
-import type { PodRulesProblem } from '../errors';
+import { firstProblems, printable, type PodRulesProblem } from '../errors';
 import type { PodOptions, PodRules } from '../mesh';
 import { PodRefusedError } from './errors';
 import { tableForm } from './pod-address';
@@ -63,7 +63,7 @@ export class WantedPods {
   #resolve(pod: SourcePod, before: Resolved | undefined): Resolved {
     const strange = pod.addresses.filter((address) => tableForm(address) === undefined);
     const problems = strange.map((address): PodRulesProblem => ({
-      name: '', position: 0, entry: address, reason: `'${address}' is not an IPv4 address that a pod has`,
+      name: '', position: 0, entry: address, reason: `'${printable(address, 80)}' is not an IPv4 address that a pod has`,
     }));
     let options: PodOptions | undefined = pod.options;
     let consequence = 'its other addresses are enrolled';
@@ -79,7 +79,7 @@ export class WantedPods {
         consequence = options === undefined ? 'the pod is left out until that is mended' : 'its rules of before stay in force';
       }
     }
-    const problem = problems.length === 0 ? undefined : JSON.stringify(problems);
+    const problem = problems.length === 0 ? undefined : JSON.stringify(firstProblems(problems));
     if (problem !== undefined && problem !== before?.problem) this.report(new PodRefusedError(pod.name, problems, consequence, { cause }));
     return { pod, options, problem };
   }

@@ -1,4 +1,5 @@
 import { oneOf, u32, type Codec } from '../codec';
+import { shown } from '../errors';
 
 /**
  * How far acceleration goes, from narrow to wide.
@@ -32,5 +33,5 @@ export const podAccelerationCodec: Codec<PodAcceleration> = oneOf({ inherit: 0, 
  */
 export function assertAcceleration(value: unknown, name: string): asserts value is Acceleration {
   if (typeof value !== 'string' || !Object.hasOwn(values, value))
-    throw new TypeError(`${name} must be 'off', 'proxies' or 'full', not '${String(value)}'`);
+    throw new TypeError(`${name} must be 'off', 'proxies' or 'full', not '${shown(value)}'`);
 }

@@ -143,7 +143,10 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     this.sockPairMap = new SockPairMap(object);
     this.processIp = new ProcessIp(object);
     this.#events = new MeshEventStream(object, this.#settings, this.emit.bind(this) as Tell);
-    this.localPodIps = new LocalPodIps(object, (added, deleted) => this.#podsChanged(added, deleted), options.cgroup);
+    this.localPodIps = new LocalPodIps(object, (added, deleted) => this.#podsChanged(added, deleted), {
+      share: { ports: options.maxPodRulePorts, ranges: options.maxPodRuleRanges },
+      cgroup: options.cgroup,
+    });
     this.#events.watchRules(this.localPodIps);
   }
 

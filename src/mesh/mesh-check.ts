@@ -1,6 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { Cgroup, type CgroupProgram } from '../bpf';
+import { printable } from '../errors';
 import { cgroupsBelow, hasProcesses } from './cgroup-paths';
 import type { Footing } from './footing';
 import { HOOKS } from './hooks';
@@ -43,7 +44,8 @@ const MOST = 1024;
 export function checkMesh(path: string, footing: Footing, options: MeshCheckOptions): MeshProblem[] {
   const problems: MeshProblem[] = [];
   const report = (kind: MeshProblem['kind'], cgroup: string, program: string | undefined, message: string, programs: readonly CgroupProgram[] = []) => {
-    problems.push({ kind, cgroup, program, programs, message });
+    // Whoever may make cgroups below a pod's chooses their names.
+    problems.push({ kind, cgroup, program, programs, message: printable(message, 4096) });
   };
   const detached = new Set<string>();
   for (const name of HOOKS.keys()) {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { shown } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import { resolveEvents, type EventOptions } from './events/event-options';
 import type { PodOptions } from './maps/local-pod-ips';
@@ -36,6 +37,13 @@ export interface MeshAcceleratorOptions {
   readonly maxRulePorts?: number;
   /** Likewise, how many address ranges. Default: what is pinned, otherwise 262144. */
   readonly maxRuleRanges?: number;
+  /**
+   * How many ports the rules of one pod may name, in all its lists, 1 or more. Rules with more are refused (`ERR_BPF_POD_RULES`), the pod keeps those
+   * that it had, and no other pod is concerned: whoever may annotate one pod does not take the room of all. Default: a 128th of `maxRulePorts` (1024).
+   */
+  readonly maxPodRulePorts?: number;
+  /** Likewise, how many address ranges. Default: a 128th of `maxRuleRanges` (2048). */
+  readonly maxPodRuleRanges?: number;
   /**
    * How many sockets can be accelerated at a time, two for each connection. Those beyond stay on the TCP stack. Default: what is pinned,
    * otherwise 65536. Another size than the pinned one sends accelerated connections back to the stack.
@@ -79,6 +87,9 @@ export interface ResolvedOptions {
   readonly maxPods: number;
   readonly maxRulePorts: number;
   readonly maxRuleRanges: number;
+  /** Undefined: a share of what the map holds, which may be a pinned one of another size. */
+  readonly maxPodRulePorts: number | undefined;
+  readonly maxPodRuleRanges: number | undefined;
   readonly maxSockets: number;
   readonly backlogLimit: number;
   readonly backlogAccount: 'auto' | 'programs';
@@ -103,6 +114,8 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     maxPods = 16384,
     maxRulePorts = 131_072,
     maxRuleRanges = 262_144,
+    maxPodRulePorts,
+    maxPodRuleRanges,
     maxSockets = 65536,
     backlogLimit = 2 * MiB,
     backlogAccount = 'auto',
@@ -111,7 +124,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     ...unknown
   } = options;
   const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`MeshAccelerator: unknown option '${extra}'`);
+  if (extra !== undefined) throw new TypeError(`MeshAccelerator: unknown option '${shown(extra)}'`);
   if (typeof cgroup !== 'string' || cgroup === '') throw new TypeError('MeshAccelerator: cgroup must be the path of a cgroup2 directory');
   if (pinDirectory !== undefined && (typeof pinDirectory !== 'string' || !pinDirectory.startsWith('/')))
     throw new TypeError('MeshAccelerator: pinDirectory must be an absolute path');
@@ -119,10 +132,12 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   assertRange('maxPods', maxPods, 1, 0x7fffffff);
   assertRange('maxRulePorts', maxRulePorts, 1, 0x7fffffff);
   assertRange('maxRuleRanges', maxRuleRanges, 1, 0x7fffffff);
+  if (maxPodRulePorts !== undefined) assertRange('maxPodRulePorts', maxPodRulePorts, 1, 0x7fffffff);
+  if (maxPodRuleRanges !== undefined) assertRange('maxPodRuleRanges', maxPodRuleRanges, 1, 0x7fffffff);
   assertRange('maxSockets', maxSockets, 2, 0x7fffffff);
   assertRange('backlogLimit', backlogLimit, MiB, 1024 * MiB);
   if (backlogAccount !== 'auto' && backlogAccount !== 'programs')
-    throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${String(backlogAccount)}'`);
+    throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${shown(backlogAccount)}'`);
   assertAdvisories(ignoreAdvisories);
   resolveEvents(events);
   return {
@@ -135,6 +150,8 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     maxPods,
     maxRulePorts,
     maxRuleRanges,
+    maxPodRulePorts,
+    maxPodRuleRanges,
     maxSockets,
     backlogLimit,
     backlogAccount,
@@ -145,7 +162,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
 
 function assertRange(name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max)
-    throw new RangeError(`MeshAccelerator: ${name} must be an integer from ${min} to ${max}, not ${String(value)}`);
+    throw new RangeError(`MeshAccelerator: ${name} must be an integer from ${min} to ${max}, not ${shown(value)}`);
 }
 
 /** A mistyped number must not look like one that is ignored; one that is not known here may be known to another version. */
@@ -154,5 +171,5 @@ function assertAdvisories(value: unknown): void {
   if (!Array.isArray(value)) throw new TypeError('MeshAccelerator: ignoreAdvisories must be true, false, or a list of CVE numbers');
   for (const id of value as readonly unknown[])
     if (typeof id !== 'string' || !/^CVE-\d{4}-\d{4,}$/.test(id))
-      throw new TypeError(`MeshAccelerator: ignoreAdvisories: '${String(id)}' is not the number of a CVE`);
+      throw new TypeError(`MeshAccelerator: ignoreAdvisories: '${shown(id)}' is not the number of a CVE`);
 }

@@ -1,4 +1,5 @@
 import { array, ipAddress, u16, u32, struct, type Codec } from '../codec';
+import { shown } from '../errors';
 import type { BufferSizes } from './buffer-sizes';
 
 /** What a mesh's sidecar looks like from outside: ports, user and addresses that its own iptables rules are written with. */
@@ -105,7 +106,7 @@ export const programSettingsCodec: Codec<ProgramSettings> = {
 export function resolveProfile(profile: MeshProfileName | MeshProfile): MeshProfile {
   if (typeof profile === 'string') {
     if (!Object.hasOwn(meshProfiles, profile))
-      throw new TypeError(`no mesh profile named '${String(profile)}'; there is ${Object.keys(meshProfiles).join(', ')}`);
+      throw new TypeError(`no mesh profile named '${shown(profile)}'; there is ${Object.keys(meshProfiles).join(', ')}`);
     return meshProfiles[profile];
   }
   for (const key of ['outboundPort', 'inboundPort', 'tunnelPort'] as const) assertInteger(key, profile[key], 1, 65535);
@@ -116,12 +117,12 @@ export function resolveProfile(profile: MeshProfileName | MeshProfile): MeshProf
     throw new RangeError(`profile: at most ${MAX_EXCLUDED} excludedInboundPorts, not ${profile.excludedInboundPorts.length}`);
   for (const port of profile.excludedInboundPorts) assertInteger('excludedInboundPorts', port, 1, 65535);
   if (!/^127(\.\d{1,3}){3}$/.test(profile.passthroughAddress))
-    throw new TypeError(`profile: passthroughAddress must be in 127.0.0.0/8, not '${profile.passthroughAddress}'`);
+    throw new TypeError(`profile: passthroughAddress must be in 127.0.0.0/8, not '${shown(profile.passthroughAddress)}'`);
   ipAddress.encode(profile.passthroughAddress, Buffer.alloc(ipAddress.size), 0);
   return profile;
 }
 
 function assertInteger(name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max)
-    throw new RangeError(`profile: ${name} must be an integer from ${min} to ${max}, not ${String(value)}`);
+    throw new RangeError(`profile: ${name} must be an integer from ${min} to ${max}, not ${shown(value)}`);
 }

@@ -231,7 +231,7 @@ test('sock_pair_map is told before it is full, once for each level, and again af
 });
 
 test('so are the maps of rules', async () => {
-  await using mesh = await start({ maxRulePorts: 100 });
+  await using mesh = await start({ maxRulePorts: 100, maxPodRulePorts: 100 });
   const heard = listen(mesh);
   const ports = (count: number): { rules: PodRules } => ({ rules: { excludeOutboundPorts: Array.from({ length: count }, (_, i) => i) } });
   mesh.localPodIps.set('10.9.0.1', ports(79)).set('10.9.0.2', { rules: { excludeInboundPorts: [1] } });

@@ -197,7 +197,7 @@ test('rules that do not fit are taken back whole, and the pod keeps those that i
   const cgroup = bed.pod('small').cgroupPath;
   await mesh.close();
   try {
-    const small = await MeshAccelerator.start({ cgroup, pinDirectory, maxPods: 4, maxRulePorts: 8, maxRuleRanges: 4 });
+    const small = await MeshAccelerator.start({ cgroup, pinDirectory, maxPods: 4, maxRulePorts: 8, maxRuleRanges: 4, maxPodRulePorts: 8, maxPodRuleRanges: 8 });
     const pods = small.localPodIps;
     pods.set('10.9.0.1', { rules: { excludeOutboundPorts: farPorts(5, 1) } });
     const before = pods.get('10.9.0.1');

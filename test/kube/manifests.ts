@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 
 /** An object of Kubernetes, as far as every one has it. */
@@ -15,18 +15,33 @@ export const DAEMONSET = join(__dirname, '..', '..', 'examples', 'daemonset');
 
 /** The objects of one of its files. */
 export function readManifests(file: string, edit = (text: string): string => text): Manifest[] {
-  return parseAllDocuments(edit(readFileSync(join(DAEMONSET, file), 'utf8')), { merge: true }).map(document => {
+  return parseAllDocuments(edit(readFileSync(resolve(DAEMONSET, file), 'utf8')), { merge: true }).map(document => {
     if (document.errors[0] !== undefined) throw document.errors[0];
     return document.toJS() as Manifest;
   });
 }
 
-/** All of them, by file. The Job is for one node, whose name the user puts in. */
+/** All of them, by file; those that remove with what a person puts in. */
 export const MANIFESTS: Readonly<Record<string, readonly Manifest[]>> = {
-  'merbridge.yaml': readManifests('merbridge.yaml'),
-  'uninstall.yaml': readManifests('uninstall.yaml'),
-  'uninstall-job.yaml': readManifests('uninstall-job.yaml', text => text.replace(/NODE(?!_)/g, 'worker-1')),
+  'deploy/merbridge.yaml': readManifests('deploy/merbridge.yaml'),
+  'remove/uninstall.yaml': readManifests('remove/uninstall.yaml', filledIn),
+  'remove/uninstall-job.yaml': readManifests('remove/uninstall-job.yaml', filledIn),
 };
+
+/** What removes, with what its head tells a person to put in. */
+export function filledIn(text: string): string {
+  return text.replaceAll('NAME_OF_THE_AGENTS_DAEMONSET', 'merbridge-agent').replace(/\bNODE\b/g, 'worker-1');
+}
+
+/** Files that kubectl takes for objects of the cluster, in the order in which it walks a folder; with `recursive` (`-R`) those of the folders in it, too. */
+export function walked(folder: string, recursive: boolean): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return entries.flatMap(entry => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return recursive ? walked(path, true) : [];
+    return /\.(json|yaml|yml)$/.test(entry.name) ? [path] : [];
+  });
+}
 
 const PLURALS: Readonly<Record<string, string>> = {
   Namespace: 'namespaces', ServiceAccount: 'serviceaccounts', ClusterRole: 'clusterroles', ClusterRoleBinding: 'clusterrolebindings',
@@ -87,6 +102,6 @@ export function only(file: string, kind: string): Manifest {
 
 /** The capabilities that the agent is given, as the kernel and the errors name them: what the tests run it with. */
 export function documentedCapabilities(): string[] {
-  const [agent] = templateOf(only('merbridge.yaml', 'DaemonSet')).spec.containers;
+  const [agent] = templateOf(only('deploy/merbridge.yaml', 'DaemonSet')).spec.containers;
   return (agent?.securityContext.capabilities.add ?? []).map(name => `CAP_${name}`).sort();
 }

@@ -20,7 +20,7 @@ import type { ApiServer } from '../kube/server';
 import { serverKinds } from './servers';
 
 const NODE = 'worker-1';
-const ACCOUNT = { namespace: 'kube-system', name: only('merbridge.yaml', 'ServiceAccount').metadata.name };
+const ACCOUNT = { namespace: 'kube-system', name: only('deploy/merbridge.yaml', 'ServiceAccount').metadata.name };
 
 let image: AgentImage;
 let bpffs: Bpffs;
@@ -51,7 +51,7 @@ for (const kind of serverKinds) {
     before(async () => {
       server = await kind.start();
       if (kind.name === 'kube-apiserver')
-        for (const manifest of MANIFESTS['merbridge.yaml']!)
+        for (const manifest of MANIFESTS['deploy/merbridge.yaml']!)
           await answer({
             url: server.url, ca: server.ca, token: server.adminToken, method: 'PATCH', contentType: 'application/apply-patch+yaml', body: manifest,
             path: `${pathOf(manifest)}?fieldManager=test`,
@@ -179,6 +179,30 @@ describe('its life', () => {
     assert.match(again.output, /^nothing is pinned at /);
   });
 
+  test('hostile text: nothing that a pod or the API server writes acts on the log, and the token is not in it', async t => {
+    const hostile = '\u001b]0;owned\u0007\r\n2030-01-01T00:00:00.000Z all is well\u0085\u009b31m\u202e';
+    const client = new PodClient(server);
+    await client.annotate({ name: 'one' }, {
+      'merbridge.io/acceleration': hostile, 'traffic.sidecar.istio.io/excludeOutboundPorts': `${hostile},`.repeat(2000),
+    });
+    client.close();
+    const said = `${hostile} you sent ${token}`;
+    server.faults.push({ of: 'list', status: 500, body: JSON.stringify({ message: said }) }, { of: 'list', status: 500, body: said }, { of: 'list', body: said });
+    await using agent = agentOf(server, token);
+    await agent.printed(/attached to/);
+    assert.equal(await agent.end('SIGTERM'), 0, agent.output);
+    assert.match(agent.output, /ERR_KUBERNETES_STATUS: 500 .*\\u001b\]0;owned\\u0007/);
+    assert.match(agent.output, /ERR_POD_REFUSED: pod default\/one: .*excludeOutboundPorts, entry 1: .*and more, these are the first 20/);
+    const lines = agent.output.trimEnd().split('\n');
+    for (const line of lines) {
+      assert.match(line, /^(\d{4}-\d\d-\d\dT[\d:.]+Z (?!all is well)| {2}\S)/);
+      assert.doesNotMatch(line, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+      assert.ok(line.length < 9000, `${line.length} characters`);
+    }
+    assert.ok(!agent.output.includes(token.slice(0, 12)), agent.output);
+    t.diagnostic(`${lines.length} lines, the longest of ${Math.max(...lines.map(({ length }) => length))} characters`);
+  });
+
   test('an attachment whose cgroup was made anew is for a new process to mend', async () => {
     const inner = join(cgroup.path, 'kubepods.slice');
     mkdirSync(inner);
@@ -249,7 +273,7 @@ describe('its life', () => {
       test(`without ${missing} the error says so`, async () => {
         await using agent = agentOf(server, token, asUser(capabilities.filter(name => name !== missing)));
         assert.equal(await agent.end(), 1, agent.output);
-        assert.match(agent.output, new RegExp(`^ERR_BPF_PERMISSION: .*\\n  grant ${missing} to the container, as merbridge.yaml does$`, 'm'));
+        assert.match(agent.output, new RegExp(`^ERR_BPF_PERMISSION: .*\\n  grant ${missing} to the container, as deploy/merbridge.yaml does$`, 'm'));
         assert.equal(attached(), 0);
       });
     }

@@ -3,16 +3,16 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { DAEMONSET, MANIFESTS, documentedCapabilities, only, pathOf, templateOf, type Container, type Manifest } from '../kube/manifests';
+import { DAEMONSET, MANIFESTS, documentedCapabilities, filledIn, only, pathOf, readManifests, templateOf, walked, type Container, type Manifest } from '../kube/manifests';
 import { kubeAssets, startRealServer } from '../kube/real-server';
 import { answer, type KubeAnswer } from '../kube/request';
 import type { ApiServer } from '../kube/server';
 
 const WORKLOADS = [
-  only('merbridge.yaml', 'DaemonSet'), only('uninstall.yaml', 'DaemonSet'), only('uninstall-job.yaml', 'Job'),
+  only('deploy/merbridge.yaml', 'DaemonSet'), only('remove/uninstall.yaml', 'DaemonSet'), only('remove/uninstall-job.yaml', 'Job'),
 ];
 
 describe('what is granted', () => {
@@ -63,6 +63,26 @@ describe('what is granted', () => {
   });
 });
 
+describe('hostile apply: what removes is never applied with the rest', () => {
+  const as = (path: string): Manifest[] => readManifests(path).filter(manifest => manifest?.kind !== undefined);
+
+  test('hostile apply: each object in remove/ lacks a name that the API server takes', () => {
+    const files = walked(join(DAEMONSET, 'remove'), true);
+    assert.equal(files.length, 2);
+    for (const manifest of files.flatMap(as)) assert.doesNotMatch(manifest.metadata.name, /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, manifest.kind);
+  });
+
+  test('hostile apply: nothing outside of deploy/ and remove/ is an object, and no file there is called kustomization.yaml', () => {
+    assert.deepEqual(walked(DAEMONSET, false).flatMap(as), []);
+    assert.deepEqual(walked(DAEMONSET, true).filter(path => as(path).length > 0).map(path => path.slice(DAEMONSET.length + 1)),
+      ['deploy/merbridge.yaml', 'remove/uninstall-job.yaml', 'remove/uninstall.yaml']);
+    for (const folder of ['deploy', 'remove']) {
+      const text = readFileSync(join(DAEMONSET, folder, 'Kustomization'), 'utf8');
+      assert.deepEqual(/^resources:\n((?: {2}- .*\n)+)/m.exec(text)?.[1], folder === 'deploy' ? '  - merbridge.yaml\n' : '  - uninstall.yaml\n');
+    }
+  });
+});
+
 const assets = kubeAssets();
 if (assets === undefined) console.log('# no real API server: set KUBEBUILDER_ASSETS, see scripts/kube-apiserver.sh');
 
@@ -89,7 +109,7 @@ describe('on a real API server', () => {
   }
 
   test('it would not accept a misspelled field', async () => {
-    const agent = only('merbridge.yaml', 'DaemonSet');
+    const agent = only('deploy/merbridge.yaml', 'DaemonSet');
     const { status, body } = await apply({ ...agent, spec: { ...agent.spec as object, updateStrategie: {} } }, true);
     assert.ok(status >= 400);
     assert.match(JSON.stringify(body), /updateStrategie: field not declared in schema/);
@@ -105,6 +125,77 @@ describe('on a real API server', () => {
     }
   });
 
+  /** What is in the cluster of the agents and of what removes them. */
+  const inCluster = async (): Promise<{ daemonSets: string[]; jobs: number; generation: number }> => {
+    const list = async (path: string): Promise<Manifest[]> => ((await server.request('GET', path)) as { items: Manifest[] }).items;
+    const sets = await list('/apis/apps/v1/namespaces/kube-system/daemonsets');
+    const jobs = await list('/apis/batch/v1/namespaces/kube-system/jobs');
+    const programs = sets.flatMap(set => [...templateOf(set).spec.initContainers ?? [], ...templateOf(set).spec.containers].map(({ name }) => `${set.metadata.name}: ${name}`));
+    return { daemonSets: programs, jobs: jobs.length, generation: (sets[0]?.metadata as { generation?: number } | undefined)?.generation ?? 0 };
+  };
+  const clean = async (): Promise<void> => {
+    for (const manifest of MANIFESTS['deploy/merbridge.yaml']!)
+      await answer({ url: server.url, ca: server.ca, token: server.adminToken, method: 'DELETE', path: pathOf(manifest) });
+  };
+
+  test('hostile apply: every object of the tree, in the order in which kubectl walks it: the agents stay', async t => {
+    await clean();
+    const refused: string[] = [];
+    for (let round = 0; round < 2; round++) { // into an empty cluster, and where the agents are
+      for (const path of walked(DAEMONSET, true)) {
+        for (const manifest of readManifests(path).filter(({ kind }) => kind !== undefined)) {
+          const { status, body } = await apply(manifest, false);
+          if (path.includes('/deploy/')) assert.ok(status < 300, JSON.stringify(body));
+          else refused.push(`${status} ${(body as { message?: string }).message ?? ''}`);
+        }
+      }
+      assert.deepEqual(await inCluster(), { daemonSets: ['merbridge-agent: agent'], jobs: 0, generation: 1 });
+    }
+    assert.equal(refused.length, 4);
+    for (const text of refused) assert.match(text, /^422 .*metadata\.name: Invalid value/);
+    t.diagnostic(refused[1]!);
+  });
+
+  test('hostile apply: with the name that a person puts in, the same file takes the place of the agents', async () => {
+    await clean();
+    for (const manifest of [...MANIFESTS['deploy/merbridge.yaml']!, ...MANIFESTS['remove/uninstall.yaml']!]) assert.ok((await apply(manifest, false)).status < 300);
+    const { daemonSets } = await inCluster();
+    assert.ok(daemonSets.includes('merbridge-agent: uninstall'), daemonSets.join());
+    await clean();
+  });
+
+  test('hostile apply: kubectl itself, where there is one: -f, -R -f and -k of each folder remove nothing, and deploy/ works as it is', async t => {
+    const folder = mkdtempSync(join(tmpdir(), 'merbridge-kubectl-'));
+    try {
+      const ca = join(folder, 'ca.crt');
+      writeFileSync(ca, server.ca);
+      const run = (...args: string[]): Promise<{ code: number; stderr: string }> => new Promise(resolve => {
+        execFile('kubectl', [`--server=${server.url}`, `--token=${server.adminToken}`, `--certificate-authority=${ca}`, `--cache-dir=${folder}`, ...args],
+          { cwd: DAEMONSET, env: { PATH: process.env.PATH, HOME: folder } }, (error, _, stderr) => resolve({ code: error === null ? 0 : Number(error.code ?? 1) || 1, stderr }));
+      });
+      if ((await run('version', '--client')).code !== 0) return t.diagnostic('no kubectl here: its order of files was gone through above');
+      const there = { daemonSets: ['merbridge-agent: agent'], jobs: 0, generation: 1 };
+      for (const args of [['-f', 'deploy/'], ['-k', 'deploy/'], ['-R', '-f', 'deploy/']]) {
+        await clean();
+        assert.deepEqual((await inCluster()).daemonSets, []);
+        assert.deepEqual(await run('apply', ...args), { code: 0, stderr: '' }, args.join(' '));
+        assert.deepEqual(await inCluster(), there, args.join(' '));
+      }
+      for (const args of [['-f', '.'], ['-R', '-f', '.'], ['-f', 'remove/'], ['-k', 'remove/'], ['-f', 'deploy/', '-f', 'remove/'], ['--server-side', '-R', '-f', '.'], ['--validate=false', '-R', '-f', '.']]) {
+        const { code, stderr } = await run('apply', ...args);
+        assert.notEqual(code, 0, args.join(' '));
+        assert.deepEqual(await inCluster(), there, args.join(' '));
+        t.diagnostic(`kubectl apply ${args.join(' ')}: exit code ${code}; ${stderr.split('\n').find(line => /Invalid value|apiVersion/.test(line))?.trim().slice(0, 160)}`);
+      }
+      await clean();
+      const { code, stderr } = await run('apply', '-R', '-f', '.'); // into an empty cluster
+      assert.ok(code !== 0 && /metadata.name: Invalid value/.test(stderr), stderr);
+      assert.deepEqual(await inCluster(), there);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   test('kubectl apply --dry-run=server accepts them, where there is a kubectl', async t => {
     const folder = mkdtempSync(join(tmpdir(), 'merbridge-kubectl-'));
     try {
@@ -115,9 +206,9 @@ describe('on a real API server', () => {
         `--server=${server.url}`, `--token=${server.adminToken}`, `--certificate-authority=${ca}`, `--cache-dir=${folder}`, ...args,
       ], { env: { PATH: process.env.PATH, HOME: folder } });
       if (!await run('version', '--client').then(() => true, () => false)) return t.diagnostic('no kubectl here: the same requests were made above');
-      for (const file of ['merbridge.yaml', 'uninstall.yaml', 'uninstall-job.yaml']) {
-        const path = join(folder, file);
-        writeFileSync(path, readFileSync(join(DAEMONSET, file), 'utf8').replace(/NODE(?!_)/g, 'worker-1'));
+      for (const file of ['deploy/merbridge.yaml', 'remove/uninstall.yaml', 'remove/uninstall-job.yaml']) {
+        const path = join(folder, basename(file));
+        writeFileSync(path, filledIn(readFileSync(join(DAEMONSET, file), 'utf8')));
         const { stdout, stderr } = await run('apply', '--dry-run=server', '-f', path);
         assert.equal(stderr, '');
         for (const line of stdout.trim().split('\n')) t.diagnostic(line);
@@ -128,8 +219,8 @@ describe('on a real API server', () => {
   });
 
   test('with the account of the manifest the agent lists and watches pods, and may do nothing else', async t => {
-    for (const manifest of MANIFESTS['merbridge.yaml']!) assert.ok((await apply(manifest, false)).status < 300);
-    const { metadata: { namespace, name } } = only('merbridge.yaml', 'ServiceAccount');
+    for (const manifest of MANIFESTS['deploy/merbridge.yaml']!) assert.ok((await apply(manifest, false)).status < 300);
+    const { metadata: { namespace, name } } = only('deploy/merbridge.yaml', 'ServiceAccount');
     assert.equal(templateOf(WORKLOADS[0]!).spec.serviceAccountName, name);
     const token = await server.tokenOf({ namespace: namespace!, name });
     const ask = (method: string, path: string, body?: unknown): Promise<KubeAnswer> => answer({ url: server.url, ca: server.ca, token, method, path, body });

@@ -13,14 +13,14 @@ describe('options', () => {
   it('have their defaults', () => {
     assert.deepEqual(resolveOptions({ cgroup }), {
       given: new Set(['cgroup']), pinDirectory: undefined, cgroup, profile: meshProfiles.istio, acceleration: 'proxies', pods: [],
-      maxPods: 16384, maxRulePorts: 131072, maxRuleRanges: 262144, maxSockets: 65536, backlogLimit: 2 * MiB, backlogAccount: 'auto', ignoreAdvisories: false, events: false,
+      maxPods: 16384, maxRulePorts: 131072, maxRuleRanges: 262144, maxPodRulePorts: undefined, maxPodRuleRanges: undefined, maxSockets: 65536, backlogLimit: 2 * MiB, backlogAccount: 'auto', ignoreAdvisories: false, events: false,
     });
     assert.equal(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }).maxPods, 16384);
   });
 
   it('are taken as they are', () => {
     const given = {
-      cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxRulePorts: 3, maxRuleRanges: 4, maxSockets: 2,
+      cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxRulePorts: 3, maxRuleRanges: 4, maxPodRulePorts: 5, maxPodRuleRanges: 6, maxSockets: 2,
       backlogLimit: 1024 * MiB, backlogAccount: 'programs', ignoreAdvisories: ['CVE-2025-38154'], events: { perSecond: 10, dropped: 20 }, pinDirectory: '/sys/fs/bpf/mesh/',
     } as const;
     assert.deepEqual(resolveOptions(given), {
@@ -42,6 +42,8 @@ describe('options', () => {
     [{ maxPods: 2 ** 31 }, RangeError, /maxPods/],
     [{ maxRulePorts: 0 }, RangeError, /maxRulePorts/],
     [{ maxRuleRanges: 0.5 }, RangeError, /maxRuleRanges/],
+    [{ maxPodRulePorts: 0 }, RangeError, /maxPodRulePorts/],
+    [{ maxPodRuleRanges: '9' }, RangeError, /maxPodRuleRanges/],
     [{ maxSockets: 1 }, RangeError, /maxSockets/],
     [{ backlogAccount: 'kernel' }, TypeError, /backlogAccount/],
     [{ backlogLimit: MiB - 1 }, RangeError, /backlogLimit/],

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { arch, release, version } from 'node:os';
 import { libbpfVersion, missingCapabilities } from '../../bpf';
-import type { KernelAdvisory } from '../../errors';
+import { shown, type KernelAdvisory } from '../../errors';
 import { diagnoseAttachments, diagnoseCgroup, type DiagnosedAttachment, type DiagnosedCgroup } from './diagnose-cgroup';
 import { diagnoseFeatures, type DiagnosedFeature } from './diagnose-features';
 import { diagnoseHazards, type DiagnosedHazard } from './diagnose-hazards';
@@ -74,7 +74,7 @@ export interface Diagnosis {
 export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
   const { cgroup: path, pinDirectory, backlogLimit = 2 * 1024 * 1024, ...unknown } = options;
   const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`diagnose: unknown option '${extra}'`);
+  if (extra !== undefined) throw new TypeError(`diagnose: unknown option '${shown(extra)}'`);
   const libbpf = part(() => ({ version: libbpfVersion(), path: libbpfPath() }));
   const cgroup = part(() => diagnoseCgroup(path));
   const features = diagnoseFeatures();

@@ -1,3 +1,5 @@
+import { shown } from '../../errors';
+
 /** How many events of each kind the programs send a second at most; 0: none. */
 export interface EventRates {
   /** Connections of enrolled pods, as they are dialled. */
@@ -33,11 +35,11 @@ export const eventKinds: readonly (keyof EventRates)[] = KINDS;
 export function resolveEvents(events: boolean | EventOptions): EventRates {
   if (typeof events === 'boolean') return rates(() => (events ? DEFAULT_RATE : 0));
   if (typeof events !== 'object' || events === null || Array.isArray(events))
-    throw new TypeError(`events must be true, false or an object, not ${String(events)}`);
+    throw new TypeError(`events must be true, false or an object, not ${shown(events)}`);
   const { perSecond = DEFAULT_RATE, ...kinds } = events;
   assertRate('perSecond', perSecond, 1);
   const extra = Object.keys(kinds).find((kind) => !(KINDS as readonly string[]).includes(kind));
-  if (extra !== undefined) throw new TypeError(`events: unknown kind '${extra}'; there is ${KINDS.join(', ')}`);
+  if (extra !== undefined) throw new TypeError(`events: unknown kind '${shown(extra)}'; there is ${KINDS.join(', ')}`);
   return rates((kind) => {
     const rate = kinds[kind] ?? true;
     if (typeof rate === 'boolean') return rate ? perSecond : 0;

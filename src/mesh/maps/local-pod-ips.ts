@@ -1,12 +1,13 @@
 import { isIPv4 } from 'node:net';
 import { BpfHashMap } from '../../bpf';
 import { fromBytes, ipAddress, struct, toBytes, u32, u64 } from '../../codec';
-import { InvalidAddressError, MapFullError } from '../../errors';
+import { InvalidAddressError, MapFullError, shown } from '../../errors';
 import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from '../acceleration';
 import { sizeOption } from './map-sizes';
 import type { MapsByName } from './maps-by-name';
 import { PodCgroups, type PodCgroup } from './pod-cgroups';
 import { ruleSetOf, type PodRules, type RuleSet } from '../rules/pod-rules';
+import { assertShare, type PodShare } from '../rules/pod-share';
 import { RuleSets, type RuleFill } from '../rules/rule-sets';
 
 /** How one pod is treated. */
@@ -71,6 +72,7 @@ export class LocalPodIps {
   readonly #changed: (added: readonly string[], deleted: readonly string[]) => void;
   readonly #sets: RuleSets;
   readonly #cgroups: PodCgroups;
+  readonly #share: PodShare;
   /** Numbers of the rule sets that pods name, for those that name one. */
   readonly #numbers = new Map<string, number>();
 
@@ -78,9 +80,14 @@ export class LocalPodIps {
    * @internal
    * @param object - where the maps are
    * @param changed - told of each change; without it this is for reading only, and rule sets stay as they are
-   * @param cgroup - the accelerator's
+   * @param limits - how many rules one pod may have, and the cgroup below which those of pods are looked for
    */
-  constructor(object: MapsByName, changed?: (added: readonly string[], deleted: readonly string[]) => void, cgroup?: string) {
+  constructor(
+    object: MapsByName,
+    changed?: (added: readonly string[], deleted: readonly string[]) => void,
+    { share = {}, cgroup }: { readonly share?: PodShare; readonly cgroup?: string } = {},
+  ) {
+    this.#share = share;
     this.#map = BpfHashMap.from(object.map('local_pod_ips'), { key: ipAddress, value: podCodec });
     this.#sets = new RuleSets(object);
     this.#cgroups = new PodCgroups(cgroup);
@@ -103,7 +110,7 @@ export class LocalPodIps {
    * @param options - how it is treated
    * @returns this
    * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is none, or one that no pod has (loopback, multicast)
-   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if its rules cannot be understood
+   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if its rules cannot be understood, or are more than `maxPodRulePorts` and `maxPodRuleRanges` allow
    * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path of its cgroup is none
    * @throws MapFullError (`ERR_BPF_MAP_FULL`) if `maxPods` are there already, or more ports or ranges than `maxRulePorts` and `maxRuleRanges`
    * allow; the pod is what it was before
@@ -123,6 +130,7 @@ export class LocalPodIps {
    */
   setMany(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
     const wanted = Array.from(pods, (pod) => (typeof pod === 'string' ? toWanted(pod, {}) : toWanted(pod[0], pod[1])));
+    for (const { rules } of wanted) if (rules !== undefined) assertShare(rules, this.#share, this.#sets.sizes);
     const cgroups = this.#cgroups.idsOf(wanted.map(({ cgroup }) => cgroup));
     const numbers: number[] = [];
     let written: 'nothing' | 'a part' | 'all' = 'nothing';
@@ -272,10 +280,10 @@ function assertCgroup(cgroup: unknown): void {
 
 function toWanted(address: string, options: PodOptions): Wanted {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new TypeError(`pod options must be an object, not ${String(options)}`);
+    throw new TypeError(`pod options must be an object, not ${shown(options)}`);
   const { acceleration = 'inherit', rules, cgroup, ...unknown } = options;
   const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`pod options: unknown option '${extra}'`);
+  if (extra !== undefined) throw new TypeError(`pod options: unknown option '${shown(extra)}'`);
   if (acceleration !== 'inherit') assertAcceleration(acceleration, 'pod options: acceleration');
   if (cgroup !== undefined) assertCgroup(cgroup);
   return { address: podAddress(address), acceleration, rules: rules === undefined ? undefined : ruleSetOf(rules), cgroup };

@@ -1,6 +1,7 @@
 import { unlinkSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { BpfLink } from '../../bpf';
+import { shown } from '../../errors';
 import { CounterReader } from '../maps/counters';
 import { Drain } from '../drain';
 import { ENTRANCES, GATE, SERVICES } from '../hooks';
@@ -61,7 +62,7 @@ export interface DetachedItem {
 export async function detachAll(options: DetachAllOptions): Promise<DetachedItem[]> {
   const { pinDirectory, force = false, ...unknown } = options;
   const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`detachAll: unknown option '${extra}'`);
+  if (extra !== undefined) throw new TypeError(`detachAll: unknown option '${shown(extra)}'`);
   if (typeof pinDirectory !== 'string' || !pinDirectory.startsWith('/')) throw new TypeError('detachAll: pinDirectory must be an absolute path');
   if (!pinDirectoryExists(pinDirectory)) return [];
   using resources = new Resources();

@@ -1,10 +1,13 @@
-import { PodRulesError, type PodRulesProblem } from '../../errors';
-import { ruleSetOf, type PodRules } from './pod-rules';
+import { isEnough, PodRulesError, type PodRulesProblem } from '../../errors';
+import { readRules, type PodRules } from './pod-rules';
 
 const PREFIX = 'traffic.sidecar.istio.io/';
 
 /** The port of the sidecar's own health checks, if a pod has moved it. */
 const STATUS_PORT = 'status.sidecar.istio.io/port';
+
+/** What Kubernetes takes for all annotations of a pod together; other sources have no bound of their own. */
+const MAX_LENGTH = 256 * 1024;
 
 /** Annotations by the rule that they are. `'*'` is allowed where it is one for Istio. */
 const annotations = {
@@ -20,12 +23,12 @@ const annotations = {
  * The rules that a pod's annotations ask for, as Istio reads them: `traffic.sidecar.istio.io/` with `includeInboundPorts`,
  * `excludeInboundPorts`, `includeOutboundPorts`, `excludeOutboundPorts`, `includeOutboundIPRanges` and `excludeOutboundIPRanges`, and
  * `status.sidecar.istio.io/port`, which is excluded like the profile's own ports. Spaces around entries do not matter. An annotation that is there
- * and empty is an empty list, so `includeInboundPorts: ""` redirects nothing.
+ * and empty is an empty list, so `includeInboundPorts: ""` redirects nothing. One of more than 262,144 characters is refused unread.
  *
  * @param pod - the annotations of the pod; those that are not of Istio do not matter
  * @param defaults - rules where there is no annotation, such as `{ excludeOutboundPorts: [15020] }`, which is what istio-cni does
  * @returns rules for `localPodIps.set`
- * @throws PodRulesError (`ERR_BPF_POD_RULES`) with each entry that is wrong, by annotation and position
+ * @throws PodRulesError (`ERR_BPF_POD_RULES`) with the first 20 entries that are wrong, by annotation and position
  * @example
  * ```ts
  * import { istioPodRules, type MeshAccelerator } from 'merbridge';
@@ -38,35 +41,50 @@ const annotations = {
 export function istioPodRules(pod: Readonly<Record<string, string>>, defaults: PodRules = {}): PodRules {
   const problems: PodRulesProblem[] = [];
   const given = Object.entries(annotations).flatMap(([rule, { name, ports, all }]) => {
-    const text = pod[name]?.trim();
+    const text = textOf(pod, name, problems);
     if (text === undefined) return [];
     if (all && text === '*') return [[rule, '*']];
-    const entries = text === '' ? [] : text.split(',').map((entry) => entry.trim());
-    return [[rule, ports ? entries.map((entry, i) => parsePort(entry, name, i + 1, problems)) : entries]];
+    const entries = text === '' ? [] : text.split(',');
+    return [[rule, ports ? parsePorts(entries, name, problems) : entries.map((entry) => entry.trim())]];
   });
   const rules = { ...defaults, ...(Object.fromEntries(given) as PodRules) };
-  const status = pod[STATUS_PORT];
+  const status = textOf(pod, STATUS_PORT, problems);
   const withStatus: PodRules =
-    status === undefined ? rules : { ...rules, excludeInboundPorts: [...(rules.excludeInboundPorts ?? []), parsePort(status.trim(), STATUS_PORT, 1, problems)] };
-  problems.push(...problemsOf(withStatus));
+    status === undefined
+      ? rules
+      : { ...rules, excludeInboundPorts: [...(rules.excludeInboundPorts ?? []), ...parsePorts([status], STATUS_PORT, problems)] };
+  if (!isEnough(problems)) problems.push(...problemsOf(withStatus));
   if (problems.length > 0) throw new PodRulesError(problems);
   return withStatus;
 }
 
+/** An annotation without the spaces around it; undefined if there is none, or if it is too long to be one. */
+function textOf(pod: Readonly<Record<string, string>>, name: string, problems: PodRulesProblem[]): string | undefined {
+  const text = pod[name];
+  if (text === undefined || text.length <= MAX_LENGTH) return text?.trim();
+  problems.push({ name, position: 0, entry: text, reason: `has ${text.length} characters, where Kubernetes allows ${MAX_LENGTH}` });
+  return undefined;
+}
+
+function parsePorts(entries: readonly string[], name: string, problems: PodRulesProblem[]): number[] {
+  const ports: number[] = [];
+  for (const [i, text] of entries.entries()) {
+    if (isEnough(problems)) break;
+    const entry = text.trim();
+    if (isPort(entry)) ports.push(Number(entry));
+    else problems.push({ name, position: i + 1, entry, reason: 'is no port: 0 to 65535' });
+  }
+  return ports;
+}
+
 /** As strconv.ParseUint(text, 10, 16) reads it: a port range or a name is none. */
-function parsePort(entry: string, name: string, position: number, problems: PodRulesProblem[]): number {
-  if (/^\d+$/.test(entry) && Number(entry) <= 65535) return Number(entry);
-  problems.push({ name, position, entry, reason: 'is no port: 0 to 65535' });
-  return 0;
+function isPort(entry: string): boolean {
+  return /^\d+$/.test(entry) && Number(entry) <= 65535;
 }
 
 /** What only the rules as a whole show, in the words of the annotations. */
 function problemsOf(rules: PodRules): PodRulesProblem[] {
-  try {
-    ruleSetOf(rules);
-    return [];
-  } catch (error) {
-    if (!(error instanceof PodRulesError)) throw error;
-    return error.problems.map((problem) => ({ ...problem, name: annotations[problem.name as keyof PodRules].name }));
-  }
+  const problems: PodRulesProblem[] = [];
+  readRules(rules, problems);
+  return problems.map((problem) => ({ ...problem, name: annotations[problem.name as keyof PodRules].name }));
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import { ipAddress, toBytes } from '../../codec';
-import { PodRulesError, type PodRulesProblem } from '../../errors';
+import { isEnough, PodRulesError, shown, type PodRulesProblem } from '../../errors';
 
 /**
  * Which connections of a pod go through its sidecar. What is left out is as without any rules: everything does, but for the inbound ports that
@@ -64,25 +64,47 @@ const properties = [
  *
  * @internal
  * @returns `undefined` if they say the same as no rules
- * @throws PodRulesError with everything that is wrong
+ * @throws PodRulesError with what is wrong, up to 20 problems
  * @throws TypeError if they are no object, or have a property that there is not
  */
 export function ruleSetOf(rules: PodRules): RuleSet | undefined {
-  if (typeof rules !== 'object' || rules === null || Array.isArray(rules)) throw new TypeError(`rules must be an object, not ${String(rules)}`);
-  const extra = Object.keys(rules).find((key) => !(properties as readonly string[]).includes(key));
-  if (extra !== undefined) throw new TypeError(`rules: unknown property '${extra}'`);
   const problems: PodRulesProblem[] = [];
+  const set = readRules(rules, problems);
+  if (problems.length > 0) throw new PodRulesError(problems);
+  return isDefault(set) ? undefined : set;
+}
+
+/**
+ * The same, whatever is wrong with them.
+ *
+ * @internal
+ * @param rules - what was given
+ * @param problems - gets what is wrong, until it is enough; if anything is, the rule set means nothing
+ */
+export function readRules(rules: PodRules, problems: PodRulesProblem[]): RuleSet {
+  if (typeof rules !== 'object' || rules === null || Array.isArray(rules)) throw new TypeError(`rules must be an object, not ${shown(rules)}`);
+  const extra = Object.keys(rules).find((key) => !(properties as readonly string[]).includes(key));
+  if (extra !== undefined) throw new TypeError(`rules: unknown property '${shown(extra)}'`);
   const list = (name: keyof PodRules): readonly unknown[] => {
     const value: unknown = rules[name] === undefined ? [] : rules[name];
     if (Array.isArray(value)) return value;
     problems.push({ name, position: 0, entry: value, reason: 'is no list' });
     return [];
   };
+  /** What `parse` makes of each entry; up to where it is clear that nothing will come of it. */
+  const each = <T>(name: keyof PodRules, parse: (entry: unknown, place: Place, problems: PodRulesProblem[]) => T | undefined): T[] => {
+    const parsed: T[] = [];
+    for (const [i, entry] of list(name).entries()) {
+      if (isEnough(problems)) break;
+      const value = parse(entry, { name, position: i + 1 }, problems);
+      if (value !== undefined) parsed.push(value);
+    }
+    return parsed;
+  };
   const all = (name: 'includeInboundPorts' | 'includeOutboundRanges'): boolean => rules[name] === undefined || rules[name] === '*';
-  const ports = (name: keyof PodRules): number[] =>
-    sorted(list(name).filter((port, i): port is number => isPort(port, { name, position: i + 1 }, problems)));
+  const ports = (name: keyof PodRules): number[] => sorted(each(name, parsePort));
   const ranges = (name: keyof PodRules): { ranges: Range[]; loopback: boolean } => {
-    const parsed = list(name).flatMap((entry, i) => parseRange(entry, { name, position: i + 1 }, problems) ?? []);
+    const parsed = each(name, parseRange);
     return { ranges: unique(parsed), loopback: parsed.some(({ loopback }) => loopback) };
   };
   const allInbound = all('includeInboundPorts');
@@ -90,7 +112,7 @@ export function ruleSetOf(rules: PodRules): RuleSet | undefined {
   const excludeInbound = ports('excludeInboundPorts');
   const includePorts = ports('includeOutboundPorts');
   const included = allOutbound ? { ranges: [], loopback: false } : ranges('includeOutboundRanges');
-  const set: RuleSet = {
+  return {
     allInbound,
     allOutbound,
     loopback: included.loopback,
@@ -100,8 +122,6 @@ export function ruleSetOf(rules: PodRules): RuleSet | undefined {
     excludeOutboundRanges: ranges('excludeOutboundRanges').ranges,
     includeOutboundRanges: included.ranges,
   };
-  if (problems.length > 0) throw new PodRulesError(problems);
-  return isDefault(set) ? undefined : set;
 }
 
 /** The rules that a rule set stands for. @internal */
@@ -156,10 +176,10 @@ function isDefault(set: RuleSet): boolean {
 
 type Place = Pick<PodRulesProblem, 'name' | 'position'>;
 
-function isPort(port: unknown, place: Place, problems: PodRulesProblem[]): port is number {
-  const isOne = Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65535;
-  if (!isOne) problems.push({ ...place, entry: port, reason: 'is no port: 0 to 65535' });
-  return isOne;
+function parsePort(port: unknown, place: Place, problems: PodRulesProblem[]): number | undefined {
+  if (Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65535) return port as number;
+  problems.push({ ...place, entry: port, reason: 'is no port: 0 to 65535' });
+  return undefined;
 }
 
 function parseRange(entry: unknown, place: Place, problems: PodRulesProblem[]): (Range & { loopback: boolean }) | undefined {

@@ -123,6 +123,11 @@ export class RuleSets {
     }
   }
 
+  /** How many ports and ranges the maps hold. */
+  get sizes(): { readonly ports: number; readonly ranges: number } {
+    return { ports: this.#ports.maxEntries, ranges: this.#ranges.maxEntries };
+  }
+
   /** How full the maps are. Known from what was written: nothing is read for it. */
   fill(): RuleFill[] {
     const of = ({ name, maxEntries }: BpfMap, entries: number): RuleFill => ({ map: name, entries, maxEntries });
