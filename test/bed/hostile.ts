@@ -151,7 +151,9 @@ export async function forge(foothold: Foothold, { way, sources, targets, ports, 
 }
 
 /** Runs a command of `apps/hostile/predict.py` and returns what it prints. */
-export async function predict<Result>(foothold: Foothold, command: 'learn' | 'write' | 'dial', args: readonly (string | number | bigint)[]): Promise<Result> {
+export async function predict<Result>(
+  foothold: Foothold, command: 'learn' | 'write' | 'dial', args: readonly (string | number | bigint)[],
+): Promise<Result> {
   const { process, ready } = await HostileProcess.start<Result, never>(foothold, 'predict', [command, ...args.map(String)]);
   process[Symbol.dispose]();
   return ready;

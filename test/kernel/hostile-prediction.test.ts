@@ -1,6 +1,7 @@
 /**
- * Initial sequence numbers are no secret between neighbours of one node: the kernel's hash of a quadruple can be learned in a network namespace of one's
- * own, and the time of a dial may be known or provoked. So a pod that foretells the number of a client's next connection must not decide where it goes.
+ * Initial sequence numbers are no secret between neighbours of one node: the kernel's hash of a quadruple can be learned in a network namespace
+ * of one's own, and the time of a dial may be known or provoked. So a pod that foretells the number of a client's next connection must not decide
+ * where it goes.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -36,7 +37,9 @@ test('dials with the foretold sequence number of another pod do not decide where
       predict<{ dials: number }>({ ...own, uid: SIDECAR_UID }, 'write', [
         client.address, neighbour.address, server.address, FORGED_PORT, port, hash, at, GUESSES,
       ]),
-      predict<{ answer: string; sequence: number }>({ pod: client, uid: APPLICATION_UID, privilege: 'netAdmin' }, 'dial', [server.address, PORT, port, at]),
+      predict<{ answer: string; sequence: number }>({ pod: client, uid: APPLICATION_UID, privilege: 'netAdmin' }, 'dial', [
+        server.address, PORT, port, at,
+      ]),
     ]);
     assert.equal(dials, GUESSES);
     if (BigInt.asUintN(32, BigInt(sequence) - BigInt(hash) - (at >> 6n)) < BigInt(GUESSES)) foretold++;

@@ -1,11 +1,11 @@
-"""Initial sequence numbers of others, foretold. The kernel takes a hash of addresses and ports, keyed by a secret that all network namespaces share, and
-adds a clock of 64 ns: who makes the same connection in a namespace of its own learns the hash, and the rest is the time of the dial.
+"""Initial sequence numbers of others, foretold. The kernel takes a hash of addresses and ports, keyed by a secret that all network namespaces
+share, and adds a clock of 64 ns: who makes the same connection in a namespace of its own learns the hash, and the rest is the time of the dial.
 
-    predict.py learn CLIENT SERVER PORT SOURCE_PORT                    makes that connection; prints {"hash": n}
+    predict.py learn CLIENT SERVER PORT SOURCE_PORT      makes that connection; prints {"hash": n}
     predict.py write CLIENT MESH_POD SERVER PORT SOURCE_PORT HASH TIME COUNT
-                                       dials SERVER:PORT from CLIENT:SOURCE_PORT with each of COUNT sequence numbers from those of TIME on, as uid of a
-                                       sidecar; MESH_POD is enrolled, which makes this namespace one of the mesh; prints {"dials": n}
-    predict.py dial SERVER PORT SOURCE_PORT TIME                       the honest one: dials at TIME, sends a line; prints {"answer": text, "sequence": n}
+                                                         dials SERVER:PORT from CLIENT:SOURCE_PORT with COUNT sequence numbers, those of TIME on;
+                                                         MESH_POD is enrolled, and makes this namespace one of the mesh; prints {"dials": n}
+    predict.py dial SERVER PORT SOURCE_PORT TIME         the honest one: dials at TIME, sends a line; prints {"answer": text, "sequence": n}
 
 TIME in nanoseconds of CLOCK_REALTIME.
 """
