@@ -39,7 +39,7 @@ export class HostileProcess<Result> implements Disposable {
 
   /** Starts it and waits for its first line. */
   static async start<Ready, Result>(
-    foothold: Foothold, program: 'steal' | 'forge', args: readonly string[],
+    foothold: Foothold, program: 'steal' | 'forge' | 'predict', args: readonly string[],
   ): Promise<{ readonly process: HostileProcess<Result>; readonly ready: Ready }> {
     const process = new HostileProcess<Result>(program, spawnHostile(foothold, program, args));
     try {
@@ -148,6 +148,15 @@ export async function forge(foothold: Foothold, { way, sources, targets, ports, 
   const limit = passes === undefined ? [] : ['--passes', `${passes}`];
   const { process } = await HostileProcess.start<unknown, Forged>(foothold, 'forge', [...limit, way, sources.join(','), targets.join(','), ...ports]);
   return process;
+}
+
+/** Runs a command of `apps/hostile/predict.py` and returns what it prints. */
+export async function predict<Result>(
+  foothold: Foothold, command: 'learn' | 'write' | 'dial', args: readonly (string | number | bigint)[],
+): Promise<Result> {
+  const { process, ready } = await HostileProcess.start<Result, never>(foothold, 'predict', [command, ...args.map(String)]);
+  process[Symbol.dispose]();
+  return ready;
 }
 
 /** Source ports of the connections that a pod has to an address, with the port that they really have there. */

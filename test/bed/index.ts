@@ -6,7 +6,7 @@ export { type Dialled, type Who, dial, startListener } from './dial';
 export { Dialler } from './dialler';
 export { envoyBinary, hasEnvoy } from './envoy';
 export {
-  type Claimed, type Foothold, type Forged, type Forgery, HostileProcess, type Loot, type Privilege, type Target, flows, forge, steal,
+  type Claimed, type Foothold, type Forged, type Forgery, HostileProcess, type Loot, type Privilege, type Target, flows, forge, predict, steal,
 } from './hostile';
 export { type Answer, type Ends, RemoteSocket, connectEnds, isOpenAfter } from './hazards';
 export { type IstioRules, applyIstioRules, istioRules, removeIstioRules, replaceIstioRules } from './istio-rules';

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import {
-  Bed, SIDECAR_UID, enterMesh, forge, secretBurst, startSecretServer, startSidecar, type Forged, type HostileProcess, type Mode, type Pod, type SidecarKind,
+  Bed, SIDECAR_UID, enterMesh, forge, secretBurst, startSecretServer, startSidecar, type Forged, type HostileProcess, type Mode, type Pod,
+  type SidecarKind,
 } from '../bed';
 import { until } from '../bed/shell';
 
@@ -56,8 +57,9 @@ for (const kind of KINDS) {
       const { answered, wrong, lost } = await burst;
       const { dials, errors } = await flooding.end();
       t.diagnostic(
-        `${answered} of ${CONNECTIONS} answered, ${wrong} wrong, lost ${JSON.stringify(lost)}, the last ${((performance.now() - began) / 1000).toFixed(1)} s ` +
-        `after the stop; ${dials} dials of the flood, errors ${JSON.stringify(errors)}; unknown origins ${mesh?.counters().unknownOrigins}`,
+        `${answered} of ${CONNECTIONS} answered, ${wrong} wrong, lost ${JSON.stringify(lost)}, ` +
+        `the last ${((performance.now() - began) / 1000).toFixed(1)} s after the stop; ` +
+        `${dials} dials of the flood, errors ${JSON.stringify(errors)}; unknown origins ${mesh?.counters().unknownOrigins}`,
       );
       assert.ok(dials > 2 * DIALS, `the flood was one: ${dials} dials`);
       assert.deepEqual({ answered, wrong, lost }, { answered: CONNECTIONS, wrong: 0, lost: {} });
@@ -74,7 +76,8 @@ for (const kind of KINDS) {
       await startSecretServer(server, PORT);
       for (const pod of [client, server]) await startSidecar(pod, { kind, mode: 'tcp', log: false, connectSeconds: 60 });
 
-      // The dialling end is established, the accepting one is not: as where its queue is full, or where a segment is lost. It asks again after a second.
+      // The dialling end is established, the accepting one is not: as where its queue is full, or where a segment is lost. It asks again after
+      // a second.
       const lastSegments = ['INPUT', '-p', 'tcp', '--dport', '15006', '!', '--syn', '-j', 'DROP'];
       server.admin('iptables', ['-A', ...lastSegments]);
       const burst = secretBurst(client, server, PORT, HALF_OPEN);

@@ -75,7 +75,10 @@ for (const kind of KINDS) {
           await setTimeout(1500); // until conntrack has forgotten them
         }
         const { answered, wrong, lost } = await secretBurst(client, server, PORT, CONNECTIONS);
-        t.diagnostic(`${name}: ${dials} dials; of ${CONNECTIONS} connections ${answered} right, ${wrong} to port ${FORGED_PORT}, lost ${JSON.stringify(lost)}`);
+        t.diagnostic(
+          `${name}: ${dials} dials; of ${CONNECTIONS} connections ${answered} right, ${wrong} to port ${FORGED_PORT}, ` +
+          `lost ${JSON.stringify(lost)}`,
+        );
         results.push({ name, answered, wrong, lost });
       }
       assert.deepEqual(results, attacks.map(([name]) => ({ name, answered: CONNECTIONS, wrong: 0, lost: {} })));

@@ -77,7 +77,8 @@ for (const kind of KINDS) {
       }
       const { answered, wrong, lost } = await honest.end();
       const { redirectedMessages } = mesh.counters();
-      for (const { name, established, bytes, secrets } of attempts) t.diagnostic(`${name}: ${established} sockets, ${bytes} bytes, ${secrets} secrets`);
+      for (const { name, established, bytes, secrets } of attempts)
+        t.diagnostic(`${name}: ${established} sockets, ${bytes} bytes, ${secrets} secrets`);
       t.diagnostic(`honest: ${answered} answered, ${wrong} wrong, lost ${JSON.stringify(lost)}; ${redirectedMessages} messages accelerated`);
       assert.deepEqual(attempts.filter(({ bytes }) => bytes > 0), [], 'nothing was read');
       assert.deepEqual({ wrong, lost }, { wrong: 0, lost: {} });

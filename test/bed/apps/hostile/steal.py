@@ -81,8 +81,8 @@ ports = port_list(words)
 chunk = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2  # more than one process may have open are claimed by several
 workers = [start(ports[at:at + chunk]) for at in range(0, len(ports), chunk)]
 ready = [worker.recv() for worker in workers]
-print(json.dumps({'established': sum(each['established'] for each in ready), 'errors': sum((each['errors'] for each in ready), collections.Counter())}),
-      flush=True)
+errors = sum((each['errors'] for each in ready), collections.Counter())
+print(json.dumps({'established': sum(each['established'] for each in ready), 'errors': errors}), flush=True)
 sys.stdin.read()
 for worker in workers:
     worker.send('end')
