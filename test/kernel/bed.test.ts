@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
+import { spawn, spawnSync } from '../bed/children';
 import {
   Bed, type SidecarKind, applyIstioRules, firstRequest, hasEnvoy, interleave, load, removeIstioRules, startSidecar,
   startStreamServer, startWebServer, stream,
