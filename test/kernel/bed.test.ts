@@ -154,7 +154,7 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     if (signal === 'SIGKILL') {
       assert.ok(existsSync(`/run/netns/mb-${id}-a`), 'it left something');
       const swept = Bed.sweep();
-      assert.ok(swept.some(what => what.includes(`merbridge-${id} with 1 process`)), swept.join('\n'));
+      assert.ok(swept.some(what => what.includes(`merbridge-${id} with 0 processes`)), swept.join('\n')); // they ended with it
       assert.ok(swept.some(what => what.includes(`mb-${id}-a`)));
     }
     for (const path of [neighbour.cgroupPath.replace(neighbour.id, id), `/run/netns/mb-${id}-a`, `/run/merbridge-bed-${id}`]) {
