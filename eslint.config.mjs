@@ -66,6 +66,17 @@ export default defineConfig(
     },
   },
   {
+    // What is started from here ends with the process that started it.
+    files: ['test/{bed,fixtures,kernel,kube}/**/*.ts', 'bench/**/*.ts'],
+    ignores: ['test/bed/children.ts', 'test/bed/shell.ts'],
+    rules: {
+      'no-restricted-imports': 'off',
+      '@typescript-eslint/no-restricted-imports': ['error', {
+        paths: [{ name: 'node:child_process', message: 'take it from test/bed/children', allowTypeImports: true }],
+      }],
+    },
+  },
+  {
     // Loads the addon when it is first needed, and reports what then goes wrong.
     files: ['src/native/**/*.ts'],
     rules: { '@typescript-eslint/no-require-imports': 'off' },

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { execFileSync } from '../test/bed/children';
 import { Bed, spread } from '../test/bed';
 import { Bpffs } from '../test/fixtures/bpffs';
 import { table } from './table';

@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, release, totalmem, version as kernelVersion } from 'node:os';
 import { join } from 'node:path';
 import { kernelAdvisories } from 'merbridge';
+import { execFileSync } from '../../test/bed/children';
 import { envoyBinary, type SidecarKind } from '../../test/bed';
 import { BODY_BYTES } from './requests';
 import type { CompareOptions } from './options';

@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfHashMap, bytes, objectPath } from 'merbridge';
+import { ownedDirectory } from '../../test/bed/owned';
+import { execFileSync } from '../../test/bed/children';
 import { Bed, ratio, spread } from '../../test/bed';
 import { Bpffs } from '../../test/fixtures/bpffs';
 import { describe } from '../comparison';
@@ -25,7 +25,7 @@ const rows: readonly (readonly [string, string, number])[] = [
 
 /** The library beside C on the same libbpf and beside the npm package `bpf`: the same work, each in fresh processes, in turn. */
 export function library(runs = 7): void {
-  const directory = mkdtempSync(join(tmpdir(), 'merbridge-bench-'));
+  const directory = ownedDirectory('bench');
   try {
     using bed = Bed.create();
     using bpffs = new Bpffs();

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, rmdirSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { AlreadyAttachedError, Errno, NotACgroupError, NotSupportedError } from '../errors';
+import { AlreadyAttachedError, Errno, exhausted, NotACgroupError, NotSupportedError } from '../errors';
 import { libbpf, systemError } from '../native';
 import { closeOnError } from './fd';
 import { Handle } from './handle';
@@ -84,7 +84,13 @@ export class Cgroup extends Handle {
    * @throws NotACgroupError `ERR_BPF_NOT_A_CGROUP` when none is mounted
    */
   static mountPoint(): string {
-    return findMountPoint(readFileSync('/proc/mounts', 'utf8'));
+    let mounts: string;
+    try {
+      mounts = readFileSync('/proc/mounts', 'utf8');
+    } catch (cause) {
+      throw exhausted(cause) ?? new NotACgroupError('/proc/mounts', 'what is mounted cannot be read', { cause, hint: 'mount -t proc proc /proc' });
+    }
+    return findMountPoint(mounts);
   }
 
   /**
@@ -103,6 +109,8 @@ export class Cgroup extends Handle {
       fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
     } catch (error) {
       if (error instanceof NotACgroupError) throw error;
+      const exhaustion = exhausted(error, { subject: path });
+      if (exhaustion !== undefined) throw exhaustion;
       const { code, errno } = error as NodeJS.ErrnoException;
       const reason = code === 'ENOENT' ? 'there is no such directory' : 'it cannot be opened';
       throw new NotACgroupError(path, reason, {
@@ -236,7 +244,8 @@ export function findMountPoint(mounts: string): string {
 function mountHint(): string {
   try {
     return `cgroup2 is mounted at ${Cgroup.mountPoint()} here`;
-  } catch {
+  } catch (error) {
+    if ((error as NotACgroupError).cause !== undefined) return 'where cgroup2 is mounted cannot be read: mount -t proc proc /proc';
     return 'no cgroup2 is mounted on this host: mount -t cgroup2 none /sys/fs/cgroup/unified, or boot with a unified hierarchy';
   }
 }

@@ -1,6 +1,6 @@
-import { closeSync, readlinkSync, unlinkSync } from 'node:fs';
+import { closeSync, openSync, readlinkSync, unlinkSync } from 'node:fs';
 
-import { Errno } from '../errors';
+import { BpfError, Errno, exhausted, NotSupportedError } from '../errors';
 import { check, checkErrno, libbpf, libc, systemError } from '../native';
 
 /** Runs `build` with a fresh file descriptor and closes it if that fails: constructors leave nothing behind. */
@@ -21,6 +21,25 @@ export function duplicateFd(fd: number, subject: string): number {
   return checkErrno(() => libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), { operation: 'fcntl', subject });
 }
 
+/**
+ * Throws EMFILE if this process cannot have so many file descriptors more: what fails for want of one in the midst of a load is told by libbpf and
+ * the verifier as something else.
+ */
+export function requireFds(count: number, subject: string): void {
+  const fds: number[] = [];
+  try {
+    fds.push(openSync('/dev/null', 'r'));
+    while (fds.length < count) fds.push(duplicateFd(fds[0]!, subject));
+  } catch (error) {
+    const { errno } = exhausted(error) ?? {};
+    if (errno === undefined) throw error;
+    const hint = `it takes ${count} more file descriptors: raise the limit of open files (RLIMIT_NOFILE: ulimit -n, LimitNOFILE= of systemd)`;
+    throw new BpfError('ERR_BPF_SYSTEM_CALL', { errno, operation: 'bpf_object__load', subject, hint, cause: error });
+  } finally {
+    for (const fd of fds) closeSync(fd);
+  }
+}
+
 /** What the kernel calls a file descriptor of each kind; links are `bpf_link`, since Linux 6.12 or so `bpf-link`. */
 const KINDS = { map: /bpf-map/, program: /bpf-prog/, link: /bpf.link/ } as const;
 
@@ -29,10 +48,18 @@ export function openPin(path: string, what: 'map' | 'program' | 'link'): number 
   checkPath(path);
   const context = { operation: 'bpf_obj_get', subject: `${what} ${path}` };
   const fd = check(libbpf.bpf_obj_get(path), context);
-  const kind = readlinkSync(`/proc/self/fd/${fd}`);
+  const kind = closeOnError(fd, kindOf);
   if (KINDS[what].test(kind)) return fd;
   closeSync(fd);
   throw systemError(Errno.EINVAL, { ...context, hint: `it is ${kind.replace('anon_inode:', '')}` });
+}
+
+function kindOf(fd: number): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch (cause) {
+    throw new NotSupportedError('opening pins without /proc', { cause, hint: 'mount it: mount -t proc proc /proc' });
+  }
 }
 
 /** Pins an object of the kernel at a path. */

@@ -4,6 +4,10 @@ export { Cgroup, type CgroupAttachOptions, type CgroupProgram, type CgroupProgra
 export { DirectoryLock } from './directory-lock';
 export { Handle, LEAK_WARNING } from './handle';
 /** @internal */
+export { requireFds } from './fd';
+/** @internal */
+export { requireBpf, requireBtf, requireTypes } from './kernel-features';
+/** @internal */
 export { attachesByLink, libbpfVersion, linkIds, missingCapabilities } from './host';
 export { kernelAtLeast, kernelVersion, type KernelVersion } from './kernel-version';
 export { BpfLink } from './link';

@@ -1,11 +1,17 @@
 /** The `struct bpf_object` behind an object that is open, and later loaded. */
-import { ObjectFileError } from '../errors';
-import { addressOf, cString, checkPointer, collectLog, libbpf, opts, silence, systemError } from '../native';
+import { Errno, exhausted, ObjectFileError } from '../errors';
+import { mapTypeName, programTypeName, type MapTypeName, type ProgramTypeName } from './types';
+import { addressOf, cString, checkPointer, collectLog, libbpf, opts, silence, systemError, tellingLine } from '../native';
 
 /** Bytes of each program's log at first. Most refusals need a few kilobytes. */
 const LOG_BYTES = 1024 * 1024;
 /** Largest log that is asked for; the kernel's own limit is 1 GiB, 16 MiB before Linux 5.2. */
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
+
+/** What libbpf holds besides: the types of the object, and up to three while it tries what the kernel can do. */
+const FDS_OF_LIBBPF = 4;
+/** What the kernel refuses after the verifier was content, or before it looked. */
+const NOT_OF_VERIFIER: readonly number[] = [Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.EAGAIN, Errno.EINTR];
 
 /** How a load went. */
 export type LoadOutcome =
@@ -15,7 +21,7 @@ export type LoadOutcome =
       readonly errno: number;
       /** What libbpf printed, oldest first. */
       readonly lines: readonly string[];
-      /** The program whose log is not empty, and that log. */
+      /** The program whose log is not empty, and that log; `undefined` if the verifier refused none. */
       readonly refused: { readonly program: string; readonly log: string; readonly truncated: boolean } | undefined;
     };
 
@@ -51,7 +57,7 @@ export class NativeObject {
     );
     if (result.address === 0) {
       const cause = systemError(result.errno, { operation: 'bpf_object__open_mem', subject: name, lines });
-      throw new ObjectFileError(name, lines.at(-1) ?? 'libbpf cannot read it', { cause, errno: result.errno });
+      throw exhausted(cause) ?? new ObjectFileError(name, tellingLine(lines) ?? 'libbpf cannot read it', { cause, errno: result.errno });
     }
     return new NativeObject(result.address, bytes, nameBytes);
   }
@@ -85,6 +91,23 @@ export class NativeObject {
     return next > MAX_LOG_BYTES ? undefined : next;
   }
 
+  /** Types of its maps and of the programs that are to be loaded, in their order. */
+  types(): { readonly maps: ReadonlySet<MapTypeName>; readonly programs: ReadonlySet<ProgramTypeName> } {
+    return {
+      maps: new Set([...this.maps.values()].map((map) => mapTypeName(libbpf.bpf_map__type(map)) as MapTypeName)),
+      programs: new Set(this.#toLoad().map((program) => programTypeName(libbpf.bpf_program__type(program)) as ProgramTypeName)),
+    };
+  }
+
+  /** How many file descriptors loading it takes: maps that are reused have theirs. */
+  get fdCount(): number {
+    return [...this.maps.values()].filter((map) => libbpf.bpf_map__fd(map) < 0).length + this.#toLoad().length + FDS_OF_LIBBPF;
+  }
+
+  #toLoad(): number[] {
+    return [...this.programs.values()].filter((program) => libbpf.bpf_program__autoload(program));
+  }
+
   /** Frees the memory of libbpf and closes all file descriptors of the object. */
   close(): void {
     if (this.#freed) return;
@@ -94,6 +117,7 @@ export class NativeObject {
   }
 
   #refused(errno: number): { program: string; log: string; truncated: boolean } | undefined {
+    if (NOT_OF_VERIFIER.includes(errno)) return undefined;
     for (const [program, buffer] of this.#logs) {
       const end = buffer.indexOf(0);
       const length = end === -1 ? buffer.length : end;

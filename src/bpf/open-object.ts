@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 import { Btf, elfSections, elfVariables, type ElfSection } from '../codec';
-import { Errno, ObjectFileError, PermissionError, VerifierError } from '../errors';
-import { check, copyFrom, libbpf, missingCapabilities, readWord, systemError } from '../native';
+import { Errno, exhausted, ObjectFileError, PermissionError, VerifierError } from '../errors';
+import { check, copyFrom, libbpf, missingCapabilities, readWord, systemError, tellingLine, whyRefused } from '../native';
+import { requireFds } from './fd';
 import { Handle } from './handle';
+import { btfMissing, requireTypes } from './kernel-features';
 import { NativeObject, type LoadOutcome } from './native-object';
 import { BpfObject, pick } from './object';
 import { BpfVariable, type VariablePlace } from './object-variable';
@@ -20,6 +22,12 @@ export interface OpenObjectOptions {
 
 /** Sections of global variables. */
 const VARIABLE_SECTION = /^\.(rodata|data|bss)/;
+
+/** What libbpf says where it finds no types of the kernel. */
+const NO_BTF = /kernel BTF is missing|failed to find valid kernel BTF/;
+
+/** What the verifier says of the helpers that a locked down kernel takes away. */
+const LOCKED_DOWN = /(unknown func|cannot use helper) bpf_probe_read_kernel/;
 
 /** How often a load is tried that signals interrupt. */
 const MAX_INTERRUPTIONS = 50;
@@ -85,6 +93,8 @@ export class OpenBpfObject extends Handle {
     try {
       bytes = readFileSync(path);
     } catch (error) {
+      const exhaustion = exhausted(error, { subject: path });
+      if (exhaustion !== undefined) throw exhaustion;
       const { code, errno } = error as NodeJS.ErrnoException;
       const reason = code === 'ENOENT' ? 'there is no such file' : 'the file cannot be read';
       throw new ObjectFileError(path, reason, { cause: error, errno: errno === undefined ? undefined : Math.abs(errno) });
@@ -162,12 +172,15 @@ export class OpenBpfObject extends Handle {
    * @throws VerifierError `ERR_BPF_VERIFIER` when the kernel refuses a program; `log` is complete
    * @throws PermissionError `ERR_BPF_PERMISSION` when capabilities are missing. What the verifier refuses without CAP_PERFMON is this, too: its
    * `cause` is the verifier's
-   * @throws BpfError for other reasons; its hint is the last line of libbpf, its cause all of them
+   * @throws NotSupportedError `ERR_BPF_NOT_SUPPORTED` when the kernel lacks a type of map or program, or its own type information (BTF)
+   * @throws BpfError for other reasons, such as errnoName `'EMFILE'`; its hint is the line of libbpf that says why, its cause all of them
    */
   load(): BpfObject {
     const logBytes = new Map<string, number>();
     for (let interruptions = 0; ; ) {
       const native = this.#live();
+      requireFds(native.fdCount, this.label);
+      const types = native.types();
       const outcome = native.load(logBytes);
       if (outcome.ok) return this.#loaded(native);
       // The object of libbpf is spent. Another one is opened when it is needed.
@@ -178,7 +191,10 @@ export class OpenBpfObject extends Handle {
       if (outcome.errno === Errno.EAGAIN && ++interruptions < MAX_INTERRUPTIONS) continue;
       const { refused } = outcome;
       const larger = refused?.truncated ? NativeObject.nextLogBytes(logBytes.get(refused.program)) : undefined;
-      if (refused === undefined || larger === undefined) throw this.#loadError(outcome);
+      if (refused === undefined || larger === undefined) {
+        if (outcome.errno === Errno.EINVAL && refused === undefined) requireTypes(types, { subject: `object "${this.name}"` });
+        throw this.#loadError(outcome);
+      }
       logBytes.set(refused.program, larger);
     }
   }
@@ -202,9 +218,11 @@ export class OpenBpfObject extends Handle {
 
   #loadError({ errno, lines, refused }: Extract<LoadOutcome, { ok: false }>): Error {
     const operation = 'bpf_object__load';
-    const last = lines.at(-1);
-    const hint = last === undefined ? undefined : `libbpf: ${last}`;
+    const telling = tellingLine(lines);
+    const limited = errno === Errno.EMFILE || errno === Errno.ENFILE || errno === Errno.ENOMEM;
+    const hint = telling === undefined || limited || errno === Errno.EPERM ? undefined : `libbpf: ${telling}`;
     const error = systemError(errno, { operation, subject: `object "${this.name}"`, hint, lines });
+    if (lines.some((line) => NO_BTF.test(line))) return btfMissing({ operation, subject: error.subject, cause: error.cause });
     if (refused === undefined || error.code === 'ERR_BPF_PERMISSION') return error;
     const verdict = new VerifierError(refused.program, refused.log, {
       errno: errno === Errno.ENOSPC ? undefined : errno,
@@ -214,6 +232,8 @@ export class OpenBpfObject extends Handle {
     });
     // Without it the verifier knows fewer helpers and allows less, and says so as if the program were wrong.
     const missing = missingCapabilities();
+    if (missing.length === 0 && LOCKED_DOWN.test(refused.log) && /locked down/.test(whyRefused()))
+      return new PermissionError([], { errno, operation, subject: verdict.subject, cause: verdict, hint: whyRefused() });
     if (missing.includes('CAP_PERFMON')) return new PermissionError(missing, { errno, operation, subject: verdict.subject, cause: verdict });
     return verdict;
   }

@@ -113,6 +113,7 @@ export function errnoNumber(name: string): number | undefined {
 export const Errno = {
   EPERM: 1,
   ENOENT: 2,
+  ESRCH: 3,
   EINTR: 4,
   E2BIG: 7,
   EBADF: 9,
@@ -123,6 +124,8 @@ export const Errno = {
   EBUSY: 16,
   EEXIST: 17,
   EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
   ENOSPC: 28,
   ENOSYS: 38,
   EOPNOTSUPP: 95,

@@ -17,6 +17,8 @@ export { BpfError, type BpfErrorOptions } from './bpf-error';
 export { defineError } from './bpf-error';
 export { ClosedError } from './closed-error';
 export { Errno, errnoName, errnoNumber, errnoText } from './errno';
+/** @internal */
+export { exhausted } from './exhausted';
 export { InvalidAddressError } from './invalid-address-error';
 export { KernelAdvisoryError, type KernelAdvisory } from './kernel-advisory-error';
 export { LIBBPF_PACKAGES, LibraryLoadError, type LibraryLoadErrorOptions } from './library-load-error';

@@ -7,17 +7,21 @@ export const LIBBPF_PACKAGES = 'Debian and Ubuntu: libbpf1, Fedora: libbpf, Alpi
 export interface LibraryLoadErrorOptions extends BpfErrorOptions {
   /** Version of the library, when it loaded but is too old. */
   version?: string | undefined;
+  /** Which library it is. Default: libbpf. */
+  library?: 'libbpf' | 'ffi-napi' | undefined;
+  /** Why it did not load, in the words of whoever tried. */
+  reason?: string | undefined;
 }
 
 /**
- * The shared library of libbpf could not be loaded, or it is too old.
+ * The shared library of libbpf could not be loaded, or it is too old; or the native addon could not, by which it is called.
  *
- * Install it (Debian and Ubuntu `libbpf1`, Fedora `libbpf`, Alpine `libbpf`), or name the file in the environment
- * variable `MERBRIDGE_LIBBPF`.
+ * Install libbpf (Debian and Ubuntu `libbpf1`, Fedora `libbpf`, Alpine `libbpf`), or name the file in the environment
+ * variable `MERBRIDGE_LIBBPF`. What the addon lacks is in the hint: it does not go into a bundle, and Node.js can be told to load none.
  */
 export class LibraryLoadError extends BpfError {
   declare readonly code: 'ERR_BPF_LIBRARY_LOAD';
-  /** Names and paths that were tried, in order. */
+  /** Names and paths that were tried, in order; `['ffi-napi']` for the native addon. */
   readonly tried: readonly string[];
   /** Version that was found, such as `'0.5'`; absent when none was. */
   declare readonly version?: string;
@@ -27,17 +31,20 @@ export class LibraryLoadError extends BpfError {
    * @param options - version found, and the usual facts
    */
   constructor(tried: readonly string[], options: LibraryLoadErrorOptions = {}) {
+    const { library = 'libbpf', reason, version } = options;
+    const name = library === 'libbpf' ? library : `the native addon ${library}`;
+    const why = reason === undefined ? '' : `: ${reason}`;
     const what =
-      options.version === undefined
-        ? `libbpf could not be loaded, tried ${tried.join(', ')}`
-        : `libbpf ${options.version} is too old, at least 1.0 is needed`;
+      version === undefined
+        ? `${name} could not be loaded${library === 'libbpf' ? `, tried ${tried.join(', ')}` : ''}${why}`
+        : `libbpf ${version} is too old, at least 1.0 is needed`;
     super(
       'ERR_BPF_LIBRARY_LOAD',
       { hint: `install it (${LIBBPF_PACKAGES}) or set MERBRIDGE_LIBBPF to its path`, ...options },
       what,
     );
     this.tried = Object.freeze([...tried]);
-    if (options.version !== undefined) this.version = options.version;
+    if (version !== undefined) this.version = version;
   }
 }
 

@@ -6,6 +6,8 @@ export interface NotSupportedErrorOptions extends BpfErrorOptions {
   minimumKernel?: string | undefined;
   /** First libbpf release that has the function, such as `'1.0'`. */
   minimumLibbpf?: string | undefined;
+  /** Option that a kernel is built with to have the feature, such as `'CONFIG_CGROUP_BPF'`. */
+  kernelOption?: string | undefined;
 }
 
 /**
@@ -35,21 +37,29 @@ export class NotSupportedError extends BpfError {
   declare readonly minimumKernel?: string;
   /** First libbpf release that has it; absent when libbpf is not what is missing. */
   declare readonly minimumLibbpf?: string;
+  /** Option that a kernel is built with to have it, such as `'CONFIG_CGROUP_BPF'`; absent when that is not known. */
+  declare readonly kernelOption?: string;
 
   /**
    * @param feature - what is missing, in a few words
    * @param options - where it would be found, and the usual facts
    */
   constructor(feature: string, options: NotSupportedErrorOptions = {}) {
-    const needs = [
-      options.minimumKernel === undefined ? undefined : `Linux ${options.minimumKernel}`,
-      options.minimumLibbpf === undefined ? undefined : `libbpf ${options.minimumLibbpf}`,
+    const { minimumKernel, minimumLibbpf, kernelOption } = options;
+    const releases = [
+      minimumKernel === undefined ? undefined : `Linux ${minimumKernel}`,
+      minimumLibbpf === undefined ? undefined : `libbpf ${minimumLibbpf}`,
     ].filter((need) => need !== undefined);
-    const needed = needs.length === 0 ? '' : `, needs at least ${needs.join(' and ')}`;
+    const needs = [
+      releases.length === 0 ? undefined : `at least ${releases.join(' and ')}`,
+      kernelOption === undefined ? undefined : `a kernel built with ${kernelOption}`,
+    ].filter((need) => need !== undefined);
+    const needed = needs.length === 0 ? '' : `, needs ${needs.join(', ')}`;
     super('ERR_BPF_NOT_SUPPORTED', options, `${feature} is not supported here${needed}`);
     this.feature = feature;
-    if (options.minimumKernel !== undefined) this.minimumKernel = options.minimumKernel;
-    if (options.minimumLibbpf !== undefined) this.minimumLibbpf = options.minimumLibbpf;
+    if (minimumKernel !== undefined) this.minimumKernel = minimumKernel;
+    if (minimumLibbpf !== undefined) this.minimumLibbpf = minimumLibbpf;
+    if (kernelOption !== undefined) this.kernelOption = kernelOption;
   }
 }
 

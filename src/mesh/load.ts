@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpfMap } from '../bpf';
+import { kernelVersion, OpenBpfObject, requireFds, type BpfMap, type BpfObject, type OpenBpfMap } from '../bpf';
 import { NotSupportedError, ObjectFileError, VerifierError } from '../errors';
 import { bufferSizes } from './buffer-sizes';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from './hooks';
@@ -14,6 +14,9 @@ const OF_ACCELERATION: readonly string[] = [
 ];
 /** A pod names a rule set by its number, so these are taken together or not at all. */
 const OF_RULES: readonly string[] = ['local_pod_ips', 'pod_rules', 'pod_rule_ports', 'pod_rule_ranges'];
+
+/** What a start opens after the programs are loaded: an attachment for each hook, locks, directories, the events. */
+const LATER_FDS = 16;
 
 /** An object, and which of the maps that were there it works with. */
 export interface Loaded {
@@ -58,6 +61,8 @@ export function load(options: ResolvedOptions, account: BacklogAccount, present:
   );
   const sized = new Set(MAP_SIZES.flatMap(([option, ...maps]) => (options.given.has(option) ? maps : [])));
   const { replaced, replacesAcceleration } = adopt(open.maps(), present, sized);
+  // All of them now, while nothing is pinned: taking back takes file descriptors, too.
+  requireFds(open.maps().length - present.size + programs.length + LATER_FDS, open.label);
   try {
     return { object: open.load(), replaced, replacesAcceleration };
   } catch (error) {

@@ -15,6 +15,7 @@ import type { MeshSettings } from './maps/mesh-settings';
 import { OwnFooting } from './own-footing';
 import { PairOriginalDst } from './maps/pair-original-dst';
 import { ProcessIp } from './maps/process-ip';
+import { assertRequirements, typedError } from './requirements';
 import { PinnedFooting } from './pins/pinned-footing';
 import type { MeshProfile } from './profile';
 import { replacePods } from './maps/replace-pods';
@@ -101,13 +102,14 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    * @throws TypeError or RangeError for options that make no sense
    * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path is none, or no cgroup2 is mounted
    * @throws AlreadyAttachedError (`ERR_BPF_ALREADY_ATTACHED`) if an accelerator is attached to the cgroup or to one above it
-   * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if `pinDirectory` is in none
+   * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if `pinDirectory` is in none, or in one that is mounted read-only
    * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) with the path of what lies there and is not of this library
    * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process works with `pinDirectory`
    * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if the pins are of another cgroup, another mesh, or a later version
    * @throws PermissionError (`ERR_BPF_PERMISSION`) with the missing capabilities
-   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if the kernel is older than 5.15
-   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf is missing
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) with the feature, and the release or the option of the kernel that brings it
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf is missing, or the native addon does not load
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) with errnoName `'EMFILE'` if the limit of open files is too low
    * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the compiled programs are missing or damaged
    * @throws VerifierError (`ERR_BPF_VERIFIER`) with the whole log if the kernel refuses a program
    */
@@ -115,11 +117,20 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     // Asynchronous by contract: what a later version has to wait for must not change the signature.
     await Promise.resolve();
     const resolved = resolveOptions(options);
-    const { pinDirectory } = resolved;
-    const footing = pinDirectory === undefined ? OwnFooting.open(resolved) : PinnedFooting.open(resolved, pinDirectory);
     try {
-      const mesh = new MeshAccelerator(resolved, footing);
-      await mesh.#attach(resolved);
+      assertRequirements();
+      return await MeshAccelerator.#start(resolved);
+    } catch (error) {
+      throw typedError(error);
+    }
+  }
+
+  static async #start(options: ResolvedOptions): Promise<MeshAccelerator> {
+    const { pinDirectory } = options;
+    const footing = pinDirectory === undefined ? OwnFooting.open(options) : PinnedFooting.open(options, pinDirectory);
+    try {
+      const mesh = new MeshAccelerator(options, footing);
+      await mesh.#attach(options);
       return mesh;
     } catch (error) {
       footing.abandon();

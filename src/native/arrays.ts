@@ -1,5 +1,5 @@
 /** Arrays of 32-bit integers that C fills, laid out by ref-array-di. */
-import { ffi } from './ffi';
+import { ffi, type ArrayType } from './ffi';
 
 /** An array in memory that C can write to. */
 export interface NativeUint32Array {
@@ -9,14 +9,7 @@ export interface NativeUint32Array {
   take(count: number): number[];
 }
 
-interface ArrayInstance {
-  readonly buffer: Buffer;
-  readonly length: number;
-  readonly [index: number]: number;
-}
-type ArrayConstructor = new (length: number) => ArrayInstance;
-
-let Uint32: ArrayConstructor | undefined;
+let Uint32: ArrayType | undefined;
 
 /**
  * Makes an array of zeros.
@@ -24,10 +17,7 @@ let Uint32: ArrayConstructor | undefined;
  * @param length - how many elements, at least 1
  */
 export function uint32Array(length: number): NativeUint32Array {
-  if (Uint32 === undefined) {
-    const define = (require('ref-array-di') as (ref: object) => (type: string) => ArrayConstructor)(ffi().ref);
-    Uint32 = define('uint32');
-  }
+  Uint32 ??= ffi().array('uint32');
   const array = new Uint32(length);
   array.buffer.fill(0);
   return {

@@ -1,7 +1,8 @@
 /** From results of C to errors: the only place where a failure is recognised. */
-import { BpfError, Errno, PermissionError } from '../errors';
+import { BpfError, Errno, NotSupportedError, PermissionError } from '../errors';
 import { missingCapabilities } from './capabilities';
 import { ffi } from './ffi';
+import { whyRefused } from './refusal';
 
 /** What is being done, and to what: it ends up in the error. */
 export interface CallContext {
@@ -15,7 +16,13 @@ export interface CallContext {
   readonly lines?: readonly string[] | undefined;
 }
 
-/** The error for a positive error number. EPERM becomes a {@link PermissionError} when capabilities are missing. */
+/** What the kernel answers EPERM to only where it refuses bpf(2) as such; other operations have reasons of their own. */
+const NEEDS_BPF_ALONE = /^(bpf_object__load|bpf_map_create|bpf_prog_load|bpf_prog_query)$/;
+
+/**
+ * The error for a positive error number. EPERM becomes a {@link PermissionError} when capabilities are missing, or when bpf(2) is refused as such;
+ * ENOSYS of bpf(2) a {@link NotSupportedError}.
+ */
 export function systemError(errno: number, context: CallContext): BpfError {
   const { operation, subject, hint, lines } = context;
   const cause = lines === undefined || lines.length === 0 ? undefined : new Error(`libbpf: ${lines.join('\n')}`);
@@ -23,7 +30,12 @@ export function systemError(errno: number, context: CallContext): BpfError {
   if (errno === Errno.EPERM || errno === Errno.EACCES) {
     const missing = missingCapabilities();
     if (missing.length > 0) return new PermissionError(missing, options);
+    if (errno === Errno.EPERM && NEEDS_BPF_ALONE.test(operation)) return new PermissionError([], { ...options, hint: whyRefused() });
   }
+  if (errno === Errno.ENOSYS && operation.startsWith('bpf_'))
+    return new NotSupportedError('the system call bpf()', {
+      ...options, hint: 'the kernel was built without it, or a seccomp profile hides it: let bpf(2) through', kernelOption: 'CONFIG_BPF_SYSCALL',
+    });
   return new BpfError('ERR_BPF_SYSTEM_CALL', options);
 }
 
@@ -31,6 +43,12 @@ export function systemError(errno: number, context: CallContext): BpfError {
 export function check(result: number, context: CallContext): number {
   if (result < 0) throw systemError(-result, context);
   return result;
+}
+
+/** Calls a function that does not return the error number of what failed in it. */
+export function withErrno(call: () => number): { readonly result: number; readonly errno: number } {
+  const result = call();
+  return { result, errno: ffi().errno() };
 }
 
 /** Calls a function of libbpf that returns a pointer and sets errno when that is NULL. */

@@ -5,7 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
+import type { StructType } from 'ref-struct-di';
+
 import { LibraryLoadError } from '../errors';
+import { addonError } from './addon';
 
 /** C types of arguments and results. A pointer is a `size_t`: see {@link Ffi.address}. */
 export type CType = 'int' | 'uint32' | 'uint64' | 'size_t' | 'bool' | 'void';
@@ -16,7 +19,10 @@ export interface SharedLibrary {
   symbol(name: string): Buffer | undefined;
 }
 
-/** What this library uses of ffi-napi and ref-napi. */
+/** An array type of ref-array-di. */
+export type ArrayType = new (length: number) => { readonly buffer: Buffer; readonly length: number; readonly [index: number]: number };
+
+/** What this library uses of ffi-napi, ref-napi and the packages of structs and arrays. */
 export interface Ffi {
   /** Opens a shared library by name or path; `null` is the process itself. Throws what dlopen says. */
   open(file: string | null): SharedLibrary;
@@ -30,8 +36,10 @@ export interface Ffi {
   errno(): number;
   /** Address of the first byte of a buffer. Keeps nothing alive. */
   address(buffer: Buffer): number;
-  /** ref-napi itself, for the struct and array packages. */
-  readonly ref: object;
+  /** Defines a struct, from the name and C type of each field. */
+  struct(fields: Readonly<Record<string, string>>): StructType;
+  /** Defines an array type, from the C type of its elements. */
+  array(type: string): ArrayType;
 }
 
 /** The parts of ffi-napi's internal module that a call without allocations needs; the same in 4.0.0 to 4.0.3. */
@@ -53,30 +61,35 @@ let failure: LibraryLoadError | undefined;
  * The foreign function interface.
  *
  * @throws LibraryLoadError when the native addon does not load here, or would be loaded by a worker thread first
+ * @throws BpfError when there is no file descriptor left to load it with
  */
 export function ffi(): Ffi {
-  if (loaded === undefined) {
-    if (failure !== undefined) throw failure;
-    try {
-      loaded = load();
-    } catch (error) {
-      failure = error instanceof LibraryLoadError ? error : unusable(error);
-      throw failure;
-    }
+  // A second try would find modules that bundlers keep half made.
+  if (failure !== undefined) throw failure;
+  try {
+    return (loaded ??= load());
+  } catch (error) {
+    const told = error instanceof LibraryLoadError ? error : addonError(error);
+    if (told instanceof LibraryLoadError) failure = told;
+    throw told;
   }
-  return loaded;
 }
 
 function load(): Ffi {
   if (!isMainThread && !readFileSync('/proc/self/maps', 'latin1').includes('ffi-napi')) {
     // The addon keeps state of the thread that loads it first; if that is a worker, the process crashes when it ends.
     throw new LibraryLoadError(['ffi-napi'], {
+      library: 'ffi-napi',
+      reason: 'a worker thread would be the first to load it',
       hint: 'load merbridge in the main thread before a worker thread does',
     });
   }
   const napi = require('ffi-napi') as typeof import('ffi-napi');
   const ref = require('ref-napi') as typeof import('ref-napi');
   const bindings = require('ffi-napi/lib/bindings') as Bindings;
+  // With the addon, and not when they are first used: where one of them is missing, all of it is.
+  const struct = (require('ref-struct-di') as typeof import('ref-struct-di'))(ref);
+  const array = (require('ref-array-di') as (ref: object) => (type: string) => ArrayType)(ref);
   const errno = napi.errno;
   const address = ref.address;
   const type = (name: CType) => ref.types[name];
@@ -107,15 +120,9 @@ function load(): Ffi {
       }),
     errno,
     address,
-    ref,
+    struct: (fields) => struct(fields as never),
+    array,
   };
-}
-
-function unusable(error: unknown): LibraryLoadError {
-  return new LibraryLoadError(['ffi-napi'], {
-    cause: error,
-    hint: 'the native addon ffi-napi does not load here; prebuilt for Linux with glibc on x64 and arm64',
-  });
 }
 
 // In the main thread the addon is loaded at once, so that workers started later can use it. What goes wrong is told to
@@ -124,6 +131,6 @@ if (isMainThread && process.platform === 'linux') {
   try {
     ffi();
   } catch {
-    // remembered in `failure`
+    // remembered in `failure`, or tried again where only a file descriptor was missing
   }
 }

@@ -1,5 +1,7 @@
 /** Finds and opens libbpf, and binds its functions. */
-import { LIBBPF_PACKAGES, LibraryLoadError, NotSupportedError } from '../errors';
+import { existsSync } from 'node:fs';
+
+import { LIBBPF_PACKAGES, LibraryLoadError, NotSupportedError, exhausted } from '../errors';
 import { bindLazily, type FunctionRow } from './bind';
 import { ffi, type SharedLibrary } from './ffi';
 import { prepare } from './prepared';
@@ -49,14 +51,26 @@ function open(): SharedLibrary {
   try {
     candidate = dlopen(tried);
   } catch (error) {
-    throw new LibraryLoadError([tried], { cause: error });
+    throw exhausted(error, { operation: 'dlopen', subject: tried }) ?? notLoaded(tried, error as Error);
   }
   const major = number(candidate, 'libbpf_major_version');
-  if (major === undefined || major < 1) {
-    throw new LibraryLoadError([tried], { version: major === undefined ? 'of an unknown version' : `${major}` });
-  }
+  // Releases before 0.7 do not tell.
+  if (major === undefined) throw new LibraryLoadError([tried], { reason: 'it is not libbpf, or older than 0.7' });
+  if (major < 1) throw new LibraryLoadError([tried], { version: `${major}.${number(candidate, 'libbpf_minor_version') ?? 0}` });
   library = candidate;
   return library;
+}
+
+/** The hint is to install it, unless it is there and something else is in the way: what it needs itself, or another machine's binary. */
+function notLoaded(tried: string, error: NodeJS.ErrnoException): LibraryLoadError {
+  // ffi-napi looks into the file that the dynamic linker names, and says so if there is none: `path` may be that of a library that libbpf needs.
+  if (error.code === 'ENOENT' && error.path === tried) return new LibraryLoadError([tried], { cause: error });
+  const isThere = existsSync(tried);
+  return new LibraryLoadError([tried], {
+    cause: error,
+    reason: error.code === 'ENOENT' && error.path !== undefined ? `it needs ${error.path}, which is missing` : error.message.replace(/^Dynamic Linking Error: /, ''),
+    ...(isThere && { hint: `the file is there, but not for this machine: install its distribution's (${LIBBPF_PACKAGES})` }),
+  });
 }
 
 /** Calls a function without arguments that returns a u32. */

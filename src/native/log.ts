@@ -23,7 +23,7 @@ let callback: Buffer | undefined;
  * Runs a function of libbpf and collects what it prints, warnings and information only.
  *
  * @param body - makes the call; must be synchronous
- * @returns the result of `body` and the lines, oldest first, the last 64 at most
+ * @returns the result of `body` and the lines, oldest first, 64 at most: the first half of them and the last
  */
 export function collectLog<T>(body: () => T): { result: T; lines: string[] } {
   lines = [];
@@ -34,6 +34,18 @@ export function collectLog<T>(body: () => T): { result: T; lines: string[] } {
   } finally {
     libbpf.libbpf_set_print(null);
   }
+}
+
+/** What libbpf says about its own next step, or only repeats: that something failed, not why. */
+const NOT_TELLING = /Retrying without BTF|^elf: skipping|^failed to load object|: failed to load: -\d+$|BEGIN PROG LOAD LOG|END PROG LOAD LOG/;
+
+/**
+ * The line that says why: the first one that is more than a step on the way. The last one is always the same.
+ *
+ * @param lines - what libbpf printed, oldest first
+ */
+export function tellingLine(lines: readonly string[]): string | undefined {
+  return lines.find((line) => !NOT_TELLING.test(line)) ?? lines[0];
 }
 
 /** Makes libbpf silent. Called before anything else of it is used. */
@@ -66,7 +78,8 @@ function printCallback(): Buffer {
     const line = text.toString('utf8', 0, Math.min(Math.max(length, 0), LINE_BYTES - 1)).replace(/^libbpf: /, '').trimEnd();
     if (line === '') return;
     lines.push(line);
-    if (lines.length > LINES) lines.shift();
+    // The first ones say what went wrong, the last ones what failed because of it.
+    if (lines.length > LINES) lines.splice(LINES / 2, 1);
   };
   // libffi reads the signature at every call, so it has to live as long as the callback.
   const signature = signatureOf('int', ['int', 'size', 'size']);

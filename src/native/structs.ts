@@ -79,8 +79,7 @@ export function opts<N extends OptsName>(
 function typeOf(name: OptsName): StructType {
   let type = types.get(name);
   if (type === undefined) {
-    const define = (require('ref-struct-di') as typeof import('ref-struct-di'))(ffi().ref as never);
-    type = define(FIELDS[name] as never);
+    type = ffi().struct(FIELDS[name]);
     types.set(name, type);
   }
   return type;

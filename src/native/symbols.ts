@@ -13,6 +13,8 @@ export const LIBBPF_FUNCTIONS = {
   libbpf_minor_version: { returns: 'u32', args: [] },
   libbpf_num_possible_cpus: { returns: 'int', args: [] },
   libbpf_set_print: { returns: 'address', args: ['pointer'] },
+  libbpf_probe_bpf_map_type: { returns: 'int', args: ['u32', 'pointer'] },
+  libbpf_probe_bpf_prog_type: { returns: 'int', args: ['u32', 'pointer'] },
 
   // object
   bpf_object__open_mem: { returns: 'address', args: ['pointer', 'size', 'pointer'] },

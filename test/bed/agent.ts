@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { MeshAcceleratorOptions } from 'merbridge';
+import { spawn } from './children';
 
 const ROOT = join(__dirname, '..', '..');
 
@@ -32,18 +33,14 @@ export class Agent {
 
   /** Starts one, without waiting for it; of another build of the package than this one if `root` says so. */
   static spawn(options: MeshAcceleratorOptions, root = ROOT): ChildProcess {
-    const child = spawn(process.execPath, ['-e', PROGRAM(options, root)], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const kill = (): void => { child.kill('SIGKILL'); };
-    process.on('exit', kill);
-    child.once('exit', () => process.off('exit', kill));
-    return child;
+    return spawn(process.execPath, ['-e', PROGRAM(options, root)], { stdio: ['ignore', 'pipe', 'inherit'] });
   }
 
   /** Starts one, and waits until it stands, or has failed. */
   static async start(options: MeshAcceleratorOptions, root?: string): Promise<Agent> {
     const child = Agent.spawn(options, root);
     const [line] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string];
-    // A test that fails leaves it running: it must neither keep the process of the test alive nor outlive it.
+    // A test that fails leaves it running: it must not keep the process of the test alive, with which it ends.
     child.unref();
     (child.stdout as Socket).unref();
     return new Agent(child, JSON.parse(line) as AgentReport);

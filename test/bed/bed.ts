@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createCgroup } from './cgroup';
 import { onAbnormalEnd } from './abnormal-end';
 import { createNodeNetns } from './netns';
+import { sweepOwned } from './owned';
 import { deadRuns, recordOwner } from './owner';
 import { Pod } from './pod';
 import { leftoversOf, namesOf, removeRun } from './remove';
@@ -47,9 +48,9 @@ export class Bed implements Disposable {
     return new Bed(options);
   }
 
-  /** Removes what runs left whose owner was killed; returns what that was. Running beds are not touched. */
+  /** Removes what runs left whose owner was killed, with or without a bed; returns what that was. What is alive is not touched. */
   static sweep(): string[] {
-    return deadRuns().flatMap(removeRun);
+    return [...deadRuns().flatMap(removeRun), ...sweepOwned()];
   }
 
   private constructor(options: BedOptions) {

@@ -31,13 +31,19 @@ export function cgroupCpuTime(path: string): number {
 /**
  * Kills what runs in a cgroup, waits for it to be gone, removes the cgroup and all below it.
  *
- * `cgroup.kill` (Linux 5.14) reaches every descendant at once, however it forked: no list of process ids can race it.
+ * `cgroup.kill` (Linux 5.14) reaches every descendant at once, however it forked: no list of process ids can race it. A process that is just being
+ * started enters the cgroup later; so it is done again while there is one.
  */
 export function removeCgroup(path: string): void {
-  if (!existsSync(path)) return;
-  writeFileSync(join(path, 'cgroup.kill'), '1');
-  for (let waited = 0; populated(path) && waited < 5000; waited += 2) sleepSync(2);
-  removeTree(path);
+  for (let waited = 0; existsSync(path); waited += 2) {
+    writeFileSync(join(path, 'cgroup.kill'), '1');
+    try {
+      if (!populated(path) || waited >= 5000) return removeTree(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || waited >= 5000) throw error;
+    }
+    sleepSync(2);
+  }
 }
 
 function populated(path: string): boolean {

@@ -1,5 +1,6 @@
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { join } from 'node:path';
+import { spawn } from './children';
 import type { Bed } from './bed';
 import { createCgroup } from './cgroup';
 import { createPodNetns, netnsPath } from './netns';
@@ -73,13 +74,14 @@ export class Pod {
     return this.#bed.directory;
   }
 
-  /** Starts a program in this pod. It lives until it ends, is killed, or the bed is closed. */
+  /** Starts a program in this pod. It lives until it ends, is killed, the bed is closed, or this process ends. */
   spawn(command: string, args: readonly string[] = [], options: SpawnOptions = {}): ChildProcess {
     const { uid = 0, gid = uid, env = { PATH: SYSTEM_PATH }, stdio = 'pipe' } = options;
+    // The user id is changed last but one: that takes the signal of `spawn` back, and setpriv sets it after it.
     const child = spawn('sh', [
       '-c', ENTER, join(this.cgroupPath, 'cgroup.procs'),
       'nsenter', `--net=${this.netnsPath}`, '--',
-      'setpriv', '--reuid', `${uid}`, '--regid', `${gid}`, '--clear-groups', ...reachFlags([command, ...args]), '--',
+      'setpriv', '--reuid', `${uid}`, '--regid', `${gid}`, '--clear-groups', ...reachFlags([command, ...args]), '--pdeathsig', 'KILL', '--',
       command, ...args,
     ], {
       env, stdio,

@@ -15,7 +15,8 @@ export class CommandError extends Error {
 /**
  * Runs a short administrative command and returns its output.
  *
- * Synchronous on purpose: the same code must work in an `exit` handler, where nothing asynchronous runs any more.
+ * Synchronous on purpose: the same code must work in an `exit` handler, where nothing asynchronous runs any more. It does not end with this
+ * process, as the children in children.ts do: what takes milliseconds comes to its end rather than to half of it.
  */
 export function sh(command: string, args: readonly string[], input?: string): string {
   const run = spawnSync(command, args, {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
+import { spawn, spawnSync } from '../bed/children';
 import {
   Bed, type SidecarKind, applyIstioRules, firstRequest, hasEnvoy, interleave, load, removeIstioRules, startSidecar,
   startStreamServer, startWebServer, stream,
@@ -154,7 +154,7 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     if (signal === 'SIGKILL') {
       assert.ok(existsSync(`/run/netns/mb-${id}-a`), 'it left something');
       const swept = Bed.sweep();
-      assert.ok(swept.some(what => what.includes(`merbridge-${id} with 1 process`)), swept.join('\n'));
+      assert.ok(swept.some(what => what.includes(`merbridge-${id} with 0 processes`)), swept.join('\n')); // they ended with it
       assert.ok(swept.some(what => what.includes(`mb-${id}-a`)));
     }
     for (const path of [neighbour.cgroupPath.replace(neighbour.id, id), `/run/netns/mb-${id}-a`, `/run/merbridge-bed-${id}`]) {

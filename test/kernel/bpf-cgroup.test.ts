@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 
+import { ownedDirectory } from '../bed/owned';
 import { BpfLink, type BpfObject, BpfProgram, BpfSockHashMap, Cgroup, OpenBpfObject, RunStatisticsSwitch, tcpPair } from '../../src/bpf';
 import { u32 } from '../../src/codec';
 import { AlreadyAttachedError, NotACgroupError } from '../../src/errors';
@@ -24,7 +24,7 @@ describe('Cgroup', () => {
   });
 
   it('refuses what is no cgroup of version 2', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'merbridge-nocg-'));
+    const folder = ownedDirectory('nocg');
     assert.throws(() => Cgroup.open(folder), (error: unknown) => error instanceof NotACgroupError && error.subject === folder);
     assert.throws(() => Cgroup.open('/nowhere'), { code: 'ERR_BPF_NOT_A_CGROUP', errnoName: 'ENOENT' });
     assert.throws(() => Cgroup.create(join(folder, 'x')), NotACgroupError);

@@ -1,11 +1,11 @@
 /** Ring buffers: every record once and in order, or counted as lost; nothing runs while there is nothing to read. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { ownedCgroupPath } from '../bed/owned';
+import { BOUND, spawn, spawnSync } from '../bed/children';
 import { BpfArrayMap, Cgroup, OpenBpfObject, RingBuffer, type BpfLink, type BpfObject } from '../../src/bpf';
 import { struct, u32, u64 } from '../../src/codec';
 import { compile, openFds, ROOT } from '../fixtures/support';
@@ -20,7 +20,7 @@ let totals: BpfArrayMap<bigint>;
 
 before(() => {
   object = OpenBpfObject.openFile(compile('ring')).load();
-  cgroup = Cgroup.create(join(Cgroup.mountPoint(), `merbridge-ring-${process.pid}`));
+  cgroup = Cgroup.create(ownedCgroupPath('ring'));
   link = cgroup.attach(object.program('write_records'));
   totals = BpfArrayMap.from(object.map('totals'), { value: u64 });
 });
@@ -259,7 +259,7 @@ describe('the process of a reader', () => {
     try {
       await once(idle.stdout, 'data');
       await sleep(3000);
-      const { stderr } = spawnSync('timeout', ['-s', 'INT', '10', 'strace', '-f', '-p', `${idle.pid}`], { encoding: 'utf8' });
+      const { stderr } = spawnSync('timeout', ['-s', 'INT', '10', ...BOUND, 'strace', '-f', '-p', `${idle.pid}`], { encoding: 'utf8' });
       assert.match(stderr, /attached/);
       // What a thread was waiting in when strace came and went.
       const waiting = /(epoll_p?wait|futex|read|restart_syscall).*<unfinished \.\.\.>$|detached|^strace: |^$/;

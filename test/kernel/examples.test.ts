@@ -1,13 +1,13 @@
 /** The examples as a user runs them: by the name of the package, in a cgroup of their own, ended by SIGTERM. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { Cgroup, MeshAccelerator, detachAll } from 'merbridge';
+import { ownedDirectory } from '../bed/owned';
+import { spawn } from '../bed/children';
 import { Bed } from '../bed';
 import { Bpffs } from '../fixtures/bpffs';
 
@@ -80,7 +80,7 @@ test('pod-rules.ts prints the rules of a pod, and what is wrong with them', () =
 }));
 
 test('custom-controller.ts follows its file: pods that come, change and go', () => inCgroup(async path => {
-  const folder = mkdtempSync(join(tmpdir(), 'merbridge-example-'));
+  const folder = ownedDirectory('example');
   try {
     const file = join(folder, 'pods.json');
     const write = (pods: object): void => {
@@ -103,7 +103,7 @@ test('custom-controller.ts follows its file: pods that come, change and go', () 
 }));
 
 test('kubernetes-pods.ts follows a file instead of an API server', () => inCgroup(async path => {
-  const folder = mkdtempSync(join(tmpdir(), 'merbridge-example-'));
+  const folder = ownedDirectory('example');
   try {
     const file = join(folder, 'pods.json');
     writeFileSync(file, '{ "10.51.0.7": {}, "10.51.0.8": { "acceleration": "full" } }');

@@ -1,8 +1,8 @@
 /** Known faults of the kernel: a warning where acceleration is on, which can be silenced, and changes nothing else. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { spawnSync } from '../bed/children';
 import { Bed } from '../bed';
 
 const ROOT = join(__dirname, '..', '..');

@@ -1,7 +1,7 @@
 /** The capabilities that README.md names are enough, without root, and each of them is needed: the error says which one is missing. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
+import { spawnSync } from '../bed/children';
 import { ROOT, withCgroup } from '../fixtures/support';
 import { unprivileged } from '../fixtures/unprivileged';
 

@@ -1,11 +1,11 @@
 /** What can be wrong from outside: each is an error that says so by its code and says what to do, and nothing is left behind. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, cpSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { BpfError, Cgroup, MeshAccelerator, OpenBpfObject, meshProfiles, type AttachTypeName, type MapFullError, type MeshAcceleratorOptions, type VerifierError } from 'merbridge';
+import { ownedDirectory } from '../bed/owned';
+import { execFileSync, spawnSync } from '../bed/children';
 import { Bed, cgroup2Mount } from '../bed';
 
 const ROOT = join(__dirname, '..', '..');
@@ -18,7 +18,7 @@ let bed: Bed;
 let copy: string;
 before(async () => {
   bed = Bed.create({ subnet: 81 });
-  copy = mkdtempSync(join(tmpdir(), 'merbridge-errors-'));
+  copy = ownedDirectory('errors');
   chmodSync(copy, 0o755);
   for (const part of ['dist', 'package.json']) cpSync(join(ROOT, part), join(copy, part), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));

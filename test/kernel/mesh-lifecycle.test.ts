@@ -1,12 +1,13 @@
 /** From start to close, and to every other end that a process can come to: nothing stays behind and no connection is lost. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { Cgroup, type MeshAccelerator, type AttachTypeName } from 'merbridge';
+import { execFileSync, spawn, spawnSync } from '../bed/children';
 import {
   Bed, STREAM_PORT, WEB_PORT, applyIstioRules, enterMesh, load, originalDestinations, request, startSidecar, startStreamServer,
   startWebServer, stream, type Pod,

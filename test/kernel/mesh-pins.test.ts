@@ -1,14 +1,14 @@
 /** Pins: what lies there, who may work with it, and what a later process finds. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import {
   BpfArrayMap, BpfError, BpfLink, Cgroup, MeshAccelerator, PinnedMesh, detachAll, meshProfiles, u32,
   type AttachTypeName, type ForeignPinError, type MeshAcceleratorOptions, type PinConflictError, type PinsInUseError,
 } from 'merbridge';
+import { ownedCgroupPath, ownedDirectory } from '../bed/owned';
+import { execFileSync, spawnSync } from '../bed/children';
 import { DirectoryLock } from '../../src/bpf';
 import { WriterLock } from '../../src/mesh/pins/writer-lock';
 import { Agent } from '../bed/agent';
@@ -23,11 +23,10 @@ const HOOKS: readonly AttachTypeName[] = [
 let bpffs: Bpffs;
 let cgroup: Cgroup;
 let pinDirectory: string;
-let count = 0;
 beforeEach(() => {
   bpffs = new Bpffs();
   pinDirectory = bpffs.directory();
-  cgroup = Cgroup.create(join(Cgroup.mountPoint(), `merbridge-pins-${process.pid}-${count++}`));
+  cgroup = Cgroup.create(ownedCgroupPath('pins'));
 });
 afterEach(() => {
   bpffs[Symbol.dispose]();
@@ -271,7 +270,7 @@ test('the directory itself: a symbolic link, a pin, not on bpffs, no parent', as
   map.pin(pinDirectory);
   await refused('ERR_BPF_FOREIGN_PIN', () => start(), /a pin/);
   unlinkSync(pinDirectory);
-  const folder = mkdtempSync(join(tmpdir(), 'merbridge-no-bpffs-'));
+  const folder = ownedDirectory('no-bpffs');
   try {
     for (const path of [folder, join(folder, 'mesh'), join(bpffs.path, 'no/such')])
       for (const body of [() => start({ pinDirectory: path }), () => detachAll({ pinDirectory: path })])

@@ -1,10 +1,10 @@
 /** Readers that stop: what they cost the kernel, that their streams stay whole, and that everything goes with them when they die. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { test, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { Acceleration, MeshAccelerator } from 'merbridge';
+import { execFileSync } from '../bed/children';
 import {
   Bed, SCOPES, WEB_PORT, enterMesh, load, startSidecar, startStall, startWebServer, tcpMemory, type LoadResult, type Pod, type StallEnd,
   type StalledStreams,

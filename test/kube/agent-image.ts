@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { ownedDirectory } from '../bed/owned';
 import { ROOT } from '../fixtures/compile';
 import { DAEMONSET } from './manifests';
 
@@ -12,7 +12,7 @@ import { DAEMONSET } from './manifests';
  */
 export class AgentImage implements Disposable {
   /** The working directory of the image. */
-  readonly path = mkdtempSync(join(tmpdir(), 'merbridge-agent-'));
+  readonly path = ownedDirectory('agent');
   readonly #end = (): void => rmSync(this.path, { recursive: true, force: true });
 
   constructor() {

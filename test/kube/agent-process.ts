@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ownedDirectory } from '../bed/owned';
+import { BOUND, spawn } from '../bed/children';
 import { SYSTEM_PATH } from '../bed/shell';
 import { type AgentImage, imageCommand, imageEnvironment } from './agent-image';
 import type { ApiServer } from './server';
@@ -39,15 +40,15 @@ export class AgentProcess implements AsyncDisposable {
   readonly #ended: Promise<void>;
 
   constructor({ image, server, token, node, cgroup, pinDirectory, by = [], env = {}, command = imageCommand() }: AgentOptions) {
-    this.#folder = mkdtempSync(join(tmpdir(), 'merbridge-account-'));
+    this.#folder = ownedDirectory('account');
     chmodSync(this.#folder, 0o755); // another user may have to read it
     mkdirSync(join(this.#folder, 'account'));
     writeFileSync(join(this.#folder, 'account', 'ca.crt'), server.ca);
     writeFileSync(join(this.#folder, 'account', 'token'), token);
     const { hostname, port } = new URL(server.url);
     const [program, ...args] = command;
-    // Last of all: another user id would take the signal back.
-    const [first, ...rest] = [...by, 'setpriv', '--pdeathsig', 'KILL', '--', program === 'node' ? process.execPath : program!, ...args];
+    // Once more, last of all: another user id takes it back.
+    const [first, ...rest] = [...by, ...BOUND, program === 'node' ? process.execPath : program!, ...args];
     this.process = spawn(first!, rest, {
       cwd: image.path,
       env: {

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ownedDirectory } from '../bed/owned';
+import { execFileSync } from '../bed/children';
 
 /** A key with a certificate for 127.0.0.1 that signs itself. Both in PEM. */
 export interface Certificate {
@@ -11,7 +11,7 @@ export interface Certificate {
 
 /** Makes one; takes some 20 ms. */
 export function selfSigned(): Certificate {
-  const folder = mkdtempSync(join(tmpdir(), 'merbridge-cert-'));
+  const folder = ownedDirectory('cert');
   try {
     const [key, cert] = [join(folder, 'key'), join(folder, 'cert')];
     execFileSync('openssl', [

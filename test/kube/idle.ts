@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { BOUND, spawn } from '../bed/children';
 
 /** What a process did in a while in which it had nothing to do. */
 export interface Idle {
@@ -17,7 +17,7 @@ const WORKS = /\b(read|readv|recvfrom|recvmsg|accept4|bpf|sendto|sendmsg|writev)
 
 /** Watches all threads of a process with strace for some seconds. */
 export async function watchIdle(pid: number, seconds: number): Promise<Idle> {
-  const tracer = spawn('timeout', ['--signal=INT', `${seconds}`, 'strace', '-f', '-p', `${pid}`], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const tracer = spawn('timeout', ['--signal=INT', `${seconds}`, ...BOUND, 'strace', '-f', '-p', `${pid}`], { stdio: ['ignore', 'ignore', 'pipe'] });
   let trace = '';
   tracer.stderr.setEncoding('utf8').on('data', (text: string) => { trace += text; });
   await once(tracer, 'close');

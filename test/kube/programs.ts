@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { spawn } from '../bed/children';
 import { SYSTEM_PATH } from '../bed/shell';
 
 /** etcd 3.4 refuses to start on arm64 without it. */
@@ -19,7 +20,7 @@ export class Program {
     this.#log = join(directory, `${name}.log`);
     const log = openSync(this.#log, 'a');
     try {
-      this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', path, ...args], {
+      this.#child = spawn(path, args, {
         stdio: ['ignore', log, log], cwd: directory, env: { ...ENVIRONMENT, HOME: directory },
         detached: true, // Ctrl-C is for the test, which then ends its programs in order
       });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { Cgroup, PinnedMesh } from 'merbridge';
+import { ownedCgroupPath } from '../bed/owned';
 import { processRss } from '../bed/processes';
 import { Bpffs } from '../fixtures/bpffs';
 import { NOBODY_SPECIAL, unprivileged } from '../fixtures/unprivileged';
@@ -25,12 +26,11 @@ const ACCOUNT = { namespace: 'kube-system', name: only('deploy/merbridge.yaml', 
 let image: AgentImage;
 let bpffs: Bpffs;
 let cgroup: Cgroup;
-let count = 0;
 before(() => { image = new AgentImage(); });
 after(() => image[Symbol.dispose]());
 beforeEach(() => {
   bpffs = new Bpffs();
-  cgroup = Cgroup.create(join(Cgroup.mountPoint(), `merbridge-agent-${process.pid}-${count++}`));
+  cgroup = Cgroup.create(ownedCgroupPath('agent'));
 });
 afterEach(() => {
   bpffs[Symbol.dispose]();

@@ -1,17 +1,17 @@
 /** Who asks: tokens and certificates that rotate, accounts that may not, kubeconfigs. On the local server. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { ownedDirectory } from '../bed/owned';
 import { KubernetesPods, type KubernetesError } from '../../src/kubernetes';
 import { LocalServer } from '../kube/local-server';
 import { retry, scene } from '../kube/scene';
 import { until } from '../kube/until';
 
 test('tokens and certificates rotate: the files are read again', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'merbridge-account-'));
+  const folder = ownedDirectory('account');
   const [caFile, tokenFile] = [join(folder, 'ca.crt'), join(folder, 'token')];
   const account = { namespace: 'mesh', name: 'agent' };
   try {

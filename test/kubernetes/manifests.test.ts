@@ -1,11 +1,11 @@
 /** The manifests of the example: what they grant, that an API server takes them, and what their service account may do there. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { ownedDirectory } from '../bed/owned';
 import { DAEMONSET, MANIFESTS, documentedCapabilities, filledIn, only, pathOf, readManifests, templateOf, walked, type Container, type Manifest } from '../kube/manifests';
 import { kubeAssets, startRealServer } from '../kube/real-server';
 import { answer, type KubeAnswer } from '../kube/request';
@@ -165,7 +165,7 @@ describe('on a real API server', () => {
   });
 
   test('hostile apply: kubectl itself, where there is one: -f, -R -f and -k of each folder remove nothing, and deploy/ works as it is', async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'merbridge-kubectl-'));
+    const folder = ownedDirectory('kubectl');
     try {
       const ca = join(folder, 'ca.crt');
       writeFileSync(ca, server.ca);
@@ -197,7 +197,7 @@ describe('on a real API server', () => {
   });
 
   test('kubectl apply --dry-run=server accepts them, where there is a kubectl', async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'merbridge-kubectl-'));
+    const folder = ownedDirectory('kubectl');
     try {
       const ca = join(folder, 'ca.crt');
       writeFileSync(ca, server.ca);

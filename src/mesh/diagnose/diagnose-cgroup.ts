@@ -34,7 +34,7 @@ export interface DiagnosedAttachment {
 
 /** @internal */
 export function diagnoseCgroup(given: string | undefined): DiagnosedCgroup {
-  const lines = readFileSync('/proc/mounts', 'utf8').split('\n').map((line) => line.split(' '));
+  const lines = mountLines();
   const mounts = lines.flatMap(([, target, type]) => (type === 'cgroup2' && target !== undefined ? [target] : []));
   const common = { mounts, hybrid: lines.some(([, , type]) => type === 'cgroup'), path: given ?? mounts[0] };
   try {
@@ -42,6 +42,15 @@ export function diagnoseCgroup(given: string | undefined): DiagnosedCgroup {
     return { ...common, valid: true };
   } catch (error) {
     return { ...common, valid: false, reason: (error as Error).message };
+  }
+}
+
+/** None where /proc is not mounted: a path that was given can be looked at all the same. */
+function mountLines(): string[][] {
+  try {
+    return readFileSync('/proc/mounts', 'utf8').split('\n').map((line) => line.split(' '));
+  } catch {
+    return [];
   }
 }
 

@@ -1,10 +1,8 @@
-import {
-  attachesByLink, BpfLpmTrieMap, BpfSockHashMap, OpenBpfObject, RingBuffer, type BpfObject,
-} from '../../bpf';
-import { bytes, u32 } from '../../codec';
-import { BpfError, PermissionError } from '../../errors';
+import { attachesByLink, OpenBpfObject, requireBpf, requireBtf, requireTypes, type BpfObject, type MapTypeName } from '../../bpf';
+import { BpfError, exhausted, NotSupportedError, PermissionError } from '../../errors';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from '../hooks';
 import { objectPath } from '../objects';
+import { MAP_TYPES } from '../requirements';
 import { witness } from '../witness';
 
 /** Something that the kernel has to be able to do. */
@@ -27,23 +25,58 @@ function loadAlone(name: string): BpfObject {
   return open.load();
 }
 
-/** The first line is enough: the log of a verifier has thousands. */
+/** The first line is enough: the log of a verifier has thousands. What is missing is the same wherever it was missed. */
 function reasonOf(error: unknown): string {
-  if (error instanceof PermissionError && error.missing.length > 0) return `the process lacks ${error.missing.join(', ')}`;
-  const { message, hint } = error as BpfError;
+  if (error instanceof PermissionError) return error.missing.length > 0 ? `the process lacks ${error.missing.join(', ')}` : error.hint!;
+  const { message, hint, operation, subject } = error as BpfError;
   const line = message.split('\n', 1)[0] ?? '';
-  return hint === undefined || line.includes(hint) ? line : `${line} (${hint})`;
+  const place = error instanceof NotSupportedError ? `${[operation, subject].filter((part) => part !== undefined).join(' ')}: ` : '';
+  const text = line.startsWith(place) ? line.slice(place.length) : line;
+  return hint === undefined || text.includes(hint) ? text : `${text} (${hint})`;
+}
+
+/** Who may not try does not know. Neither does who has no libbpf, no compiled programs, or no file descriptor left. */
+function isUnknown(error: unknown): boolean {
+  if (!(error instanceof BpfError) || error instanceof PermissionError || exhausted(error) !== undefined) return true;
+  return error.code === 'ERR_BPF_LIBRARY_LOAD' || error.code === 'ERR_BPF_OBJECT_FILE';
 }
 
 function attempt(name: string, required: boolean, body: () => boolean | void): DiagnosedFeature {
   try {
     return body() === false ? { name, required, supported: false, reason: 'the kernel does not do it' } : { name, required, supported: true };
   } catch (error) {
-    const code = error instanceof BpfError ? error.code : undefined;
-    // Who may not try does not know. Neither does who has no libbpf, or no compiled programs.
-    const unknown = error instanceof PermissionError || code === 'ERR_BPF_LIBRARY_LOAD' || code === 'ERR_BPF_OBJECT_FILE' || code === undefined;
-    return { name, required, supported: unknown ? undefined : false, reason: reasonOf(error) };
+    return { name, required, supported: isUnknown(error) ? undefined : false, reason: reasonOf(error) };
   }
+}
+
+const NAMES: Partial<Record<MapTypeName, string>> = { lpm_trie: 'LPM trie', lru_hash: 'LRU hash', ringbuf: 'ring buffer', array_of_maps: 'array of maps' };
+
+/** What has to be there for any program: each looked for alone, and those of the kernel's own first, which the others need. */
+function diagnoseBase(): DiagnosedFeature[] {
+  const bpf = attempt('bpf(2)', true, requireBpf);
+  const map = (type: MapTypeName): DiagnosedFeature => {
+    const name = NAMES[type] ?? type;
+    return bpf.supported === true ? attempt(name, true, () => requireTypes({ maps: [type], programs: [] })) : { ...bpf, name, supported: undefined };
+  };
+  return [bpf, attempt('BTF', true, requireBtf), ...MAP_TYPES.map(map)];
+}
+
+/**
+ * What stands in the way, each thing once: what only fails because of another is not listed beside it.
+ *
+ * @internal
+ * @param features - what was found
+ * @param told - reasons that are problems already
+ */
+export function problemsOf(features: readonly DiagnosedFeature[], told: readonly string[]): string[] {
+  const names = new Map<string, string[]>();
+  for (const { name, required, supported, reason = '' } of features) {
+    if (!required || supported === true || told.includes(reason)) continue;
+    const others = names.get(reason) ?? [];
+    // Those that could not be tried follow from the first one.
+    if (supported === false || others.length === 0) names.set(reason, [...others, name]);
+  }
+  return [...names].map(([reason, of]) => `${of.join(', ')}: ${reason === '' ? 'not supported' : reason}`);
 }
 
 /**
@@ -53,31 +86,30 @@ function attempt(name: string, required: boolean, body: () => boolean | void): D
  * @internal
  */
 export function diagnoseFeatures(): DiagnosedFeature[] {
-  const features = [
-    attempt('sockhash', true, () => BpfSockHashMap.create({ name: 'probe', key: u32, maxEntries: 1 }).close()),
-    attempt('LPM trie', true, () => BpfLpmTrieMap.create({ name: 'probe', key: bytes(8), value: u32, maxEntries: 1 }).close()),
-    attempt('ring buffer', true, () => RingBuffer.create({ name: 'probe', value: u32, bytes: 65_536 }).close()),
-  ];
+  const features = diagnoseBase();
+  // Each program of the object brings all of its maps along.
+  const missing = features.find(({ supported }) => supported !== true);
   const programs: readonly (readonly [name: string, program: string])[] = [
     ...[...HOOKS].map(([program, hook]) => [hook, program] as const).reverse(),
     ['sk_msg', messageProgram()],
   ];
-  for (const [name, program] of programs)
+  for (const [name, program] of programs) {
+    if (missing !== undefined) {
+      features.push({ ...missing, name, supported: undefined });
+      continue;
+    }
     features.push(
       attempt(name, true, () => {
         using object = loadAlone(program);
-        // Every program of the object brings the storage of sockets along.
-        if (program !== 'mb_connect4') return;
-        features.push({ name: 'sk_storage', required: true, supported: true });
-        features.push(attempt('links of cgroups', true, () => attachesByLink(object.program(program))));
+        if (program === 'mb_connect4') features.push(attempt('links of cgroups', true, () => attachesByLink(object.program(program))));
       }),
     );
+  }
   const of = (name: string): DiagnosedFeature | undefined => features.find((feature) => feature.name === name);
   const because = (name: string, from: string): void => {
     const { supported, reason } = of(from)!;
     if (of(name) === undefined) features.push({ name, required: true, supported: supported === true ? true : undefined, ...(reason !== undefined && { reason }) });
   };
-  because('sk_storage', 'cgroup/connect4');
   because('links of cgroups', 'cgroup/connect4');
   // These programs name no network namespace without it, and are not loaded then.
   because('network namespace cookies', 'sockops');

@@ -3,7 +3,7 @@ import { arch, release, version } from 'node:os';
 import { libbpfVersion, missingCapabilities } from '../../bpf';
 import { shown, type KernelAdvisory } from '../../errors';
 import { diagnoseAttachments, diagnoseCgroup, type DiagnosedAttachment, type DiagnosedCgroup } from './diagnose-cgroup';
-import { diagnoseFeatures, type DiagnosedFeature } from './diagnose-features';
+import { diagnoseFeatures, problemsOf, type DiagnosedFeature } from './diagnose-features';
 import { diagnoseHazards, type DiagnosedHazard } from './diagnose-hazards';
 import { diagnosePins, type DiagnosedPins } from './diagnose-pins';
 import { kernelAdvisories } from '../kernel-advisories';
@@ -80,15 +80,14 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   const features = diagnoseFeatures();
   const pins = pinDirectory === undefined ? undefined : await diagnosePins(pinDirectory).catch(notKnown);
   const missing = missingCapabilities();
-  const problems = [
+  const general = [
     ...('unknown' in libbpf ? [libbpf.unknown] : []),
     ...(missing.length > 0 ? [`this process lacks ${missing.join(', ')}`] : []),
     ...('unknown' in cgroup ? [cgroup.unknown] : cgroup.valid ? [] : [cgroup.reason ?? 'no cgroup']),
-    // What could not be tried for want of a capability is that one problem, not many.
-    ...features
-      .filter(({ required, supported }) => required && (supported === false || (supported === undefined && missing.length === 0)))
-      .map(({ name, supported, reason }) => `${name}: ${supported === false ? 'not supported' : 'not known'}${reason === undefined ? '' : `: ${reason}`}`),
   ];
+  // What could not be tried for want of a capability is that one problem, not many.
+  const tried = features.filter(({ supported }) => supported !== undefined || missing.length === 0);
+  const problems = [...general, ...problemsOf(tried, general)];
   return {
     ok: problems.length === 0,
     problems,
@@ -117,5 +116,9 @@ function notKnown(error: unknown): Unknown {
 
 /** Where it was loaded from; `undefined` if /proc does not tell. */
 function libbpfPath(): string | undefined {
-  return /\s(\/\S*libbpf\S*)$/m.exec(readFileSync('/proc/self/maps', 'latin1'))?.[1];
+  try {
+    return /\s(\/\S*libbpf\S*)$/m.exec(readFileSync('/proc/self/maps', 'latin1'))?.[1];
+  } catch {
+    return undefined;
+  }
 }
