@@ -201,7 +201,7 @@ enum mb_counter {
 	MB_COUNT_HELD,             /* segments held back until the receiver has read what was redirected before */
 	MB_COUNT_PASSED_SWITCH,    /* messages left to the stack: acceleration is off for all */
 	MB_COUNT_PASSED_PEER_GONE, /* ... the other end was closed */
-	MB_COUNT_UNKNOWN_ORIGIN,   /* connections of this node that a sidecar accepted, but whose destination was not found */
+	MB_COUNT_UNKNOWN_ORIGIN,   /* connections of this node whose destination a sidecar asked for, and nobody knew */
 	MB_COUNT_EVENTS,           /* events put into mesh_events */
 	MB_COUNT_EVENTS_LIMITED,   /* events left out, because more than settings.events came in one second */
 	MB_COUNT_EVENTS_LOST,      /* events left out, because mesh_events was full */
