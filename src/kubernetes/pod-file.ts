@@ -1,5 +1,6 @@
 import { printable, quoted } from '../errors';
 import type { PodOptions, PodRules } from '../mesh';
+import { assertCgroup } from '../mesh/maps/local-pod-ips';
 import { ruleSetOf } from '../mesh/rules/pod-rules';
 import { PodFileError } from './errors';
 import { tableForm } from './pod-address';
@@ -31,7 +32,7 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
     const text = printable(key, 80);
     const address = tableForm(key) ?? refuse(`'${text}' is not an IPv4 address that a pod has`);
     if (!isObject(value)) return refuse(`${text}: its options must be an object`);
-    const { acceleration, annotations, rules, ...unknown } = value;
+    const { acceleration, annotations, cgroup, rules, ...unknown } = value;
     const [extra] = Object.keys(unknown);
     if (extra !== undefined) refuse(`${text}: unknown option '${printable(extra, 80)}'`);
     if (acceleration !== undefined && !ACCELERATIONS.includes(acceleration))
@@ -40,6 +41,7 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
       refuse(`${text}: annotations must be an object of strings`);
     try {
       if (rules !== undefined) ruleSetOf(rules as PodRules);
+      if (cgroup !== undefined) assertCgroup(cgroup);
     } catch (error) {
       refuse(`${text}: ${(error as Error).message}`, error);
     }
@@ -47,7 +49,9 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
     pods.set(address, {
       name: address,
       addresses: [address],
-      options: { ...(acceleration !== undefined && { acceleration }), ...(rules !== undefined && { rules }) } as PodOptions,
+      options: {
+        ...(acceleration !== undefined && { acceleration }), ...(rules !== undefined && { rules }), ...(cgroup !== undefined && { cgroup }),
+      } as PodOptions,
       ...(annotations !== undefined && { annotations: annotations as Record<string, string> }),
     });
   }

@@ -38,9 +38,9 @@ export interface MeshCounters {
   /** Messages left to the TCP stack because the other end was closed. */
   readonly passedPeerGone: bigint;
   /**
-   * Connections of this node that a sidecar accepted, but whose destination was not found: the mesh's own rules redirected them, as those that
-   * were dialled before the start, or on the way netfilter gave them another source port. Of the latter the kernel says that the sidecar itself
-   * was dialled; then SO_ORIGINAL_DST fails with EPERM.
+   * Connections of this node of which a sidecar asked what was dialled, and neither the programs nor connection tracking knew: on the way
+   * netfilter gave them another source port or address, or they were being set up when the programs were attached. Where connection tracking says
+   * that the sidecar itself was dialled, SO_ORIGINAL_DST fails with EPERM. Each is a connection that failed.
    */
   readonly unknownOrigins: bigint;
   /** Events that the programs sent. */

@@ -271,7 +271,11 @@ function podAddress(address: string): string {
   return canonical;
 }
 
-function assertCgroup(cgroup: unknown): void {
+/**
+ * @internal
+ * @throws TypeError for what names no cgroup, whatever lies there
+ */
+export function assertCgroup(cgroup: unknown): asserts cgroup is PodCgroup {
   const { podUid } = (typeof cgroup === 'object' ? (cgroup ?? {}) : {}) as { podUid?: unknown };
   const isId = typeof cgroup === 'bigint' && cgroup > 0n && cgroup < 1n << 64n;
   if (isId || (typeof cgroup === 'string' && cgroup.startsWith('/')) || (typeof podUid === 'string' && podUid !== '')) return;
