@@ -7,6 +7,7 @@ import { diagnoseFeatures, type DiagnosedFeature } from './diagnose-features';
 import { diagnoseHazards, type DiagnosedHazard } from './diagnose-hazards';
 import { diagnosePins, type DiagnosedPins } from './diagnose-pins';
 import { kernelAdvisories } from '../kernel-advisories';
+import { resolvePinDirectory } from '../pins/pin-path';
 
 /** In the place of what could not be found out: the reason. */
 export interface Unknown {
@@ -75,10 +76,11 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   const { cgroup: path, pinDirectory, backlogLimit = 2 * 1024 * 1024, ...unknown } = options;
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`diagnose: unknown option '${extra}'`);
+  const directory = pinDirectory === undefined ? undefined : resolvePinDirectory(pinDirectory, 'diagnose');
   const libbpf = part(() => ({ version: libbpfVersion(), path: libbpfPath() }));
   const cgroup = part(() => diagnoseCgroup(path));
   const features = diagnoseFeatures();
-  const pins = pinDirectory === undefined ? undefined : await diagnosePins(pinDirectory).catch(notKnown);
+  const pins = directory === undefined ? undefined : await diagnosePins(directory).catch(notKnown);
   const missing = missingCapabilities();
   const problems = [
     ...('unknown' in libbpf ? [libbpf.unknown] : []),

@@ -6,7 +6,8 @@ import { Drain } from '../drain';
 import { ENTRANCES, GATE, SERVICES } from '../hooks';
 import { MeshSettings } from '../maps/mesh-settings';
 import { SETTLED_MS } from '../own-footing';
-import { PinDirectory, pinDirectoryExists, removeIfEmpty } from './pin-directory';
+import { PinDirectory, pinDirectoryExists, removeIfEmpty, removePinDirectory } from './pin-directory';
+import { resolvePinDirectory } from './pin-path';
 import { pinPaths, readPinTree, removeSet, type Pin, type PinTree } from './pin-tree';
 import { OpenPinSet } from './pinned-set';
 import { Resources } from '../resources';
@@ -62,19 +63,20 @@ export async function detachAll(options: DetachAllOptions): Promise<DetachedItem
   const { pinDirectory, force = false, ...unknown } = options;
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`detachAll: unknown option '${extra}'`);
-  if (typeof pinDirectory !== 'string' || !pinDirectory.startsWith('/')) throw new TypeError('detachAll: pinDirectory must be an absolute path');
-  if (!pinDirectoryExists(pinDirectory)) return [];
+  const directory = resolvePinDirectory(pinDirectory, 'detachAll');
+  if (!pinDirectoryExists(directory)) return [];
   using resources = new Resources();
   if (!force) {
-    const held = PinDirectory.tryHold(pinDirectory);
+    const held = PinDirectory.tryHold(directory);
     if (held === undefined) return [];
     resources.use(held);
   }
-  const tree = readPinTree(pinDirectory);
-  const removed = await detach(pinDirectory, tree);
+  const tree = readPinTree(directory);
+  const removed = await detach(directory, tree);
   for (const set of tree.sets) removed.push(...removeSet(set));
-  const { links, sets, layout } = pinPaths(pinDirectory);
-  for (const path of [links, sets, layout, pinDirectory]) removeIfEmpty(path);
+  const { links, sets, layout } = pinPaths(directory);
+  for (const path of [links, sets, layout]) removeIfEmpty(path);
+  removePinDirectory(directory);
   return removed.map(({ kind, name, path, id }) => ({ kind, name, path, id }));
 }
 

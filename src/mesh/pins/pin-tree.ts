@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BpfLink, BpfMapHandle, BpfProgram, type Handle } from '../../bpf';
 import { ForeignPinError, PinConflictError } from '../../errors';
 import { HOOKS } from '../hooks';
-import { removeIfEmpty } from './pin-directory';
+import { assertOwnDirectory, removeIfEmpty } from './pin-directory';
 
 /**
  * The layout of a pin directory. It is raised when what is pinned changes its meaning without changing its size, or its place:
@@ -89,6 +89,7 @@ function runningSet(links: ReadonlyMap<string, LinkPin>, sets: readonly PinSet[]
 
 function list(path: string): Dirent[] {
   try {
+    assertOwnDirectory(path);
     return readdirSync(path, { withFileTypes: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];

@@ -7,7 +7,7 @@ import { load, type Loaded } from '../load';
 import { aboutMap, identityOf, readAbout } from './mesh-about';
 import type { BacklogAccount, ResolvedOptions } from '../mesh-options';
 import { MeshSettings, NO_EVENTS, OWNED_BY_NOBODY, OWNED_BY_PINS } from '../maps/mesh-settings';
-import { PinDirectory, removeIfEmpty } from './pin-directory';
+import { makeDirectory, PinDirectory, removeIfEmpty } from './pin-directory';
 import { pinPaths, readPinTree, removeSet, type PinTree } from './pin-tree';
 import { OpenPinSet, pinSet } from './pinned-set';
 import { Resources } from '../resources';
@@ -57,10 +57,12 @@ export class PinnedFooting implements Footing {
     this.#resources = resources;
     this.#cgroup = resources.use(Cgroup.open(options.cgroup));
     const held = resources.use(PinDirectory.hold(directory));
-    resources.use({ [Symbol.dispose]: () => held.removeIfEmpty() });
+    resources.use({ [Symbol.dispose]: () => held.removeIfMade() });
     this.#tree = readPinTree(directory);
     this.#refuseOther();
     refuseSecond(this.#cgroup, new Set(this.#tree.sets.flatMap(({ programs }) => [...programs.values()].map(({ id }) => id))));
+    // All of it was looked at, and is ours: from here on it may be changed. What is empty is of a start that failed, this one too.
+    resources.use({ [Symbol.dispose]: () => removeEmptyLayout(directory) });
     const { running } = this.#tree;
     for (const set of this.#tree.sets) if (set !== running) removeSet(set);
     this.#before = running && resources.use(new OpenPinSet(running));
@@ -70,6 +72,7 @@ export class PinnedFooting implements Footing {
     this.#loaded = load(options, this.account, this.#before?.maps());
     this.object = resources.use(this.#loaded.object);
     this.adoption = this.#before && this.#carryOver(this.#before);
+    makeDirectory(pinPaths(directory).layout);
     this.#writers = resources.use(WriterLock.open(directory));
   }
 
@@ -116,9 +119,6 @@ export class PinnedFooting implements Footing {
 
   abandon(): void {
     this.#resources[Symbol.dispose]();
-    const { links, sets, layout } = pinPaths(this.#directory);
-    // Only what is empty: a first start that failed leaves nothing.
-    for (const path of [links, sets, layout, this.#directory]) removeIfEmpty(path);
   }
 
   #switch(settings: MeshSettings, undo: Undo): void {
@@ -176,4 +176,9 @@ export class PinnedFooting implements Footing {
     if (about !== undefined && about.profile !== profile)
       throw new PinConflictError(this.#directory, 'profile', { pinned: about.profile, wanted: profile }, { hint });
   }
+}
+
+function removeEmptyLayout(directory: string): void {
+  const { links, sets, layout } = pinPaths(directory);
+  for (const path of [links, sets, layout]) removeIfEmpty(path);
 }
