@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import {
-  BpfArrayMap, BpfError, BpfLink, Cgroup, MeshAccelerator, PinnedMesh, detachAll, diagnose, meshProfiles, u32,
-  type AttachTypeName, type ForeignPinError, type MeshAcceleratorOptions, type PinConflictError, type PinsInUseError, type Unknown,
+  BpfArrayMap, BpfError, BpfLink, Cgroup, MeshAccelerator, OpenBpfObject, PinnedMesh, detachAll, meshProfiles, u32,
+  type AttachTypeName, type ForeignPinError, type MeshAcceleratorOptions, type PinConflictError, type PinsInUseError,
 } from 'merbridge';
 import { DirectoryLock } from '../../src/bpf';
 import { WriterLock } from '../../src/mesh/pins/writer-lock';
 import { Agent } from '../bed/agent';
 import { Bpffs } from '../fixtures/bpffs';
-import { ROOT } from '../fixtures/compile';
+import { ROOT, compile } from '../fixtures/compile';
 import { NOBODY_SPECIAL, unprivileged } from '../fixtures/unprivileged';
 
 const HOOKS: readonly AttachTypeName[] = [
@@ -255,7 +255,21 @@ test('what is not ours is refused with its path, and not deleted', async () => {
   const link = join(set, 'maps/link');
   await foreign(link, () => symlinkSync(join(set, 'maps/local_pod_ips'), link), () => unlinkSync(link));
   const directory = join(set, 'elsewhere');
-  await foreign(directory, () => mkdirSync(directory), () => rmdirSync(directory));
+  const within = join(directory, 'ours');
+  await foreign(within, () => { mkdirSync(directory, 0o700); map.pin(within); }, () => { unlinkSync(within); rmdirSync(directory); });
+  await foreign(within, () => { mkdirSync(directory, 0o700); symlinkSync(set, within); }, () => { unlinkSync(within); rmdirSync(directory); });
+  const beside = join(pinDirectory, 'other');
+  await foreign(beside, () => mkdirSync(beside), () => rmdirSync(beside));
+  // A link whose program is not pinned here, under a name of ours and under one of its own.
+  using object = OpenBpfObject.openFile(compile('naive-sockets')).load();
+  const other = Cgroup.create(join(cgroup.path, 'other'));
+  using theirLink = other.attach(object.program('naive_sockets'));
+  for (const name of ['mb_getsockname4', 'naive_sockets']) {
+    const path = join(pinDirectory, 'v1/links', name);
+    await foreign(path, () => theirLink.pin(path), () => unlinkSync(path));
+  }
+  theirLink.close();
+  other.remove();
   // The name of ours, but another object.
   const taken = join(pinDirectory, 'v1/links/mb_connect4');
   using ours = BpfLink.openPin(taken);
@@ -348,11 +362,11 @@ test('check: a link that somebody detached, a cgroup outside, one that does not 
   assert.deepEqual(agent.check({ cgroups: [pod.path] }), []);
   assert.deepEqual(agent.check({ cgroups: [Cgroup.mountPoint()] }).map(({ kind }) => kind), ['outside']);
   assert.deepEqual(agent.check({ cgroups: [join(cgroup.path, 'none')] }).map(({ kind }) => kind), ['unreadable']);
-  mkdirSync(join(pinDirectory, 'v1/foreign'));
+  symlinkSync('/', join(pinDirectory, 'v1/foreign'));
   const unreadable = agent.check({ cgroups: [pod.path] });
   assert.deepEqual([...new Set(unreadable.map(({ kind }) => kind))], ['unreadable'], 'that something else lies there says nothing of the links');
   assert.match(unreadable[0]!.message, /v1\/foreign/);
-  rmdirSync(join(pinDirectory, 'v1/foreign'));
+  unlinkSync(join(pinDirectory, 'v1/foreign'));
   using link = BpfLink.openPin(join(pinDirectory, 'v1/links/mb_getsockopt'));
   link.detach();
   assert.deepEqual(agent.check({ cgroups: [pod.path] }).map(({ kind, program }) => [kind, program]), [['detached', 'mb_getsockopt']]);
@@ -361,108 +375,4 @@ test('check: a link that somebody detached, a cgroup outside, one that does not 
   const next = await start();
   assert.deepEqual(next.check({ cgroups: [cgroup.path] }), []);
   await next.close();
-});
-
-const mode = (path: string): number => statSync(path).mode & 0o7777;
-
-/** Mode, owner and content of a directory and all below it. */
-const state = (path: string): unknown[] => readdirSync(path, { withFileTypes: true }).reduce<unknown[]>(
-  (all, entry) => [...all, entry.name, ...(entry.isDirectory() ? state(join(path, entry.name)) : [])],
-  [path, mode(path), statSync(path).uid, statSync(path).gid],
-);
-
-/** Each way into a pin directory is refused, and changes nothing of it. */
-async function refusedUnchanged(path: string, message: RegExp): Promise<void> {
-  const before = state(bpffs.path);
-  for (const [what, body] of Object.entries({
-    start: () => start({ pinDirectory: path }),
-    detachAll: () => detachAll({ pinDirectory: path }),
-    'detachAll, forced': () => detachAll({ pinDirectory: path, force: true }),
-    open: () => Promise.resolve().then(() => PinnedMesh.open(path)),
-  })) {
-    await refused('ERR_BPF_FOREIGN_PIN', body, message);
-    assert.deepEqual(state(bpffs.path), before, what);
-  }
-  const { pins } = await diagnose({ cgroup: cgroup.path, pinDirectory: path });
-  assert.match((pins as Unknown).unknown, message);
-  assert.deepEqual(state(bpffs.path), before, 'diagnose');
-}
-
-test('the root of a BPF file system is refused, told what to name instead, and left as it is', async () => {
-  assert.equal(mode(bpffs.path), 0o1777);
-  for (const path of [bpffs.path, `${bpffs.path}/`, join(bpffs.path, '/.')])
-    await refusedUnchanged(path, new RegExp(`the root of a BPF file system.*name a directory below it, such as ${bpffs.path}/merbridge`));
-  mkdirSync(join(bpffs.path, 'theirs'));
-  await refusedUnchanged(bpffs.path, /the root/);
-});
-
-test('a directory that is not ours is refused with the mode that it had: of another user, writable by others, with something foreign', async () => {
-  mkdirSync(pinDirectory);
-  chownSync(pinDirectory, NOBODY_SPECIAL, NOBODY_SPECIAL);
-  chmodSync(pinDirectory, 0o755);
-  await refusedUnchanged(pinDirectory, new RegExp(`a directory of user ${NOBODY_SPECIAL}`));
-  chownSync(pinDirectory, 0, 0);
-  for (const [bits, shown] of [[0o777, '0777'], [0o1777, '1777'], [0o720, '0720']] as const) {
-    chmodSync(pinDirectory, bits);
-    await refusedUnchanged(pinDirectory, new RegExp(`mode ${shown}.*chmod go-w ${pinDirectory}`));
-  }
-  chmodSync(pinDirectory, 0o755);
-  mkdirSync(join(pinDirectory, 'theirs'));
-  await refusedUnchanged(pinDirectory, /theirs: a directory that this library did not make/);
-});
-
-test('a symbolic link is refused, whatever is written behind it', async () => {
-  mkdirSync(bpffs.directory('elsewhere'), { mode: 0o755 });
-  symlinkSync(bpffs.directory('elsewhere'), pinDirectory);
-  for (const path of [pinDirectory, `${pinDirectory}/`, `${pinDirectory}/.`]) await refusedUnchanged(path, /a symbolic link/);
-});
-
-test('within a layout too, a directory of another user or one that others may write to is refused, and nothing is changed', async () => {
-  await (await start()).close();
-  for (const part of ['v1', 'v1/links', 'v1/sets', 'v1/sets/1', 'v1/sets/1/maps', 'v1/sets/1/programs']) {
-    const path = join(pinDirectory, part);
-    chmodSync(path, 0o777);
-    await refusedUnchanged(pinDirectory, new RegExp(`${path}: a directory with mode 0777`));
-    chmodSync(path, 0o700);
-    chownSync(path, NOBODY_SPECIAL, 0);
-    await refusedUnchanged(pinDirectory, new RegExp(`${path}: a directory of user ${NOBODY_SPECIAL}`));
-    chownSync(path, 0, 0);
-  }
-});
-
-test('an empty directory that somebody made keeps its mode, through a start that fails, one that stands, and a removal', async () => {
-  mkdirSync(pinDirectory);
-  chmodSync(pinDirectory, 0o755);
-  await assert.rejects(start({ maxPods: 1, pods: ['10.0.0.1', '10.0.0.2'] }), { code: 'ERR_BPF_MAP_FULL' });
-  assert.deepEqual(readdirSync(pinDirectory), []);
-  assert.equal(mode(pinDirectory), 0o755);
-  await (await start()).close();
-  assert.equal(mode(pinDirectory), 0o755);
-  assert.equal(mode(join(pinDirectory, 'v1')), 0o700);
-  await detachAll({ pinDirectory });
-  assert.deepEqual(readdirSync(pinDirectory), []);
-  assert.equal(mode(pinDirectory), 0o755);
-});
-
-test('a pin directory that is a mount of its own, as a container has it, works and stays', async () => {
-  const host = bpffs.directory('host');
-  mkdirSync(host, { mode: 0o700 });
-  const mounted = mkdtempSync(join(tmpdir(), 'merbridge-mounted-'));
-  execFileSync('mount', ['--bind', host, mounted]);
-  try {
-    await (await start({ pinDirectory: mounted })).close();
-    await (await start({ pinDirectory: mounted })).close();
-    assert.ok((await detachAll({ pinDirectory: mounted })).length > 0);
-    assert.deepEqual(readdirSync(host), []);
-  } finally {
-    execFileSync('umount', [mounted]);
-    rmdirSync(mounted);
-  }
-});
-
-test('a path that is not absolute is a TypeError on each way in', async () => {
-  await assert.rejects(start({ pinDirectory: '' }), TypeError);
-  await assert.rejects(detachAll({ pinDirectory: 'mesh' }), TypeError);
-  await assert.rejects(diagnose({ pinDirectory: 'mesh' }), TypeError);
-  assert.throws(() => PinnedMesh.open('mesh'), TypeError);
 });

@@ -132,7 +132,7 @@ export class PinnedMesh implements Disposable {
   /** A start replaces the set: what is open then is of no effect any more. */
   #current(): OpenSet {
     if (this.#closed) throw new ClosedError('PinnedMesh');
-    if (this.#open?.set.isRunning(this.pinDirectory)) return this.#open;
+    if (this.#open?.set.isRunning()) return this.#open;
     this.#open?.set[Symbol.dispose]();
     this.#open = undefined;
     const set = runningSet(this.pinDirectory);
@@ -148,9 +148,9 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 function runningSet(pinDirectory: string): OpenPinSet {
   for (let attempt = 1; ; attempt++) {
     try {
-      const { running } = readPinTree(pinDirectory);
+      const { running, runningLink } = readPinTree(pinDirectory);
       if (running === undefined) throw new NotPinnedError(pinDirectory);
-      return new OpenPinSet(running);
+      return new OpenPinSet(running, runningLink);
     } catch (error) {
       if (attempt === ATTEMPTS || !(error instanceof ForeignPinError)) throw error;
       Atomics.wait(sleeper, 0, 0, 2);
