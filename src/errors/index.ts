@@ -26,7 +26,9 @@ export { ObjectFileError } from './object-file-error';
 export { PermissionError } from './permission-error';
 export { ForeignPinError, NotABpfFileSystemError, NotPinnedError, PinConflictError, PinsInUseError } from './pin-errors';
 export { PodRulesError, type PodRulesProblem } from './pod-rules-error';
-export { AlreadyAttachedError, NotACgroupError, RingInUseError, type AttachedProgram } from './target-errors';
+export { AlreadyAttachedError, NotACgroupError, RingInUseError, type AttachedProgram, type AttachmentHolder } from './target-errors';
+/** @internal */
+export { describeHolder } from './target-errors';
 export { VerifierError } from './verifier-error';
 
 /**

@@ -3,7 +3,8 @@ import { setTimeout } from 'node:timers/promises';
 import { BpfLink, Cgroup, copyEntries, type BpfObject } from '../../bpf';
 import { ForeignPinError, PinConflictError } from '../../errors';
 import { Drain } from '../drain';
-import { refuseSecond, type Footing, type MeshAdoption, type MeshHandles } from '../footing';
+import { refuseSecond } from '../accelerators/refuse-second';
+import type { Footing, MeshAdoption, MeshHandles } from '../footing';
 import { load, type Loaded } from '../load';
 import { SETTLED_MS } from '../own-footing';
 import { aboutMap, isReadable, readAbout } from './mesh-about';
@@ -67,7 +68,7 @@ export class PinnedFooting implements Footing {
     resources.use({ [Symbol.dispose]: () => held.removeIfMade() });
     this.#tree = readPinTree(directory);
     this.#refuseOther();
-    refuseSecond(this.#cgroup, allProgramIds(this.#tree));
+    refuseSecond(this.#cgroup, { ids: allProgramIds(this.#tree) });
     // All of it was looked at, and is ours: from here on it may be changed. What is empty is of a start that failed, this one too.
     resources.use({ [Symbol.dispose]: () => removeEmptyLayout(directory) });
     const { running } = this.#tree;
@@ -149,7 +150,9 @@ export class PinnedFooting implements Footing {
       },
       undo,
     );
-    refuseSecond(this.#cgroup, new Set([this.object.program('mb_connect4').id]));
+    const { id, tag } = this.object.program('mb_connect4');
+    // Nobody started below a mesh that was there; so only a first start looks there, and writers wait for microseconds otherwise.
+    refuseSecond(this.#cgroup, { ids: new Set([id]), tags: new Set([tag]) }, before === undefined);
     if (before === undefined) return;
     const { acceleration, given } = this.#options;
     // What was copied may be seconds old.
