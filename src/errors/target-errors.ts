@@ -82,7 +82,7 @@ export class AlreadyAttachedError extends BpfError {
  * @internal
  */
 export function describeHolder({ cgroup, pinDirectory, pid }: AttachmentHolder): string {
-  const by = [pinDirectory === undefined ? undefined : `pins in ${pinDirectory}`, pid === undefined ? undefined : `process ${pid}`].filter((each) => each !== undefined);
+  const by = [...(pinDirectory === undefined ? [] : [`pins in ${pinDirectory}`]), ...(pid === undefined ? [] : [`process ${pid}`])];
   return `${cgroup === undefined ? ' above what is visible here' : ` at ${cgroup}`}${by.length === 0 ? '' : `, held by ${by.join(' and ')}`}`;
 }
 

@@ -69,7 +69,8 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
   const reportSeconds = (cgroup: Cgroup): void => {
     for (const holder of findAccelerators(cgroup, seen)) {
       const program = { id: holder.programId, name: holder.name, tag: '' };
-      const message = `a second accelerator runs for ${cgroup.path}: ${holder.name || 'program'} (id ${holder.programId})${describeHolder(holder)}: ${remedy(holder)}`;
+      const what = `${holder.name || 'program'} (id ${holder.programId})${describeHolder(holder)}`;
+      const message = `a second accelerator runs for ${cgroup.path}: ${what}: ${remedy(holder)}`;
       problems.push({ kind: 'second accelerator', cgroup: cgroup.path, program: undefined, programs: [program], holder, message });
     }
     for (const { id } of cgroup.programs({ attachType: 'cgroup/connect4', effective: true })) seen.ids.add(id);

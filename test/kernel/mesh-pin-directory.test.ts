@@ -18,7 +18,8 @@ beforeEach(() => {
 afterEach(() => place[Symbol.dispose]());
 
 /** One that stands although it was to be refused must not keep the process of the test alive. */
-const start = async (options: Partial<MeshAcceleratorOptions> = {}): Promise<MeshAccelerator> => (await MeshAccelerator.start({ ...place.options, ...options })).unref();
+const start = async (options: Partial<MeshAcceleratorOptions> = {}): Promise<MeshAccelerator> =>
+  (await MeshAccelerator.start({ ...place.options, ...options })).unref();
 
 const mode = (path: string): number => statSync(path).mode & 0o7777;
 

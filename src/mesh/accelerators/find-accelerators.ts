@@ -21,8 +21,8 @@ export interface OwnPrograms {
 /**
  * Accelerators whose programs run for a cgroup, because they are attached to it or above it, and with `below` those that are attached below it.
  *
- * Names need CAP_SYS_ADMIN. Without it an accelerator is recognized by its pins, if they belong to this user, or by the tag of a program that a process
- * of this user has open; otherwise it looks like any other program.
+ * Names need CAP_SYS_ADMIN. Without it an accelerator is recognized by its pins, if they belong to this user, or by the tag of a program that a
+ * process of this user has open; otherwise it looks like any other program.
  *
  * @internal
  * @param cgroup - where to look

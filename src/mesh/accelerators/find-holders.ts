@@ -17,8 +17,8 @@ export interface Holder {
 const MOST_DIRECTORIES = 2000;
 
 /**
- * Finds out who keeps programs attached: pins in the layout of this library, in every BPF file system that is mounted here, and processes with an open
- * link. It sees what this process may see: pins and processes of other users need root, those of other namespaces are invisible.
+ * Finds out who keeps programs attached: pins in the layout of this library, in every BPF file system that is mounted here, and processes with an
+ * open link. It sees what this process may see: pins and processes of other users need root, those of other namespaces are invisible.
  *
  * @internal
  * @param programs - ids of the programs
@@ -35,7 +35,8 @@ export function findHolders(programs: ReadonlySet<number>): ReadonlyMap<number, 
     if (kind === 'link') found.set(programId, { ...holder, linkId: Number(fields.get('link_id')) });
     else loaded.set(programId, holder);
   }
-  for (const { programId, ...holder } of pinnedLinks()) if (programs.has(programId)) found.set(programId, { ...holder, ...tagOf(loaded.get(programId)) });
+  for (const { programId, ...holder } of pinnedLinks())
+    if (programs.has(programId)) found.set(programId, { ...holder, ...tagOf(loaded.get(programId)) });
   // Who has the program loaded and no link of it may have pinned it where it is not visible from here.
   for (const [programId, holder] of loaded) if (!found.has(programId)) found.set(programId, holder);
   return found;
@@ -50,9 +51,9 @@ function* openObjects(): Generator<{ kind: 'link' | 'program'; pid: number; fiel
   for (const pid of read(() => readdirSync('/proc')) ?? []) {
     if (!/^\d+$/.test(pid)) continue;
     for (const fd of read(() => readdirSync(`/proc/${pid}/fd`)) ?? []) {
-      const target = read(() => readlinkSync(`/proc/${pid}/fd/${fd}`));
-      const kind = target === undefined ? undefined : /^anon_inode:\[?bpf.link/.test(target) ? 'link' : /^anon_inode:\[?bpf-prog/.test(target) ? 'program' : undefined;
-      if (kind === undefined) continue;
+      const target = read(() => readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? '';
+      if (!/^anon_inode:\[?bpf.(link|prog)/.test(target)) continue;
+      const kind = target.includes('link') ? 'link' : 'program';
       const text = read(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1')) ?? '';
       yield { kind, pid: Number(pid), fields: new Map(text.split('\n').map((line) => line.split(/:\s+/, 2) as [string, string])) };
     }

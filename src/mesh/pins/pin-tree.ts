@@ -73,7 +73,8 @@ export function readPinTree(directory: string): PinTree {
   const inLinks = splitLinks(paths.links);
   const sets = inSets.ours.map(({ name, path }): PinSet => {
     const { others } = split(path, (part) => part === 'maps' || part === 'programs');
-    return { number: Number(name), path, maps: pins(join(path, 'maps'), 'map', readMap), programs: pins(join(path, 'programs'), 'program', readProgram), others };
+    const maps = pins(join(path, 'maps'), 'map', readMap);
+    return { number: Number(name), path, maps, programs: pins(join(path, 'programs'), 'program', readProgram), others };
   });
   const others = joined([layout.others, inSets.others, inLinks.others]);
   const isKnown = ({ name, attachType }: LinkPin): boolean => HOOKS.has(name) && HOOKS.get(name) === attachType;
@@ -106,7 +107,11 @@ function programsOf({ pins: found }: OtherPins): number[] {
 }
 
 /** The entrances are replaced last: what they run is what the mesh runs. */
-function whatRuns(links: ReadonlyMap<string, LinkPin>, unknown: readonly LinkPin[], sets: readonly PinSet[]): Pick<PinTree, 'running' | 'runningLink'> {
+function whatRuns(
+  links: ReadonlyMap<string, LinkPin>,
+  unknown: readonly LinkPin[],
+  sets: readonly PinSet[],
+): Pick<PinTree, 'running' | 'runningLink'> {
   const known = [...HOOKS.keys()].reverse().flatMap((name) => links.get(name) ?? []);
   for (const runningLink of [...known, ...unknown]) {
     const running = sets.find((set) => programIds(set).has(runningLink.programId));
@@ -132,9 +137,14 @@ function list(path: string): Dirent[] {
   }
 }
 
+interface Directory {
+  readonly name: string;
+  readonly path: string;
+}
+
 /** The directories that this version knows, and what lies beside them. */
-function split(path: string, isOurs: (name: string) => boolean): { readonly ours: readonly { name: string; path: string }[]; readonly others: OtherPins } {
-  const ours: { name: string; path: string }[] = [];
+function split(path: string, isOurs: (name: string) => boolean): { readonly ours: readonly Directory[]; readonly others: OtherPins } {
+  const ours: Directory[] = [];
   const others: OtherPins[] = [];
   for (const entry of list(path)) {
     const at = join(path, entry.name);

@@ -187,15 +187,21 @@ export class PinnedFooting implements Footing {
       if (other !== undefined) throw new PinConflictError(path, 'cgroup', { pinned: other, wanted: this.#options.cgroup }, { hint });
     }
     for (const name of INDISPENSABLE)
-      if (running?.maps.has(name) === false) throw new ForeignPinError(join(running.path, 'maps', name), 'nothing is there, but the mesh that runs has such a map');
-    const about = running && readAbout(running);
+      if (running?.maps.has(name) === false)
+        throw new ForeignPinError(join(running.path, 'maps', name), 'nothing is there, but the mesh that runs has such a map');
+    if (running !== undefined) this.#refuseOtherMesh(running, hint);
+  }
+
+  #refuseOtherMesh(running: PinSet, hint: string): void {
+    const about = readAbout(running);
     if (about === undefined) return;
     const mesh = meshIdentity(this.#options.profile);
+    const wanted = sentenceOf(mesh);
     if (!isReadable(about)) {
-      const values = { pinned: `${about.profile}, described in version ${about.version}`, wanted: sentenceOf(mesh) };
+      const values = { pinned: `${about.profile}, described in version ${about.version}`, wanted };
       throw new PinConflictError(this.#directory, 'profile', values, { hint: 'remove it with the version that made it' });
     }
-    const differs = about.version > 0 ? difference(about.mesh, mesh) : about.profile !== sentenceOf(mesh) && { pinned: about.profile, wanted: sentenceOf(mesh) };
+    const differs = about.version > 0 ? difference(about.mesh, mesh) : about.profile !== wanted && { pinned: about.profile, wanted };
     if (differs) throw new PinConflictError(this.#directory, 'profile', differs, { hint });
   }
 }
