@@ -17,7 +17,7 @@ function table(title: string, rows: readonly (readonly string[])[]): string {
   return [title, ...(lines.length === 0 ? ['  nothing'] : lines), ''].join('\n');
 }
 
-function print({ ok, problems, kernel, libbpf, process: self, features, cgroup, attached, pins, hazards }: Diagnosis): void {
+function print({ ok, problems, kernel, libbpf, process: self, features, cgroup, attached, accelerators, pins, hazards }: Diagnosis): void {
   console.log(table('Machine', [
     ['kernel', `${kernel.release} ${kernel.architecture}`],
     ['known faults', kernel.advisories.map(({ id, fixedIn, certain }) => `${id} (fixed in ${fixedIn}${certain ? '' : ', ask the distribution'})`).join(', ') || 'none'],
@@ -32,6 +32,8 @@ function print({ ok, problems, kernel, libbpf, process: self, features, cgroup, 
     [MARKS.get(supported)!, name, required ? '' : 'optional', reason ?? ''])));
   console.log(table('Attached to the cgroup and above', 'unknown' in attached ? [[attached.unknown]] : attached.map(each =>
     [each.attachType, each.name || '?', `program ${each.id}`, each.linkId === undefined ? '' : `link ${each.linkId}`, MARKS.get(each.ours) === 'yes' ? 'ours' : '', each.cgroup])));
+  console.log(table('Accelerators at the cgroup, above and below', 'unknown' in accelerators ? [[accelerators.unknown]] : accelerators.map(each =>
+    [`program ${each.programId}`, each.cgroup ?? '?', each.pinDirectory === undefined ? '' : `pins in ${each.pinDirectory}`, each.pid === undefined ? '' : `process ${each.pid}`])));
   if (pins !== undefined) console.log(table('Pins', 'unknown' in pins ? [[pins.unknown]] : !pins.exists ? [] : [
     ['agent', pins.agent === undefined ? 'none' : `process ${pins.agent}`],
     ['sets', `${pins.sets}${pins.running === undefined ? ', none runs' : `, ${pins.running} runs`}`],

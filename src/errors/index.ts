@@ -32,7 +32,9 @@ export { PodRulesError, type PodRulesProblem } from './pod-rules-error';
 export { firstProblems, isEnough, listProblems } from './pod-rules-error';
 /** @internal */
 export { printable, quoted, shown } from './printable';
-export { AlreadyAttachedError, NotACgroupError, RingInUseError, type AttachedProgram } from './target-errors';
+export { AlreadyAttachedError, NotACgroupError, RingInUseError, type AttachedProgram, type AttachmentHolder } from './target-errors';
+/** @internal */
+export { describeHolder } from './target-errors';
 export { VerifierError } from './verifier-error';
 
 /**

@@ -27,6 +27,22 @@ export interface AttachedProgram {
   readonly name: string;
 }
 
+/** An accelerator that is attached, and what keeps it so. What is not known, or not visible to this process, is left out. */
+export interface AttachmentHolder {
+  /** Kernel-wide id of the program that redirects. */
+  readonly programId: number;
+  /** Its name, cut by the kernel to 15 bytes; empty without CAP_SYS_ADMIN. */
+  readonly name: string;
+  /** Path of the cgroup that it is attached to. */
+  readonly cgroup?: string;
+  /** Kernel-wide id of its link. */
+  readonly linkId?: number;
+  /** The directory for pins that keeps it attached. */
+  readonly pinDirectory?: string;
+  /** Id of the process that holds it, or with `pinDirectory` of the one that works with these pins. */
+  readonly pid?: number;
+}
+
 /**
  * Other programs are attached in a way that leaves no room for one more.
  *
@@ -36,21 +52,38 @@ export class AlreadyAttachedError extends BpfError {
   declare readonly code: 'ERR_BPF_ALREADY_ATTACHED';
   /** The programs that are attached. */
   readonly programs: readonly AttachedProgram[];
+  /** Where they are attached and who holds them, if they are of an accelerator; otherwise empty. */
+  readonly holders: readonly AttachmentHolder[];
 
   /**
    * @param subject - what they are attached to
    * @param programs - the programs that are attached
-   * @param options - the usual facts
+   * @param options - the usual facts, and who holds the programs
    */
   constructor(
     subject: string,
     programs: readonly AttachedProgram[],
-    options: Omit<BpfErrorOptions, 'subject'> = {},
+    options: Omit<BpfErrorOptions, 'subject'> & { readonly holders?: readonly AttachmentHolder[] } = {},
   ) {
-    const list = programs.map(({ id, name }) => `${name === '' ? '(unnamed)' : name} (id ${id})`).join(', ');
-    super('ERR_BPF_ALREADY_ATTACHED', { ...options, subject }, `already attached there: ${list}`);
+    const { holders = [], ...facts } = options;
+    const list = programs.map(({ id, name }) => {
+      const holder = holders.find(({ programId }) => programId === id);
+      return `${name === '' ? '(unnamed)' : name} (id ${id})${holder === undefined ? '' : describeHolder(holder)}`;
+    });
+    super('ERR_BPF_ALREADY_ATTACHED', { ...facts, subject }, `already attached there: ${list.join(', ')}`);
     this.programs = Object.freeze([...programs]);
+    this.holders = Object.freeze([...holders]);
   }
+}
+
+/**
+ * Where a program is attached and who holds it, for messages.
+ *
+ * @internal
+ */
+export function describeHolder({ cgroup, pinDirectory, pid }: AttachmentHolder): string {
+  const by = [...(pinDirectory === undefined ? [] : [`pins in ${pinDirectory}`]), ...(pid === undefined ? [] : [`process ${pid}`])];
+  return `${cgroup === undefined ? ' above what is visible here' : ` at ${cgroup}`}${by.length === 0 ? '' : `, held by ${by.join(' and ')}`}`;
 }
 
 /**

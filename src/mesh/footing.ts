@@ -1,5 +1,4 @@
-import type { BpfObject, Cgroup } from '../bpf';
-import { AlreadyAttachedError } from '../errors';
+import type { BpfObject } from '../bpf';
 import type { MeshCounters } from './maps/counters';
 import type { Drain } from './drain';
 import type { BacklogAccount } from './mesh-options';
@@ -39,22 +38,4 @@ export interface Footing {
   close(handles: MeshHandles): Promise<void>;
   /** After a start that failed: gives back what it holds. */
   abandon(): void;
-}
-
-/**
- * Refuses to start where an accelerator is attached already.
- *
- * @internal
- * @param cgroup - where to look, and above
- * @param own - ids of programs that do not count
- */
-export function refuseSecond(cgroup: Cgroup, own: ReadonlySet<number> = new Set()): void {
-  const ours = cgroup
-    .programs({ attachType: 'cgroup/connect4', effective: true })
-    .filter(({ name, id }) => name === 'mb_connect4' && !own.has(id));
-  if (ours.length > 0)
-    throw new AlreadyAttachedError(cgroup.path, ours, {
-      operation: 'MeshAccelerator.start',
-      hint: 'close the accelerator that holds it, in this process or another one, before a second is started',
-    });
 }

@@ -20,6 +20,17 @@ export const HOOKS: ReadonlyMap<string, AttachTypeName> = new Map<string, Attach
   ['mb_connect4', 'cgroup/connect4'],
 ]);
 
+/** Hooks whose programs answer for a connection or watch it, and do not choose where it goes. */
+const SERVICE_HOOKS = /^(cgroup\/(get(peer|sock)name[46]|[gs]etsockopt|recvmsg[46]|sock_release)|cgroup_skb\/(in|e)gress|sockops)$/;
+
+/**
+ * Whether a program of a later version, of which nothing is known but its hook, is a service: detached after the entrances, when what they
+ * redirected has found its way. Any other one may redirect, so it is detached first.
+ */
+export function isServiceHook(attachType: AttachTypeName | undefined): boolean {
+  return attachType !== undefined && SERVICE_HOOKS.test(attachType);
+}
+
 /** Two programs do the same for messages; the first names a function that older kernels refuse, see bpf/include/read.h. */
 export const MESSAGE_PROGRAMS = ['mb_redirect_msg', 'mb_redirect_msg_by_calls'] as const;
 

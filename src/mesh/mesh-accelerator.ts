@@ -101,7 +101,8 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    * @returns the accelerator, attached
    * @throws TypeError or RangeError for options that make no sense
    * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path is none, or no cgroup2 is mounted
-   * @throws AlreadyAttachedError (`ERR_BPF_ALREADY_ATTACHED`) if an accelerator is attached to the cgroup or to one above it
+   * @throws AlreadyAttachedError (`ERR_BPF_ALREADY_ATTACHED`) if an accelerator is attached to the cgroup, to one above it or to one below it;
+   * `holders` says who holds it
    * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if `pinDirectory` is in none, or in one that is mounted read-only
    * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) with the path of what lies there and is not of this library
    * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process works with `pinDirectory`

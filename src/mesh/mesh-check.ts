@@ -1,7 +1,9 @@
 import { realpathSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { Cgroup, type CgroupProgram } from '../bpf';
-import { printable } from '../errors';
+import { describeHolder, printable, type AttachmentHolder } from '../errors';
+import { findAccelerators } from './accelerators/find-accelerators';
+import { remedy } from './accelerators/refuse-second';
 import { cgroupsBelow, hasProcesses } from './cgroup-paths';
 import type { Footing } from './footing';
 import { HOOKS } from './hooks';
@@ -20,16 +22,20 @@ export interface MeshCheckOptions {
  * - `'detached'`: the attachment is gone, because its cgroup was removed or because somebody detached it. A start with the same pins makes a new one.
  * - `'outside'`: the cgroup is not below that of the mesh.
  * - `'not effective'`: the kernel does not run the program for this cgroup; `programs` are those that it runs instead.
+ * - `'second accelerator'`: another one runs for the cgroup, too, because it is attached to it, above it or below it; both then redirect the same
+ *   connections. `programs` is its program, `holder` who holds it. Without CAP_SYS_ADMIN it is seen if its pins or its process are of the same user.
  * - `'unreadable'`: the kernel could not be asked, or the pins could not be read; the message says why.
  */
 export interface MeshProblem {
-  readonly kind: 'detached' | 'outside' | 'not effective' | 'unreadable';
+  readonly kind: 'detached' | 'outside' | 'not effective' | 'second accelerator' | 'unreadable';
   /** The cgroup that this is about. */
   readonly cgroup: string;
   /** Name of the program; `undefined` if it concerns all of them. */
   readonly program: string | undefined;
   /** The programs that the kernel runs there for the same hook. */
   readonly programs: readonly CgroupProgram[];
+  /** Of a second accelerator: where it is attached, and who holds it. */
+  readonly holder?: AttachmentHolder;
   /** All of it for people. */
   readonly message: string;
 }
@@ -58,6 +64,24 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
       report('unreadable', path, name, `whether ${name} is attached to ${path} cannot be told: ${(error as Error).message}`);
     }
   }
+  const { id: ownId, tag } = footing.object.program('mb_connect4');
+  /** Each program is looked into once, for all cgroups that it runs for. */
+  const seen = { ids: new Set([ownId]), tags: new Set([tag]) };
+  const reportSeconds = (cgroup: Cgroup): void => {
+    for (const holder of findAccelerators(cgroup, seen)) {
+      const program = { id: holder.programId, name: holder.name, tag: '' };
+      const what = `${holder.name || 'program'} (id ${holder.programId})${describeHolder(holder)}`;
+      const message = `a second accelerator runs for ${cgroup.path}: ${what}: ${remedy(holder)}`;
+      problems.push({ kind: 'second accelerator', cgroup: cgroup.path, program: undefined, programs: [program], holder, message });
+    }
+    for (const { id } of cgroup.programs({ attachType: 'cgroup/connect4', effective: true })) seen.ids.add(id);
+  };
+  try {
+    using own = Cgroup.open(path);
+    reportSeconds(own);
+  } catch {
+    // It is gone, which was told above.
+  }
   for (const cgroup of options.cgroups ?? populated(path)) {
     if (!isWithin(cgroup, path)) {
       report('outside', cgroup, undefined, `${cgroup} is not below ${path}: no program sees what runs there`);
@@ -65,6 +89,7 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
     }
     try {
       using open = Cgroup.open(cgroup);
+      reportSeconds(open);
       for (const [name, attachType] of HOOKS) {
         if (detached.has(name)) continue;
         const programs = open.programs({ attachType, effective: true });

@@ -1,8 +1,8 @@
-import { resolve } from 'node:path';
 import { shown } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import { resolveEvents, type EventOptions } from './events/event-options';
 import type { PodOptions } from './maps/local-pod-ips';
+import { resolvePinDirectory } from './pins/pin-path';
 import { resolveProfile, type MeshProfile, type MeshProfileName } from './profile';
 
 /** How an accelerator is started. */
@@ -13,8 +13,8 @@ export interface MeshAcceleratorOptions {
    */
   readonly cgroup: string;
   /**
-   * A directory for pins in a BPF file system, such as `/sys/fs/bpf/merbridge`; it is made, with mode 0700. With it everything stays attached
-   * when this process ends, however it ends: connections are redirected and accelerated without it. The next start with the same directory takes
+   * A directory for pins in a BPF file system, such as `/sys/fs/bpf/merbridge`, not its root; it is made, with mode 0700. One that is there has to
+   * belong to the user of this process, others may not write to it, and it stays as it is. With it everything stays attached when this process ends, however it ends: connections are redirected and accelerated without it. The next start with the same directory takes
    * over what it finds and loses no connection. {@link MeshAccelerator.close} gives up this process's hold only; `detachAll` removes everything.
    * Default: none; everything ends with this process.
    */
@@ -126,8 +126,6 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`MeshAccelerator: unknown option '${shown(extra)}'`);
   if (typeof cgroup !== 'string' || cgroup === '') throw new TypeError('MeshAccelerator: cgroup must be the path of a cgroup2 directory');
-  if (pinDirectory !== undefined && (typeof pinDirectory !== 'string' || !pinDirectory.startsWith('/')))
-    throw new TypeError('MeshAccelerator: pinDirectory must be an absolute path');
   assertAcceleration(acceleration, 'MeshAccelerator: acceleration');
   assertRange('maxPods', maxPods, 1, 0x7fffffff);
   assertRange('maxRulePorts', maxRulePorts, 1, 0x7fffffff);
@@ -143,7 +141,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   return {
     given: new Set(Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))),
     cgroup,
-    pinDirectory: pinDirectory && resolve(pinDirectory),
+    pinDirectory: pinDirectory === undefined ? undefined : resolvePinDirectory(pinDirectory, 'MeshAccelerator'),
     profile: resolveProfile(profile),
     acceleration,
     pods,

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { BpfSockHashMap, Cgroup, type BpfLink, type BpfObject } from '../bpf';
-import { refuseSecond, type Footing, type MeshHandles } from './footing';
+import { refuseSecond } from './accelerators/refuse-second';
+import type { Footing, MeshHandles } from './footing';
 import { ENTRANCES, GATE, messageProgram, SERVICES } from './hooks';
 import { load } from './load';
 import type { BacklogAccount, ResolvedOptions } from './mesh-options';
@@ -60,7 +61,8 @@ export class OwnFooting implements Footing {
     for (const name of SERVICES) this.#attach(name, this.#foundation);
     for (const name of ENTRANCES) this.#attach(name, this.#entrances);
     // Another process may have started at the same time, and found nobody either.
-    refuseSecond(this.#cgroup, new Set([this.object.program('mb_connect4').id]));
+    const { id, tag } = this.object.program('mb_connect4');
+    refuseSecond(this.#cgroup, { ids: new Set([id]), tags: new Set([tag]) });
   }
 
   link(program: string): { isAttached: () => boolean; cgroupId: bigint | undefined; close: () => void } | undefined {

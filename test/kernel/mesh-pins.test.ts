@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, rmdirSync, statSync, syml
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import {
-  BpfArrayMap, BpfError, BpfLink, Cgroup, MeshAccelerator, PinnedMesh, detachAll, meshProfiles, u32,
+  BpfArrayMap, BpfError, BpfLink, Cgroup, MeshAccelerator, OpenBpfObject, PinnedMesh, detachAll, meshProfiles, u32,
   type AttachTypeName, type ForeignPinError, type MeshAcceleratorOptions, type PinConflictError, type PinsInUseError,
 } from 'merbridge';
 import { ownedCgroupPath, ownedDirectory } from '../bed/owned';
@@ -13,7 +13,7 @@ import { DirectoryLock } from '../../src/bpf';
 import { WriterLock } from '../../src/mesh/pins/writer-lock';
 import { Agent } from '../bed/agent';
 import { Bpffs } from '../fixtures/bpffs';
-import { ROOT } from '../fixtures/compile';
+import { ROOT, compile } from '../fixtures/compile';
 import { NOBODY_SPECIAL, unprivileged } from '../fixtures/unprivileged';
 
 const HOOKS: readonly AttachTypeName[] = [
@@ -254,7 +254,21 @@ test('what is not ours is refused with its path, and not deleted', async () => {
   const link = join(set, 'maps/link');
   await foreign(link, () => symlinkSync(join(set, 'maps/local_pod_ips'), link), () => unlinkSync(link));
   const directory = join(set, 'elsewhere');
-  await foreign(directory, () => mkdirSync(directory), () => rmdirSync(directory));
+  const within = join(directory, 'ours');
+  await foreign(within, () => { mkdirSync(directory, 0o700); map.pin(within); }, () => { unlinkSync(within); rmdirSync(directory); });
+  await foreign(within, () => { mkdirSync(directory, 0o700); symlinkSync(set, within); }, () => { unlinkSync(within); rmdirSync(directory); });
+  const beside = join(pinDirectory, 'other');
+  await foreign(beside, () => mkdirSync(beside), () => rmdirSync(beside));
+  // A link whose program is not pinned here, under a name of ours and under one of its own.
+  using object = OpenBpfObject.openFile(compile('naive-sockets')).load();
+  const other = Cgroup.create(join(cgroup.path, 'other'));
+  using theirLink = other.attach(object.program('naive_sockets'));
+  for (const name of ['mb_getsockname4', 'naive_sockets']) {
+    const path = join(pinDirectory, 'v1/links', name);
+    await foreign(path, () => theirLink.pin(path), () => unlinkSync(path));
+  }
+  theirLink.close();
+  other.remove();
   // The name of ours, but another object.
   const taken = join(pinDirectory, 'v1/links/mb_connect4');
   using ours = BpfLink.openPin(taken);
@@ -347,11 +361,11 @@ test('check: a link that somebody detached, a cgroup outside, one that does not 
   assert.deepEqual(agent.check({ cgroups: [pod.path] }), []);
   assert.deepEqual(agent.check({ cgroups: [Cgroup.mountPoint()] }).map(({ kind }) => kind), ['outside']);
   assert.deepEqual(agent.check({ cgroups: [join(cgroup.path, 'none')] }).map(({ kind }) => kind), ['unreadable']);
-  mkdirSync(join(pinDirectory, 'v1/foreign'));
+  symlinkSync('/', join(pinDirectory, 'v1/foreign'));
   const unreadable = agent.check({ cgroups: [pod.path] });
   assert.deepEqual([...new Set(unreadable.map(({ kind }) => kind))], ['unreadable'], 'that something else lies there says nothing of the links');
   assert.match(unreadable[0]!.message, /v1\/foreign/);
-  rmdirSync(join(pinDirectory, 'v1/foreign'));
+  unlinkSync(join(pinDirectory, 'v1/foreign'));
   using link = BpfLink.openPin(join(pinDirectory, 'v1/links/mb_getsockopt'));
   link.detach();
   assert.deepEqual(agent.check({ cgroups: [pod.path] }).map(({ kind, program }) => [kind, program]), [['detached', 'mb_getsockopt']]);

@@ -8,7 +8,7 @@ import { Agent } from '../bed/agent';
 import { startProbe } from '../bed/probe';
 import { Bpffs } from '../fixtures/bpffs';
 import { assertNotInKernel } from '../fixtures/pin-place';
-import { OTHER_PODS, OTHER_PROGRAM, buildVariant } from '../fixtures/variant';
+import { MORE_HOOKS, OTHER_PODS, OTHER_PROGRAM, buildVariant } from '../fixtures/variant';
 
 const delay = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds));
 
@@ -20,7 +20,8 @@ for (const kind of ['haproxy', 'envoy'] as const) {
     const [client, server] = [bed.pod('client'), bed.pod('server')];
     for (const pod of [client, server]) applyIstioRules(pod);
     const options: MeshAcceleratorOptions = { cgroup: bed.cgroupPath, pinDirectory };
-    const [program, pods] = [buildVariant(`${kind}-program`, OTHER_PROGRAM), buildVariant(`${kind}-pods`, OTHER_PODS)];
+    const [program, pods, hooks] = Object.entries({ program: OTHER_PROGRAM, pods: OTHER_PODS, hooks: MORE_HOOKS })
+      .map(([name, variant]) => buildVariant(`${kind}-${name}`, variant));
     await startStreamServer(server, { mode: 'echo' });
 
     // What the probe dials is redirected because of a range, so it depends on the rules at every moment.
@@ -76,6 +77,15 @@ for (const kind of ['haproxy', 'envoy'] as const) {
     assert.equal(tag(), first);
     const { excludeOutboundPorts, includeOutboundRanges } = mesh.localPodIps.get(client.address)?.rules ?? {};
     assert.deepEqual({ excludeOutboundPorts, includeOutboundRanges }, rules, 'carried over twice');
+    await agent.end('SIGTERM');
+
+    await restart(hooks); // a later version with more hooks, and back
+    await agent.end('SIGKILL');
+    await restart();
+    assert.equal(tag(), first);
+    const whenBack = redirected();
+    await delay(400);
+    assert.ok(redirected() > whenBack + 10n, 'accelerated by this one');
     await agent.end('SIGTERM');
     await delay(500);
 

@@ -26,13 +26,13 @@ export async function diagnosePins(directory: string): Promise<DiagnosedPins> {
   if (!pinDirectoryExists(directory))
     return { directory, exists: false, links: [], sets: 0, running: undefined, agent: undefined, maps: [] };
   using lock = DirectoryLock.open(directory);
-  const { links, sets, running } = readPinTree(directory);
+  const { links, unknownLinks, sets, running } = readPinTree(directory);
   using open = running === undefined ? undefined : new OpenPinSet(running);
   const maps = open?.maps();
   return {
     directory,
     exists: true,
-    links: [...links.values()].map(({ name, id, programId, cgroupId }) => ({ name, id, programId, attached: cgroupId !== 0n })),
+    links: [...links.values(), ...unknownLinks].map(({ name, id, programId, isAttached }) => ({ name, id, programId, attached: isAttached })),
     sets: sets.length,
     running: running?.number,
     agent: lock.holder(),

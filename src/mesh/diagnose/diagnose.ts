@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { arch, release, version } from 'node:os';
-import { libbpfVersion, missingCapabilities } from '../../bpf';
-import { shown, type KernelAdvisory } from '../../errors';
+import { Cgroup, libbpfVersion, missingCapabilities } from '../../bpf';
+import { describeHolder, shown, type AttachmentHolder, type KernelAdvisory } from '../../errors';
 import { diagnoseAttachments, diagnoseCgroup, type DiagnosedAttachment, type DiagnosedCgroup } from './diagnose-cgroup';
 import { diagnoseFeatures, problemsOf, type DiagnosedFeature } from './diagnose-features';
 import { diagnoseHazards, type DiagnosedHazard } from './diagnose-hazards';
 import { diagnosePins, type DiagnosedPins } from './diagnose-pins';
+import { findAccelerators, overlapping } from '../accelerators/find-accelerators';
 import { kernelAdvisories } from '../kernel-advisories';
+import { resolvePinDirectory } from '../pins/pin-path';
 
 /** In the place of what could not be found out: the reason. */
 export interface Unknown {
@@ -47,6 +49,8 @@ export interface Diagnosis {
   readonly cgroup: DiagnosedCgroup | Unknown;
   /** What is attached to the cgroup and above it, whoever did it. */
   readonly attached: readonly DiagnosedAttachment[] | Unknown;
+  /** Accelerators at the cgroup, above it and below it, and who holds them. Two of which one is at or below the other are a problem. */
+  readonly accelerators: readonly AttachmentHolder[] | Unknown;
   /** `undefined` without `pinDirectory`. */
   readonly pins: DiagnosedPins | Unknown | undefined;
   readonly hazards: readonly DiagnosedHazard[] | Unknown;
@@ -75,15 +79,22 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   const { cgroup: path, pinDirectory, backlogLimit = 2 * 1024 * 1024, ...unknown } = options;
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`diagnose: unknown option '${shown(extra)}'`);
+  const directory = pinDirectory === undefined ? undefined : resolvePinDirectory(pinDirectory, 'diagnose');
   const libbpf = part(() => ({ version: libbpfVersion(), path: libbpfPath() }));
   const cgroup = part(() => diagnoseCgroup(path));
+  const found = 'unknown' in cgroup || !cgroup.valid ? undefined : cgroup.path;
+  const accelerators: readonly AttachmentHolder[] | Unknown = found === undefined ? NO_CGROUP : part(() => diagnoseAccelerators(found));
+  const double = 'unknown' in accelerators ? [] : overlapping(accelerators);
   const features = diagnoseFeatures();
-  const pins = pinDirectory === undefined ? undefined : await diagnosePins(pinDirectory).catch(notKnown);
+  const pins = directory === undefined ? undefined : await diagnosePins(directory).catch(notKnown);
   const missing = missingCapabilities();
   const general = [
     ...('unknown' in libbpf ? [libbpf.unknown] : []),
     ...(missing.length > 0 ? [`this process lacks ${missing.join(', ')}`] : []),
     ...('unknown' in cgroup ? [cgroup.unknown] : cgroup.valid ? [] : [cgroup.reason ?? 'no cgroup']),
+    ...(double.length === 0 ? [] : [
+      `accelerators redirect the same connections: ${double.map((each) => `program ${each.programId}${describeHolder(each)}`).join('; ')}`,
+    ]),
   ];
   // What could not be tried for want of a capability is that one problem, not many.
   const tried = features.filter(({ supported }) => supported !== undefined || missing.length === 0);
@@ -96,10 +107,18 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
     process: { uid: process.geteuid?.(), missingCapabilities: missing },
     features,
     cgroup,
-    attached: 'unknown' in cgroup || !cgroup.valid ? { unknown: 'there is no cgroup to look at' } : part(() => diagnoseAttachments(cgroup.path!)),
+    attached: found === undefined ? NO_CGROUP : part(() => diagnoseAttachments(found)),
+    accelerators,
     pins,
     hazards: part(() => diagnoseHazards(backlogLimit)),
   };
+}
+
+const NO_CGROUP: Unknown = { unknown: 'there is no cgroup to look at' };
+
+function diagnoseAccelerators(path: string): AttachmentHolder[] {
+  using cgroup = Cgroup.open(path);
+  return findAccelerators(cgroup, { ids: new Set() }, true);
 }
 
 function part<T>(find: () => T): T | Unknown {

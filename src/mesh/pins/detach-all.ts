@@ -1,15 +1,16 @@
-import { unlinkSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { BpfLink } from '../../bpf';
 import { shown } from '../../errors';
 import { CounterReader } from '../maps/counters';
 import { Drain } from '../drain';
-import { ENTRANCES, GATE, SERVICES } from '../hooks';
+import { ENTRANCES, GATE, isServiceHook, SERVICES } from '../hooks';
 import { MeshSettings } from '../maps/mesh-settings';
 import { SETTLED_MS } from '../own-footing';
-import { PinDirectory, pinDirectoryExists, removeIfEmpty } from './pin-directory';
-import { pinPaths, readPinTree, removeSet, type Pin, type PinTree } from './pin-tree';
+import { PinDirectory, pinDirectoryExists, removeIfEmpty, removePinDirectory } from './pin-directory';
+import { resolvePinDirectory } from './pin-path';
+import { pinPaths, readPinTree, type PinTree } from './pin-tree';
 import { OpenPinSet } from './pinned-set';
+import type { Pin } from './read-pin';
+import { detachLink, removeOthers, removeSet } from './remove-pins';
 import { Resources } from '../resources';
 import { WriterLock } from './writer-lock';
 
@@ -63,51 +64,51 @@ export async function detachAll(options: DetachAllOptions): Promise<DetachedItem
   const { pinDirectory, force = false, ...unknown } = options;
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`detachAll: unknown option '${shown(extra)}'`);
-  if (typeof pinDirectory !== 'string' || !pinDirectory.startsWith('/')) throw new TypeError('detachAll: pinDirectory must be an absolute path');
-  if (!pinDirectoryExists(pinDirectory)) return [];
+  const directory = resolvePinDirectory(pinDirectory, 'detachAll');
+  if (!pinDirectoryExists(directory)) return [];
   using resources = new Resources();
   if (!force) {
-    const held = PinDirectory.tryHold(pinDirectory);
+    const held = PinDirectory.tryHold(directory);
     if (held === undefined) return [];
     resources.use(held);
   }
-  const tree = readPinTree(pinDirectory);
-  const removed = await detach(pinDirectory, tree);
+  const tree = readPinTree(directory);
+  const removed = await detach(directory, tree);
   for (const set of tree.sets) removed.push(...removeSet(set));
-  const { links, sets, layout } = pinPaths(pinDirectory);
-  for (const path of [links, sets, layout, pinDirectory]) removeIfEmpty(path);
+  removed.push(...removeOthers(tree.others));
+  const { links, sets, layout } = pinPaths(directory);
+  for (const path of [links, sets, layout]) removeIfEmpty(path);
+  removePinDirectory(directory);
   return removed.map(({ kind, name, path, id }) => ({ kind, name, path, id }));
 }
 
 /** The links, in the order in which nothing is lost. */
-async function detach(directory: string, tree: PinTree): Promise<Pin[]> {
+async function detach(directory: string, { links, unknownLinks, sets }: PinTree): Promise<Pin[]> {
   const removed: Pin[] = [];
-  if (tree.links.size === 0) return removed;
+  if (links.size + unknownLinks.length === 0) return removed;
   using resources = new Resources();
   const writers = resources.use(WriterLock.open(directory));
-  const meshes = tree.sets
+  const meshes = sets
     .filter(({ maps }) => ['mesh_settings', 'mesh_counters', 'last_held'].every((name) => maps.has(name)))
     .map((set) => resources.use(new OpenPinSet(set)));
   // Sockets keep their sk_msg program until they are closed, whatever is detached: only the switch reaches them.
   for (const mesh of meshes) new MeshSettings(mesh, writers).retire();
-  const detachLinks = (names: readonly string[]): void => {
-    for (const name of names) {
-      const pin = tree.links.get(name);
-      if (pin === undefined) continue;
-      using link = BpfLink.openPin(pin.path);
-      link.detach();
-      unlinkSync(pin.path);
+  const detachLinks = (pins: readonly Pin[]): void => {
+    for (const pin of pins) {
+      detachLink(pin);
       removed.push(pin);
     }
   };
-  detachLinks(ENTRANCES);
-  await Promise.all(
-    meshes.map(async (mesh) => {
+  const known = (names: readonly string[]): Pin[] => names.flatMap((name) => links.get(name) ?? []);
+  const unknownEntrances = unknownLinks.filter(({ attachType }) => !isServiceHook(attachType));
+  detachLinks([...unknownEntrances, ...known(ENTRANCES)]);
+  await Promise.all([
+    unknownEntrances.length > 0 && setTimeout(SETTLED_MS),
+    ...meshes.map(async (mesh) => {
       const { outbound, inbound, sockets } = new CounterReader(mesh).read();
       await Promise.all([outbound + inbound > 0n && setTimeout(SETTLED_MS), sockets > 0n && new Drain(mesh).finished()]);
     }),
-  );
-  detachLinks(SERVICES);
-  detachLinks([GATE]);
+  ]);
+  detachLinks([...unknownLinks.filter(({ attachType }) => isServiceHook(attachType)), ...known(SERVICES), ...known([GATE])]);
   return removed;
 }

@@ -1,9 +1,9 @@
-import { readdirSync, unlinkSync, type Dirent } from 'node:fs';
+import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
-import { BpfLink, BpfMapHandle, BpfProgram, type Handle } from '../../bpf';
 import { ForeignPinError, PinConflictError } from '../../errors';
 import { HOOKS } from '../hooks';
-import { removeIfEmpty } from './pin-directory';
+import { assertOwnDirectory } from './pin-directory';
+import { assertOurLink, isLink, readLink, readMap, readPin, readProgram, type LinkPin, type Pin } from './read-pin';
 
 /**
  * The layout of a pin directory. It is raised when what is pinned changes its meaning without changing its size, or its place:
@@ -13,23 +13,17 @@ import { removeIfEmpty } from './pin-directory';
  *   v1/sets/<number>/programs/<program>
  *
  * The set that counts is the one whose programs the links run. Others are what a start left that was killed.
+ *
+ * A later version may have more of everything: links, maps, programs, and directories for them anywhere in the layout. All of it is ours as long
+ * as maps and programs are pinned under their names, and what a link runs is pinned with us; so it can be taken over and removed.
  */
 export const LAYOUT = 'v1';
 
-/** One pin, and the object of the kernel behind it. */
-export interface Pin {
-  readonly kind: 'link' | 'program' | 'map';
-  readonly name: string;
-  readonly path: string;
-  /** Kernel-wide id of the link, program or map. */
-  readonly id: number;
-}
-
-/** A link, and what it runs. */
-export interface LinkPin extends Pin {
-  readonly programId: number;
-  /** Inode number of the cgroup; 0 if that is gone, or the link was detached. */
-  readonly cgroupId: bigint;
+/** What a later version pinned where this one pins nothing. */
+export interface OtherPins {
+  readonly pins: readonly (Pin | LinkPin)[];
+  /** Paths of the directories, those within others first. */
+  readonly directories: readonly string[];
 }
 
 /** What one start pinned. */
@@ -38,14 +32,22 @@ export interface PinSet {
   readonly path: string;
   readonly maps: ReadonlyMap<string, Pin>;
   readonly programs: ReadonlyMap<string, Pin>;
+  readonly others: OtherPins;
 }
 
 /** All that is pinned. */
 export interface PinTree {
+  /** The attachments that this version makes, too, by the name of their program. */
   readonly links: ReadonlyMap<string, LinkPin>;
+  /** Attachments that this version does not know: of other programs, or of these at other hooks. */
+  readonly unknownLinks: readonly LinkPin[];
   readonly sets: readonly PinSet[];
-  /** The set that the links run; `undefined` if there is no link. */
+  /** What lies in the layout beside links and sets. */
+  readonly others: OtherPins;
+  /** The set that the links run; `undefined` if no link runs anything. */
   readonly running: PinSet | undefined;
+  /** The link that tells so. */
+  readonly runningLink: LinkPin | undefined;
 }
 
 /** Paths in a pin directory. */
@@ -57,7 +59,7 @@ export const pinPaths = (directory: string) => ({
 });
 
 /**
- * Reads a pin directory, whole or in part: a start or a removal may have been killed.
+ * Reads a pin directory, whole or in part: a start or a removal may have been killed. Changes nothing.
  *
  * @internal
  * @throws ForeignPinError for whatever is not from this library, or cannot be opened
@@ -65,30 +67,69 @@ export const pinPaths = (directory: string) => ({
  */
 export function readPinTree(directory: string): PinTree {
   const paths = pinPaths(directory);
-  for (const { name, path } of directories(directory, (name) => /^v\d+$/.test(name)))
-    if (name !== LAYOUT)
-      throw new PinConflictError(path, 'layout', { pinned: name, wanted: LAYOUT }, { hint: 'remove it with the version that made it' });
-  directories(paths.layout, (name) => name === 'links' || name === 'sets');
-  const sets = directories(paths.sets, (name) => /^[1-9]\d{0,8}$/.test(name)).map(({ name, path }): PinSet => {
-    directories(path, (part) => part === 'maps' || part === 'programs');
-    return { number: Number(name), path, maps: pins(join(path, 'maps'), 'map', readMap), programs: pins(join(path, 'programs'), 'program', readProgram) };
+  for (const entry of list(directory)) assertLayout(join(directory, entry.name), entry);
+  const layout = split(paths.layout, (name) => name === 'links' || name === 'sets');
+  const inSets = split(paths.sets, (name) => /^[1-9]\d{0,8}$/.test(name));
+  const inLinks = splitLinks(paths.links);
+  const sets = inSets.ours.map(({ name, path }): PinSet => {
+    const { others } = split(path, (part) => part === 'maps' || part === 'programs');
+    const maps = pins(join(path, 'maps'), 'map', readMap);
+    return { number: Number(name), path, maps, programs: pins(join(path, 'programs'), 'program', readProgram), others };
   });
-  const links = pins(paths.links, 'link', (path, name) => readLink(path, name, sets));
-  return { links, sets, running: runningSet(links, sets) };
+  const others = joined([layout.others, inSets.others, inLinks.others]);
+  const isKnown = ({ name, attachType }: LinkPin): boolean => HOOKS.has(name) && HOOKS.get(name) === attachType;
+  const links = new Map(inLinks.links.filter(isKnown).map((link) => [link.name, link]));
+  const elsewhere = [others, ...sets.map((set) => set.others)].flatMap((each) => each.pins.filter(isLink));
+  const unknownLinks = [...inLinks.links.filter((link) => !isKnown(link)), ...elsewhere];
+  const programs = new Set([...sets.flatMap((set) => [...programIds(set)]), ...programsOf(others)]);
+  for (const link of [...links.values(), ...unknownLinks]) assertOurLink(link, programs);
+  return { links, unknownLinks, sets, others, ...whatRuns(links, unknownLinks, sets) };
+}
+
+/** Ids of all programs of a set. */
+export function programIds(set: PinSet): ReadonlySet<number> {
+  return new Set([...[...set.programs.values()].map(({ id }) => id), ...programsOf(set.others)]);
+}
+
+/** Ids of all programs that are pinned. */
+export function allProgramIds({ sets, others }: PinTree): ReadonlySet<number> {
+  return new Set([...sets.flatMap((set) => [...programIds(set)]), ...programsOf(others)]);
+}
+
+/** Whether a link runs a program of a set, or the set holds a link. */
+export function isInUse(set: PinSet, { links, unknownLinks }: PinTree): boolean {
+  const programs = programIds(set);
+  return set.others.pins.some(isLink) || [...links.values(), ...unknownLinks].some(({ programId }) => programs.has(programId));
+}
+
+function programsOf({ pins: found }: OtherPins): number[] {
+  return found.flatMap(({ kind, id }) => (kind === 'program' ? [id] : []));
 }
 
 /** The entrances are replaced last: what they run is what the mesh runs. */
-function runningSet(links: ReadonlyMap<string, LinkPin>, sets: readonly PinSet[]): PinSet | undefined {
-  for (const name of [...HOOKS.keys()].reverse()) {
-    const link = links.get(name);
-    const set = link && sets.find(({ programs }) => programs.get(name)?.id === link.programId);
-    if (set !== undefined) return set;
+function whatRuns(
+  links: ReadonlyMap<string, LinkPin>,
+  unknown: readonly LinkPin[],
+  sets: readonly PinSet[],
+): Pick<PinTree, 'running' | 'runningLink'> {
+  const known = [...HOOKS.keys()].reverse().flatMap((name) => links.get(name) ?? []);
+  for (const runningLink of [...known, ...unknown]) {
+    const running = sets.find((set) => programIds(set).has(runningLink.programId));
+    if (running !== undefined) return { running, runningLink };
   }
-  return undefined;
+  return { running: undefined, runningLink: undefined };
+}
+
+function assertLayout(path: string, entry: Dirent): void {
+  if (!entry.isDirectory()) throw new ForeignPinError(path, `${whatIs(entry)}, where only directories of this library belong`);
+  if (!/^v\d+$/.test(entry.name)) throw new ForeignPinError(path, 'a directory that this library did not make');
+  if (entry.name !== LAYOUT)
+    throw new PinConflictError(path, 'layout', { pinned: entry.name, wanted: LAYOUT }, { hint: 'remove it with the version that made it' });
 }
 
 function list(path: string): Dirent[] {
   try {
+    assertOwnDirectory(path);
     return readdirSync(path, { withFileTypes: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
@@ -96,16 +137,47 @@ function list(path: string): Dirent[] {
   }
 }
 
-function directories(path: string, isOurs: (name: string) => boolean): { name: string; path: string }[] {
-  return list(path).map((entry) => {
-    const at = join(path, entry.name);
-    if (!entry.isDirectory()) throw new ForeignPinError(at, `${whatIs(entry)}, where only directories of this library belong`);
-    if (!isOurs(entry.name)) throw new ForeignPinError(at, 'a directory that this library did not make');
-    return { name: entry.name, path: at };
-  });
+interface Directory {
+  readonly name: string;
+  readonly path: string;
 }
 
-function pins<T extends Pin>(path: string, kind: Pin['kind'], read: (path: string, name: string) => T): ReadonlyMap<string, T> {
+/** The directories that this version knows, and what lies beside them. */
+function split(path: string, isOurs: (name: string) => boolean): { readonly ours: readonly Directory[]; readonly others: OtherPins } {
+  const ours: Directory[] = [];
+  const others: OtherPins[] = [];
+  for (const entry of list(path)) {
+    const at = join(path, entry.name);
+    if (!isOurs(entry.name)) others.push(other(at, entry));
+    else if (entry.isDirectory()) ours.push({ name: entry.name, path: at });
+    else throw new ForeignPinError(at, `${whatIs(entry)}, where only directories of this library belong`);
+  }
+  return { ours, others: joined(others) };
+}
+
+function splitLinks(path: string): { readonly links: readonly LinkPin[]; readonly others: OtherPins } {
+  const links: LinkPin[] = [];
+  const others: OtherPins[] = [];
+  for (const entry of list(path)) {
+    const at = join(path, entry.name);
+    if (entry.isFile()) links.push(readLink(at, entry.name));
+    else others.push(other(at, entry));
+  }
+  return { links, others: joined(others) };
+}
+
+/** A pin or a directory that this version does not make, with all that is in it. */
+function other(path: string, entry: Dirent): OtherPins {
+  if (entry.isFile()) return { pins: [readPin(path, entry.name)], directories: [] };
+  if (!entry.isDirectory()) throw new ForeignPinError(path, `${whatIs(entry)}, where only pins and directories of this library belong`);
+  return joined([...list(path).map((within) => other(join(path, within.name), within)), { pins: [], directories: [path] }]);
+}
+
+function joined(all: readonly OtherPins[]): OtherPins {
+  return { pins: all.flatMap((each) => each.pins), directories: all.flatMap(({ directories }) => directories) };
+}
+
+function pins(path: string, kind: Pin['kind'], read: (path: string, name: string) => Pin): ReadonlyMap<string, Pin> {
   return new Map(
     list(path).map((entry) => {
       const at = join(path, entry.name);
@@ -118,63 +190,4 @@ function pins<T extends Pin>(path: string, kind: Pin['kind'], read: (path: strin
 function whatIs(entry: Dirent): string {
   if (entry.isSymbolicLink()) return 'a symbolic link';
   return entry.isDirectory() ? 'a directory' : 'a pin';
-}
-
-/** Opens a pin, and says where it lies if that fails. */
-function opened<H extends Handle, T>(path: string, kind: string, open: (path: string) => H, use: (handle: H) => T): T {
-  let handle: H;
-  try {
-    handle = open(path);
-  } catch (cause) {
-    const { errno, hint } = cause as { errno?: number; hint?: string };
-    throw new ForeignPinError(path, `it cannot be opened as a ${kind}${hint === undefined ? '' : `: ${hint}`}`, { cause, errno });
-  }
-  try {
-    return use(handle);
-  } finally {
-    handle.close();
-  }
-}
-
-/** The kernel keeps 15 bytes of a name. */
-function assertName(path: string, kind: string, name: string, found: string): void {
-  if (name.slice(0, 15) !== found) throw new ForeignPinError(path, `a ${kind} named ${JSON.stringify(found)}`);
-}
-
-function readMap(path: string, name: string): Pin {
-  return opened(path, 'map', (at) => BpfMapHandle.fromPin(at), (map) => {
-    assertName(path, 'map', name, map.name);
-    return { kind: 'map', name, path, id: map.id };
-  });
-}
-
-function readProgram(path: string, name: string): Pin {
-  return opened(path, 'program', (at) => BpfProgram.fromPin(at), (program) => {
-    assertName(path, 'program', name, program.name);
-    return { kind: 'program', name, path, id: program.id };
-  });
-}
-
-function readLink(path: string, name: string, sets: readonly PinSet[]): LinkPin {
-  return opened(path, 'link', (at) => BpfLink.openPin(at), (link) => {
-    const hook = HOOKS.get(name);
-    if (hook === undefined || link.attachType !== hook) throw new ForeignPinError(path, `a link of ${link.attachType ?? 'another kind'}`);
-    const programId = link.programId();
-    const isOurs = programId === 0 || sets.some(({ programs }) => programs.get(name)?.id === programId);
-    if (!isOurs) throw new ForeignPinError(path, `a link that runs program ${programId}, which is not pinned here`);
-    return { kind: 'link', name, path, id: link.id, programId, cgroupId: link.isAttached() ? (link.cgroupId ?? 0n) : 0n };
-  });
-}
-
-/**
- * Removes the pins of a set, and its directories.
- *
- * @internal
- * @returns what it removed
- */
-export function removeSet(set: PinSet): Pin[] {
-  const removed = [...set.programs.values(), ...set.maps.values()];
-  for (const { path } of removed) unlinkSync(path);
-  for (const part of ['programs', 'maps', '.']) removeIfEmpty(join(set.path, part));
-  return removed;
 }

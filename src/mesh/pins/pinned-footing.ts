@@ -1,17 +1,23 @@
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { BpfLink, Cgroup, copyEntries, type BpfObject } from '../../bpf';
 import { ForeignPinError, PinConflictError } from '../../errors';
 import { Drain } from '../drain';
-import { refuseSecond, type Footing, type MeshAdoption, type MeshHandles } from '../footing';
+import { refuseSecond } from '../accelerators/refuse-second';
+import type { Footing, MeshAdoption, MeshHandles } from '../footing';
 import { load, type Loaded } from '../load';
-import { aboutMap, identityOf, readAbout } from './mesh-about';
+import { SETTLED_MS } from '../own-footing';
+import { aboutMap, isReadable, readAbout } from './mesh-about';
+import { difference, meshIdentity, sentenceOf } from './mesh-identity';
 import type { BacklogAccount, ResolvedOptions } from '../mesh-options';
 import { MeshSettings, NO_EVENTS, OWNED_BY_NOBODY, OWNED_BY_PINS } from '../maps/mesh-settings';
-import { PinDirectory, removeIfEmpty } from './pin-directory';
-import { pinPaths, readPinTree, removeSet, type PinTree } from './pin-tree';
+import { makeDirectory, PinDirectory, removeIfEmpty } from './pin-directory';
+import { allProgramIds, isInUse, pinPaths, readPinTree, type PinSet, type PinTree } from './pin-tree';
 import { OpenPinSet, pinSet } from './pinned-set';
+import { removeOthers, removeSet } from './remove-pins';
 import { Resources } from '../resources';
 import { switchLinks, Undo } from './switch-links';
+import { endLinks, unknownLinks } from './unknown-links';
 import { witness } from '../witness';
 import { WriterLock } from './writer-lock';
 import { cgroupPathOf } from '../cgroup-paths';
@@ -38,6 +44,8 @@ export class PinnedFooting implements Footing {
   readonly #cgroup: Cgroup;
   readonly #tree: PinTree;
   readonly #before: OpenPinSet | undefined;
+  /** What goes when this start stands. */
+  readonly #stale: readonly PinSet[];
   readonly #loaded: Loaded;
   readonly #writers: WriterLock;
 
@@ -57,12 +65,16 @@ export class PinnedFooting implements Footing {
     this.#resources = resources;
     this.#cgroup = resources.use(Cgroup.open(options.cgroup));
     const held = resources.use(PinDirectory.hold(directory));
-    resources.use({ [Symbol.dispose]: () => held.removeIfEmpty() });
+    resources.use({ [Symbol.dispose]: () => held.removeIfMade() });
     this.#tree = readPinTree(directory);
     this.#refuseOther();
-    refuseSecond(this.#cgroup, new Set(this.#tree.sets.flatMap(({ programs }) => [...programs.values()].map(({ id }) => id))));
+    refuseSecond(this.#cgroup, { ids: allProgramIds(this.#tree) });
+    // All of it was looked at, and is ours: from here on it may be changed. What is empty is of a start that failed, this one too.
+    resources.use({ [Symbol.dispose]: () => removeEmptyLayout(directory) });
     const { running } = this.#tree;
-    for (const set of this.#tree.sets) if (set !== running) removeSet(set);
+    // A link without its program beside it would be taken for a foreign one by the next start, if this one is killed: such a set goes last.
+    this.#stale = this.#tree.sets.filter((set) => isInUse(set, this.#tree));
+    for (const set of this.#tree.sets) if (!this.#stale.includes(set)) removeSet(set);
     this.#before = running && resources.use(new OpenPinSet(running));
     const tried = witness();
     tried.pair.close();
@@ -70,6 +82,7 @@ export class PinnedFooting implements Footing {
     this.#loaded = load(options, this.account, this.#before?.maps());
     this.object = resources.use(this.#loaded.object);
     this.adoption = this.#before && this.#carryOver(this.#before);
+    makeDirectory(pinPaths(directory).layout);
     this.#writers = resources.use(WriterLock.open(directory));
   }
 
@@ -81,22 +94,27 @@ export class PinnedFooting implements Footing {
   }
 
   async attach({ settings }: MeshHandles): Promise<void> {
-    const { running, sets } = this.#tree;
-    const number = Math.max(0, ...sets.map((set) => set.number)) + 1;
+    const number = Math.max(0, ...this.#tree.sets.map((set) => set.number)) + 1;
     const { acceleration } = this.#options;
+    const { first, last } = unknownLinks(this.#tree);
     const undo = new Undo();
     try {
       if (this.#before === undefined) settings.change({ acceleration, ...OWNED_BY_PINS });
       pinSet(this.#directory, number, [...this.object.maps(), this.#resources.use(aboutMap(this.#options))], this.object.programs());
+      endLinks(first, this.#tree, undo);
+      if (first.length > 0) await setTimeout(SETTLED_MS);
       if (this.#before !== undefined && this.#loaded.replacesAcceleration) await this.#retire(this.#before, undo);
       // Whoever switches meanwhile waits, and finds the new maps then.
       this.#writers.hold(() => this.#switch(settings, undo));
+      if (last.length > 0) await setTimeout(SETTLED_MS);
+      endLinks(last, this.#tree, undo);
     } catch (error) {
       undo.run();
       for (const set of readPinTree(this.#directory).sets) if (set.number === number) removeSet(set);
       throw error;
     }
-    if (running !== undefined) removeSet(running);
+    for (const set of this.#stale) removeSet(set);
+    removeOthers(this.#tree.others);
     this.#before?.[Symbol.dispose]();
   }
 
@@ -116,9 +134,6 @@ export class PinnedFooting implements Footing {
 
   abandon(): void {
     this.#resources[Symbol.dispose]();
-    const { links, sets, layout } = pinPaths(this.#directory);
-    // Only what is empty: a first start that failed leaves nothing.
-    for (const path of [links, sets, layout, this.#directory]) removeIfEmpty(path);
   }
 
   #switch(settings: MeshSettings, undo: Undo): void {
@@ -135,7 +150,9 @@ export class PinnedFooting implements Footing {
       },
       undo,
     );
-    refuseSecond(this.#cgroup, new Set([this.object.program('mb_connect4').id]));
+    const { id, tag } = this.object.program('mb_connect4');
+    // Nobody started below a mesh that was there; so only a first start looks there, and writers wait for microseconds otherwise.
+    refuseSecond(this.#cgroup, { ids: new Set([id]), tags: new Set([tag]) }, before === undefined);
     if (before === undefined) return;
     const { acceleration, given } = this.#options;
     // What was copied may be seconds old.
@@ -170,10 +187,26 @@ export class PinnedFooting implements Footing {
       if (other !== undefined) throw new PinConflictError(path, 'cgroup', { pinned: other, wanted: this.#options.cgroup }, { hint });
     }
     for (const name of INDISPENSABLE)
-      if (running?.maps.has(name) === false) throw new ForeignPinError(join(running.path, 'maps', name), 'nothing is there, but the mesh that runs has such a map');
-    const about = running && readAbout(running);
-    const profile = identityOf(this.#options.profile);
-    if (about !== undefined && about.profile !== profile)
-      throw new PinConflictError(this.#directory, 'profile', { pinned: about.profile, wanted: profile }, { hint });
+      if (running?.maps.has(name) === false)
+        throw new ForeignPinError(join(running.path, 'maps', name), 'nothing is there, but the mesh that runs has such a map');
+    if (running !== undefined) this.#refuseOtherMesh(running, hint);
   }
+
+  #refuseOtherMesh(running: PinSet, hint: string): void {
+    const about = readAbout(running);
+    if (about === undefined) return;
+    const mesh = meshIdentity(this.#options.profile);
+    const wanted = sentenceOf(mesh);
+    if (!isReadable(about)) {
+      const values = { pinned: `${about.profile}, described in version ${about.version}`, wanted };
+      throw new PinConflictError(this.#directory, 'profile', values, { hint: 'remove it with the version that made it' });
+    }
+    const differs = about.version > 0 ? difference(about.mesh, mesh) : about.profile !== wanted && { pinned: about.profile, wanted };
+    if (differs) throw new PinConflictError(this.#directory, 'profile', differs, { hint });
+  }
+}
+
+function removeEmptyLayout(directory: string): void {
+  const { links, sets, layout } = pinPaths(directory);
+  for (const path of [links, sets, layout]) removeIfEmpty(path);
 }

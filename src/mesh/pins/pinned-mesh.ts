@@ -6,6 +6,7 @@ import { LocalPodIps } from '../maps/local-pod-ips';
 import { mapFill, type MapFill } from '../maps/map-fill';
 import { MeshSettings } from '../maps/mesh-settings';
 import { pinDirectoryExists } from './pin-directory';
+import { resolvePinDirectory } from './pin-path';
 import { readPinTree } from './pin-tree';
 import { OpenPinSet } from './pinned-set';
 import { WriterLock } from './writer-lock';
@@ -54,19 +55,22 @@ export class PinnedMesh implements Disposable {
    * Opens a mesh that is pinned. The caller closes it.
    *
    * @param pinDirectory - the directory for pins that the mesh was started with
+   * @throws TypeError if it is not an absolute path
    * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if no mesh is pinned there
    * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if something lies there that is not of this library
    * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if the directory is in none
    */
   static open(pinDirectory: string): PinnedMesh {
-    if (!pinDirectoryExists(pinDirectory)) throw new NotPinnedError(pinDirectory);
-    const set = runningSet(pinDirectory);
-    const writers = WriterLock.open(pinDirectory);
+    const directory = resolvePinDirectory(pinDirectory, 'PinnedMesh');
+    if (!pinDirectoryExists(directory)) throw new NotPinnedError(directory);
+    const set = runningSet(directory);
+    let writers: WriterLock | undefined;
     try {
-      return new PinnedMesh(pinDirectory, openSet(set, writers), writers);
+      writers = openWriters(directory);
+      return new PinnedMesh(directory, openSet(set, writers), writers);
     } catch (error) {
       set[Symbol.dispose]();
-      writers[Symbol.dispose]();
+      writers?.[Symbol.dispose]();
       throw error;
     }
   }
@@ -128,7 +132,7 @@ export class PinnedMesh implements Disposable {
   /** A start replaces the set: what is open then is of no effect any more. */
   #current(): OpenSet {
     if (this.#closed) throw new ClosedError('PinnedMesh');
-    if (this.#open?.set.isRunning(this.pinDirectory)) return this.#open;
+    if (this.#open?.set.isRunning()) return this.#open;
     this.#open?.set[Symbol.dispose]();
     this.#open = undefined;
     const set = runningSet(this.pinDirectory);
@@ -144,13 +148,22 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 function runningSet(pinDirectory: string): OpenPinSet {
   for (let attempt = 1; ; attempt++) {
     try {
-      const { running } = readPinTree(pinDirectory);
+      const { running, runningLink } = readPinTree(pinDirectory);
       if (running === undefined) throw new NotPinnedError(pinDirectory);
-      return new OpenPinSet(running);
+      return new OpenPinSet(running, runningLink);
     } catch (error) {
       if (attempt === ATTEMPTS || !(error instanceof ForeignPinError)) throw error;
       Atomics.wait(sleeper, 0, 0, 2);
     }
+  }
+}
+
+function openWriters(directory: string): WriterLock {
+  try {
+    return WriterLock.open(directory);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw new NotPinnedError(directory, { cause }); // removed at this moment
+    throw cause;
   }
 }
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { BpfLink, BpfMapHandle, BpfProgram, type BpfMap } from '../../bpf';
-import { ENTRANCES } from '../hooks';
 import type { MapsByName } from '../maps/maps-by-name';
 import { makeDirectory } from './pin-directory';
-import { pinPaths, type PinSet } from './pin-tree';
+import { pinPaths, programIds, type PinSet } from './pin-tree';
+import type { LinkPin } from './read-pin';
 import { Resources } from '../resources';
 
 /** The maps and programs of a pinned set, open. */
@@ -12,17 +12,23 @@ export class OpenPinSet implements MapsByName, Disposable {
   readonly #resources = new Resources();
   readonly #maps = new Map<string, BpfMapHandle>();
 
-  constructor(set: PinSet) {
+  /**
+   * @param set - what to open, when it is asked for
+   * @param runBy - the link that runs it
+   */
+  constructor(
+    set: PinSet,
+    readonly runBy?: LinkPin,
+  ) {
     this.#set = set;
   }
 
   /** Whether it is what the links run; a start may have put another one in its place. */
-  isRunning(directory: string): boolean {
-    const { links } = pinPaths(directory);
-    const last = ENTRANCES.at(-1)!;
+  isRunning(): boolean {
+    if (this.runBy === undefined) return false;
     try {
-      using link = BpfLink.openPin(join(links, last));
-      return link.programId() === this.#set.programs.get(last)?.id;
+      using link = BpfLink.openPin(this.runBy.path);
+      return programIds(this.#set).has(link.programId());
     } catch {
       return false; // it is being removed
     }

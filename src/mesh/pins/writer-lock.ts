@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
 import { DirectoryLock } from '../../bpf';
-import { makeDirectory } from './pin-directory';
 import { pinPaths } from './pin-tree';
 
 /** How long a writer waits for another one. Its work takes microseconds; but it may be stopped, which must not stop this process. */
@@ -20,11 +19,9 @@ export class WriterLock implements Disposable {
     this.#directory = directory;
   }
 
-  /** Opens it, without locking anything. The directory of the layout is what is locked. */
+  /** Opens it, without locking anything. The directory of the layout is what is locked; it has to be there. */
   static open(pinDirectory: string): WriterLock {
-    const { layout } = pinPaths(pinDirectory);
-    makeDirectory(layout);
-    return new WriterLock(DirectoryLock.open(layout));
+    return new WriterLock(DirectoryLock.open(pinPaths(pinDirectory).layout));
   }
 
   /**

@@ -1,0 +1,111 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { BpfLink, DirectoryLock } from '../../bpf';
+
+/** What keeps a program attached. What is not known, or not visible from here, is left out. */
+export interface Holder {
+  readonly linkId?: number;
+  /** The directory with the pin of the link. */
+  readonly pinDirectory?: string;
+  /** Of pins, the process that works with them; otherwise the one that holds the link. */
+  readonly pid?: number;
+  /** Tag of the program, where that is visible without CAP_SYS_ADMIN. */
+  readonly tag?: string;
+}
+
+/** Directories of BPF file systems that are looked into, at most: other owners may have thousands of pins. */
+const MOST_DIRECTORIES = 2000;
+
+/**
+ * Finds out who keeps programs attached: pins in the layout of this library, in every BPF file system that is mounted here, and processes with an
+ * open link. It sees what this process may see: pins and processes of other users need root, those of other namespaces are invisible.
+ *
+ * @internal
+ * @param programs - ids of the programs
+ * @returns by id of the program; nothing for those of which nothing was found
+ */
+export function findHolders(programs: ReadonlySet<number>): ReadonlyMap<number, Holder> {
+  const found = new Map<number, Holder>();
+  const loaded = new Map<number, Holder>();
+  for (const { kind, pid, fields } of openObjects()) {
+    const programId = Number(fields.get('prog_id'));
+    if (!programs.has(programId)) continue;
+    const tag = fields.get('prog_tag');
+    const holder: Holder = { pid, ...(tag !== undefined && { tag }) };
+    if (kind === 'link') found.set(programId, { ...holder, linkId: Number(fields.get('link_id')) });
+    else loaded.set(programId, holder);
+  }
+  for (const { programId, ...holder } of pinnedLinks())
+    if (programs.has(programId)) found.set(programId, { ...holder, ...tagOf(loaded.get(programId)) });
+  // Who has the program loaded and no link of it may have pinned it where it is not visible from here.
+  for (const [programId, holder] of loaded) if (!found.has(programId)) found.set(programId, holder);
+  return found;
+}
+
+function tagOf(holder: Holder | undefined): Holder {
+  return holder?.tag === undefined ? {} : { tag: holder.tag };
+}
+
+/** Links and programs that processes have open, see proc_pid_fdinfo(5). */
+function* openObjects(): Generator<{ kind: 'link' | 'program'; pid: number; fields: ReadonlyMap<string, string> }, void, undefined> {
+  for (const pid of read(() => readdirSync('/proc')) ?? []) {
+    if (!/^\d+$/.test(pid)) continue;
+    for (const fd of read(() => readdirSync(`/proc/${pid}/fd`)) ?? []) {
+      const target = read(() => readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? '';
+      if (!/^anon_inode:\[?bpf.(link|prog)/.test(target)) continue;
+      const kind = target.includes('link') ? 'link' : 'program';
+      const text = read(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1')) ?? '';
+      yield { kind, pid: Number(pid), fields: new Map(text.split('\n').map((line) => line.split(/:\s+/, 2) as [string, string])) };
+    }
+  }
+}
+
+/** Links that are pinned as this library pins them, in whatever version of the layout. */
+function* pinnedLinks(): Generator<Holder & { readonly programId: number }, void, undefined> {
+  for (const links of linkDirectories()) {
+    const pinDirectory = dirname(dirname(links));
+    const pid = read(() => {
+      using lock = DirectoryLock.open(pinDirectory);
+      return lock.holder();
+    });
+    for (const name of read(() => readdirSync(links)) ?? []) {
+      const link = read(() => {
+        using open = BpfLink.openPin(join(links, name));
+        return { programId: open.programId(), linkId: open.id };
+      });
+      if (link !== undefined) yield { ...link, pinDirectory, ...(pid !== undefined && { pid }) };
+    }
+  }
+}
+
+/** Each `v<number>/links` of each BPF file system. */
+function* linkDirectories(): Generator<string, void, undefined> {
+  const waiting = bpfFileSystems();
+  for (let seen = 0; seen < MOST_DIRECTORIES; seen++) {
+    const path = waiting.shift();
+    if (path === undefined) return;
+    const entries = read(() => readdirSync(path, { withFileTypes: true })) ?? [];
+    for (const entry of entries) {
+      if (!entry.isDirectory()) continue;
+      const at = join(path, entry.name);
+      if (entry.name === 'links' && /\/v\d+$/.test(path)) yield at;
+      else waiting.push(at);
+    }
+  }
+}
+
+function bpfFileSystems(): string[] {
+  const lines = (read(() => readFileSync('/proc/mounts', 'utf8')) ?? '').split('\n').map((line) => line.split(' '));
+  // Blanks and the like are written as octal numbers.
+  const unescaped = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  return lines.flatMap(([, target, type]) => (type === 'bpf' && target !== undefined ? [unescaped(target)] : []));
+}
+
+/** What ends meanwhile, or belongs to another user, is not seen. */
+function read<T>(body: () => T): T | undefined {
+  try {
+    return body();
+  } catch {
+    return undefined;
+  }
+}
