@@ -11,8 +11,8 @@ struct mb_address {
 };
 
 /* A TCP connection as one of its two sockets sees it. `netns` is 0 unless an end is in 127.0.0.0/8: only loopback
- * addresses repeat from one network namespace to the next. The initial sequence numbers are known to the two ends alone, so whoever opens a
- * socket with the same addresses and ports in a network namespace of its own does not get the same key. */
+ * addresses repeat from one network namespace to the next. The initial sequence numbers are of this connection: whoever opens a socket with the
+ * same addresses and ports in a network namespace of its own does not get the same key. */
 struct mb_quadruple {
 	__u64 netns;
 	struct mb_address local;

@@ -36,7 +36,8 @@ static __always_inline bool mb_is_local_destination(__be32 ip, __be32 pod)
 	return ip == pod || mb_is_loopback(ip);
 }
 
-/* ctx of a sockops callback -> its quadruple, without initial sequence numbers; false for anything that is not TCP over IPv4, in either kind of socket. */
+/* ctx of a sockops callback -> its quadruple, without initial sequence numbers; false for anything that is not TCP over IPv4, in either kind of
+ * socket. */
 static __always_inline bool mb_quadruple_of(struct bpf_sock_ops *ctx, struct mb_quadruple *key)
 {
 	__be32 local = ctx->local_ip4, remote = ctx->remote_ip4;

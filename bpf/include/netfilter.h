@@ -24,8 +24,8 @@ static __always_inline bool mb_translates_output(struct net *net)
 	if (!entries)
 		return false;
 	count = BPF_CORE_READ(entries, num_hook_entries);
-	described =
-		(void *)entries + bpf_core_field_offset(struct nf_hook_entries, hooks) + count * bpf_core_type_size(struct nf_hook_entry);
+	described = (void *)entries + bpf_core_field_offset(struct nf_hook_entries, hooks);
+	described = (void *)described + count * bpf_core_type_size(struct nf_hook_entry);
 	for (int i = 0; i < MB_MAX_HOOKS && i < count; i++) {
 		struct nf_hook_ops *hook = NULL;
 

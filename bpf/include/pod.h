@@ -16,18 +16,18 @@ static __always_inline struct mb_pod *mb_enrolled(const struct mb_address *addre
 	return bpf_map_lookup_elem(&local_pod_ips, address);
 }
 
-/* Is the calling process in this cgroup, or below it? */
-static __always_inline bool mb_is_in_cgroup(__u64 cgroup)
+/* Is the calling process in this cgroup, or below it? A global function: the verifier looks at it once, and not for each address of each device. */
+__noinline int mb_is_in_cgroup(__u64 cgroup)
 {
 	for (int level = 0; level < MB_MAX_CGROUP_LEVELS; level++) {
 		__u64 ancestor = bpf_get_current_ancestor_cgroup_id(level);
 
 		if (ancestor == cgroup)
-			return true;
+			return 1;
 		if (!ancestor)
 			break;
 	}
-	return false;
+	return 0;
 }
 
 /* Anybody who may change a network namespace can put any address there: a container inside a pod, or a process in a user namespace of its own.
