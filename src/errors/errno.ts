@@ -127,6 +127,7 @@ export const Errno = {
   ENFILE: 23,
   EMFILE: 24,
   ENOSPC: 28,
+  EROFS: 30,
   ENOSYS: 38,
   EOPNOTSUPP: 95,
   ENOTSUPP: 524,

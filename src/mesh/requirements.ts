@@ -32,11 +32,17 @@ export function typedError(error: unknown): unknown {
   if (exhaustion !== undefined) return exhaustion;
   // A pin that could not be opened for want of something else is not foreign.
   if (error instanceof ForeignPinError && error.cause instanceof NotSupportedError) return error.cause;
+  if (error instanceof ForeignPinError && error.errno === Errno.EROFS)
+    return readOnly(error.subject ?? 'the BPF file system', { errno: Errno.EROFS, operation: error.operation, cause: error });
   if (error instanceof BpfError || !(error instanceof Error)) return error;
   const { code, errno, syscall, path } = error as NodeJS.ErrnoException;
   if (errno === undefined || syscall === undefined) return error;
   const options = { errno: Math.abs(errno), operation: syscall, cause: error };
   if (code !== 'EROFS' || path === undefined) return new BpfError('ERR_BPF_SYSTEM_CALL', { ...options, subject: path });
+  return readOnly(path, options);
+}
+
+function readOnly(path: string, options: { readonly errno: number; readonly operation: string | undefined; readonly cause: unknown }): BpfError {
   const hint = 'mount it writable: mount -o remount,rw and its mount point; in a container the volume must not be readOnly';
   return new NotABpfFileSystemError(path, 'the BPF file system is mounted read-only', { ...options, hint });
 }

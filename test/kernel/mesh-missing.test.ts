@@ -169,7 +169,8 @@ describe('file systems', () => {
     const told = inChild(starts({ cgroup: cgroup.path, pinDirectory }));
     assert.equal(told.code, 'ERR_BPF_NOT_A_BPFFS', told.message);
     assert.match(told.message, /mounted read-only/);
-    assert.deepEqual(attached(), programs);
+    await assert.rejects(detachAll({ pinDirectory }), { code: 'ERR_BPF_NOT_A_BPFFS', message: /mounted read-only/ });
+    assert.deepEqual(attached(), programs, 'what cannot be removed is not detached');
     set('rw');
     await detachAll({ pinDirectory });
   });

@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { shown } from '../../errors';
 import { CounterReader } from '../maps/counters';
@@ -11,6 +12,7 @@ import { pinPaths, readPinTree, type PinTree } from './pin-tree';
 import { OpenPinSet } from './pinned-set';
 import type { Pin } from './read-pin';
 import { detachLink, removeOthers, removeSet } from './remove-pins';
+import { typedError } from '../requirements';
 import { Resources } from '../resources';
 import { WriterLock } from './writer-lock';
 
@@ -65,7 +67,17 @@ export async function detachAll(options: DetachAllOptions): Promise<DetachedItem
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`detachAll: unknown option '${shown(extra)}'`);
   const directory = resolvePinDirectory(pinDirectory, 'detachAll');
+  try {
+    return await removeAll(directory, force);
+  } catch (error) {
+    throw typedError(error);
+  }
+}
+
+async function removeAll(directory: string, force: boolean): Promise<DetachedItem[]> {
   if (!pinDirectoryExists(directory)) return [];
+  // Where nothing can be unlinked nothing is detached either.
+  accessSync(directory, constants.W_OK);
   using resources = new Resources();
   if (!force) {
     const held = PinDirectory.tryHold(directory);

@@ -9,6 +9,7 @@ import { pinDirectoryExists } from './pin-directory';
 import { resolvePinDirectory } from './pin-path';
 import { readPinTree } from './pin-tree';
 import { OpenPinSet } from './pinned-set';
+import { typedError } from '../requirements';
 import { WriterLock } from './writer-lock';
 
 /** The pods of a mesh that another process keeps up to date. */
@@ -62,16 +63,17 @@ export class PinnedMesh implements Disposable {
    */
   static open(pinDirectory: string): PinnedMesh {
     const directory = resolvePinDirectory(pinDirectory, 'PinnedMesh');
-    if (!pinDirectoryExists(directory)) throw new NotPinnedError(directory);
-    const set = runningSet(directory);
+    let set: OpenPinSet | undefined;
     let writers: WriterLock | undefined;
     try {
+      if (!pinDirectoryExists(directory)) throw new NotPinnedError(directory);
+      set = runningSet(directory);
       writers = openWriters(directory);
       return new PinnedMesh(directory, openSet(set, writers), writers);
     } catch (error) {
-      set[Symbol.dispose]();
+      set?.[Symbol.dispose]();
       writers?.[Symbol.dispose]();
-      throw error;
+      throw typedError(error);
     }
   }
 
