@@ -12,7 +12,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { BpfError, MeshAccelerator, fromBytes, ipAddress, toBytes, type PodOptions } from 'merbridge';
 
 /** What may be wrong with one pod, and is no reason to leave out the others. */
-const REFUSED: ReadonlySet<string> = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_POD_RULES', 'ERR_BPF_MAP_FULL']);
+const REFUSED: ReadonlySet<string> = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_POD_RULES', 'ERR_BPF_MAP_FULL', 'ERR_BPF_NOT_A_CGROUP']);
 
 class PodFileController implements AsyncDisposable {
   readonly #mesh: MeshAccelerator;

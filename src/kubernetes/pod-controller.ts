@@ -65,7 +65,7 @@ export interface PodControllerOptions<T extends PodTarget> {
 const COALESCE_MS = 10;
 
 /** What `attach` may refuse because of single pods: then it is called without any, and they are dealt with one by one. */
-const ABOUT_PODS = new Set(['ERR_BPF_MAP_FULL', 'ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_POD_RULES']);
+const ABOUT_PODS = new Set(['ERR_BPF_MAP_FULL', 'ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_POD_RULES', 'ERR_BPF_NOT_A_CGROUP']);
 
 /**
  * Keeps `localPodIps` equal to what a source wants.
@@ -275,8 +275,9 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     for (const address of [...this.#held.keys()]) if (!present.has(address)) this.#held.delete(address);
     for (const [address, pod] of present) {
       const held = this.#held.get(address);
-      // The table has the id of a cgroup, whatever was asked for.
-      this.#held.set(address, { ...held, options: held === undefined ? pod : { ...pod, cgroup: held.options.cgroup } });
+      // The table has the id of a cgroup, whatever was asked for. One that was not found, or that somebody took out, is asked for again.
+      const isKnown = held !== undefined && pod.cgroup !== undefined;
+      this.#held.set(address, { ...held, options: isKnown ? { ...pod, cgroup: held.options.cgroup } : pod });
     }
   }
 

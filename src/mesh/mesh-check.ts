@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { Cgroup, type CgroupProgram } from '../bpf';
-import { describeHolder, printable, type AttachmentHolder } from '../errors';
+import { describeHolder, printable, shown, type AttachmentHolder } from '../errors';
 import { findAccelerators } from './accelerators/find-accelerators';
 import { remedy } from './accelerators/refuse-second';
 import { cgroupsBelow, hasProcesses } from './cgroup-paths';
@@ -42,12 +42,22 @@ export interface MeshProblem {
 
 const MOST = 1024;
 
+function assertOptions(options: unknown): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw new TypeError('check: options must be an object');
+  const { cgroups, ...unknown } = options as Record<string, unknown>;
+  const [extra] = Object.keys(unknown);
+  if (extra !== undefined) throw new TypeError(`check: unknown option '${shown(extra)}'`);
+  if (cgroups !== undefined && !(Array.isArray(cgroups) && cgroups.every((path) => typeof path === 'string')))
+    throw new TypeError('check: cgroups must be a list of paths');
+}
+
 /**
  * Asks the kernel which programs it runs for each cgroup.
  *
  * @internal
  */
 export function checkMesh(path: string, footing: Footing, options: MeshCheckOptions): MeshProblem[] {
+  assertOptions(options);
   const problems: MeshProblem[] = [];
   const report = (kind: MeshProblem['kind'], cgroup: string, program: string | undefined, message: string, programs: readonly CgroupProgram[] = []) => {
     // Whoever may make cgroups below a pod's chooses their names.

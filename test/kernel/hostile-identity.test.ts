@@ -1,7 +1,7 @@
 /** A pod is the processes of its cgroup, not whoever has its address: a network in a pod may have any. */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, rmdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { MeshAccelerator, type ConnectionEvent } from 'merbridge';
 import { Bed, SIDECAR_UID, dial, startListener, type Pod } from '../bed';
@@ -9,9 +9,11 @@ import { Bed, SIDECAR_UID, dial, startListener, type Pod } from '../bed';
 const INNER = join(__dirname, '..', 'bed', 'apps', 'hostile', 'inner.py');
 const DIALS = 5;
 
-/** Runs a container of its own in a pod, which gives itself an address. */
+/** Runs a container of its own in a pod, which gives itself an address. The program is copied: a clone may be closed to all but root. */
 async function inner(pod: Pod, address: string, uid: number, flags: string): Promise<Record<string, number>> {
-  const { code, stdout, stderr } = await pod.run('unshare', [flags, 'python3', INNER, address, `${DIALS}`], { uid });
+  const program = join(pod.directory, 'inner.py');
+  copyFileSync(INNER, program);
+  const { code, stdout, stderr } = await pod.run('unshare', [flags, 'python3', program, address, `${DIALS}`], { uid });
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout) as Record<string, number>;
 }
@@ -81,11 +83,23 @@ test('a pod is found by its cgroup: by path, by id, by UID as the kubelet names 
   assert.equal((JSON.parse(stdout) as { answer?: { port: number } }).answer?.port, 15001);
   rmdirSync(nested);
 
+  const made = join(bed.cgroupPath, 'pod3d893c86-62f7-4b30-9bd2-fc2310315563');
+  const idOf = (): bigint | undefined => mesh.localPodIps.set('10.9.9.9', { cgroup: { podUid: '3d893c86-62f7-4b30-9bd2-fc2310315563' } }).get('10.9.9.9')?.cgroup;
+  const ids = ['first', 'second'].map(() => {
+    mkdirSync(made);
+    const id = idOf();
+    rmdirSync(made);
+    assert.equal(idOf(), undefined, 'gone');
+    return id;
+  });
+  assert.ok(ids[0] !== undefined && ids[1] !== undefined && ids[0] !== ids[1], 'made anew under the same name');
+
   mesh.localPodIps.set(pods[0].address, { cgroup: { podUid: 'ffffffff-ffff-4fff-8fff-ffffffffffff' } });
   assert.equal(mesh.localPodIps.get(pods[0].address)?.cgroup, undefined, 'no such cgroup: known by its address');
   assert.equal(await reached(pods[0], target), 15001);
-  for (const cgroup of ['relative', '', 0n, -1n, {}, { podUid: '' }, 7, null] as never[])
+  for (const cgroup of ['relative', '', 0n, 1n, -1n, {}, { podUid: '' }, { podUid: 'a', path: '/' }, 7, null] as never[])
     assert.throws(() => mesh.localPodIps.set(pods[0].address, { cgroup }), TypeError);
-  assert.throws(() => mesh.localPodIps.set(pods[0].address, { cgroup: '/tmp' }), { code: 'ERR_BPF_NOT_A_CGROUP' });
+  for (const cgroup of ['/tmp', bed.cgroupPath, dirname(bed.cgroupPath)])
+    assert.throws(() => mesh.localPodIps.set(pods[0].address, { cgroup }), { code: 'ERR_BPF_NOT_A_CGROUP' }, cgroup);
   assert.throws(() => mesh.localPodIps.set(pods[0].address, { cgroup: `${bed.cgroupPath}/none` }), { code: 'ERR_BPF_NOT_A_CGROUP' });
 });

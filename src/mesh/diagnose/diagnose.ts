@@ -79,6 +79,7 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   const { cgroup: path, pinDirectory, backlogLimit = 2 * 1024 * 1024, ...unknown } = options;
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`diagnose: unknown option '${shown(extra)}'`);
+  if (!Number.isInteger(backlogLimit) || backlogLimit < 1) throw new TypeError(`diagnose: backlogLimit must be a number of bytes, not ${shown(backlogLimit)}`);
   const directory = pinDirectory === undefined ? undefined : resolvePinDirectory(pinDirectory, 'diagnose');
   const libbpf = part(() => ({ version: libbpfVersion(), path: libbpfPath() }));
   const cgroup = part(() => diagnoseCgroup(path));
@@ -92,6 +93,8 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
     ...('unknown' in libbpf ? [libbpf.unknown] : []),
     ...(missing.length > 0 ? [`this process lacks ${missing.join(', ')}`] : []),
     ...('unknown' in cgroup ? [cgroup.unknown] : cgroup.valid ? [] : [cgroup.reason ?? 'no cgroup']),
+    // What another process is changing at this moment, or keeps for itself, is no problem of the machine.
+    ...(pins !== undefined && 'unknown' in pins ? [pins.unknown] : []),
     ...(double.length === 0 ? [] : [
       `accelerators redirect the same connections: ${double.map((each) => `program ${each.programId}${describeHolder(each)}`).join('; ')}`,
     ]),

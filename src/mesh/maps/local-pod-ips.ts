@@ -103,7 +103,8 @@ export class LocalPodIps {
   }
 
   /**
-   * Enrols a pod, or changes how it is treated; a changed scope reaches its existing connections with their next message, changed rules hold for
+   * Enrols a pod, or changes how it is treated. The options replace those of before: what is left out is the default again, so spread
+   * `{ ...localPodIps.get(address), acceleration: 'off' }` to change one of them. A changed scope reaches its existing connections with their next message, changed rules hold for
    * its next connection. Rules that change take some milliseconds, in which the kernel makes sure that no program still reads the old ones.
    *
    * @param address - IPv4 address of the pod
@@ -125,7 +126,8 @@ export class LocalPodIps {
    * Enrols many pods at once with batch operations (Linux 5.6): 10,000 take a few milliseconds.
    *
    * @param pods - pairs of address and options, or bare addresses
-   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) or PodRulesError (`ERR_BPF_POD_RULES`) before anything is written
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`), PodRulesError (`ERR_BPF_POD_RULES`) or NotACgroupError (`ERR_BPF_NOT_A_CGROUP`)
+   * before anything is written
    * @throws MapFullError (`ERR_BPF_MAP_FULL`) with `count`, the number of pods that were written
    */
   setMany(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
@@ -276,9 +278,11 @@ function podAddress(address: string): string {
  * @throws TypeError for what names no cgroup, whatever lies there
  */
 export function assertCgroup(cgroup: unknown): asserts cgroup is PodCgroup {
-  const { podUid } = (typeof cgroup === 'object' ? (cgroup ?? {}) : {}) as { podUid?: unknown };
-  const isId = typeof cgroup === 'bigint' && cgroup > 0n && cgroup < 1n << 64n;
-  if (isId || (typeof cgroup === 'string' && cgroup.startsWith('/')) || (typeof podUid === 'string' && podUid !== '')) return;
+  const { podUid, ...unknown } = (typeof cgroup === 'object' ? (cgroup ?? {}) : {}) as { podUid?: unknown };
+  // 1 is the root, in which everybody is.
+  const isId = typeof cgroup === 'bigint' && cgroup > 1n && cgroup < 1n << 64n;
+  const isUid = typeof podUid === 'string' && podUid !== '' && Object.keys(unknown).length === 0;
+  if (isId || isUid || (typeof cgroup === 'string' && cgroup.startsWith('/'))) return;
   throw new TypeError("pod options: cgroup must be an absolute path, an id (bigint), or { podUid: '…' } with the UID of a Kubernetes pod");
 }
 

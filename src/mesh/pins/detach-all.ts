@@ -66,6 +66,7 @@ export async function detachAll(options: DetachAllOptions): Promise<DetachedItem
   const { pinDirectory, force = false, ...unknown } = options;
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`detachAll: unknown option '${shown(extra)}'`);
+  if (typeof force !== 'boolean') throw new TypeError(`detachAll: force must be true or false, not ${shown(force)}`);
   const directory = resolvePinDirectory(pinDirectory, 'detachAll');
   try {
     return await removeAll(directory, force);
