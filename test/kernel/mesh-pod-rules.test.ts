@@ -165,11 +165,12 @@ test('they come back in one form, and rules that change nothing are none', () =>
       includeInboundPorts: [80, 443], excludeInboundPorts: [], includeOutboundPorts: [], excludeOutboundPorts: [],
       includeOutboundRanges: ['10.0.0.0/8', 'fd00::/16'], excludeOutboundRanges: [],
     },
+    cgroup: undefined,
   };
   assert.deepEqual(pods.get('10.9.0.1'), expected);
   assert.deepEqual(new Map(pods).get('10.9.0.1'), expected);
   pods.set('10.9.0.1', { rules: { includeInboundPorts: '*', includeOutboundRanges: '*', includeOutboundPorts: [80], excludeOutboundPorts: [] } });
-  assert.deepEqual(pods.get('10.9.0.1'), { acceleration: 'inherit', rules: undefined });
+  assert.deepEqual(pods.get('10.9.0.1'), { acceleration: 'inherit', rules: undefined, cgroup: undefined });
   assert.deepEqual(fill(), [0, 0, 0]);
   pods.delete('10.9.0.1');
 });
