@@ -126,6 +126,8 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`MeshAccelerator: unknown option '${shown(extra)}'`);
   if (typeof cgroup !== 'string' || cgroup === '') throw new TypeError('MeshAccelerator: cgroup must be the path of a cgroup2 directory');
+  if (typeof pods !== 'object' || pods === null || !(Symbol.iterator in pods))
+    throw new TypeError('MeshAccelerator: pods must be a list of addresses, or of pairs of address and options');
   assertAcceleration(acceleration, 'MeshAccelerator: acceleration');
   assertRange('maxPods', maxPods, 1, 0x7fffffff);
   assertRange('maxRulePorts', maxRulePorts, 1, 0x7fffffff);

@@ -25,7 +25,7 @@ export function refuseSecond(cgroup: Cgroup, own: OwnPrograms = { ids: new Set()
 export function remedy({ pid, pinDirectory }: AttachmentHolder): string {
   if (pinDirectory !== undefined) {
     const removal = `remove it with detachAll({ pinDirectory: ${JSON.stringify(pinDirectory)} })`;
-    return pid === undefined ? removal : `${pid === process.pid ? 'close the accelerator of this process' : `stop process ${pid}`}, then ${removal}`;
+    return pid === undefined ? `start with that pinDirectory, or ${removal}` : `${pid === process.pid ? 'close the accelerator of this process' : `stop process ${pid}`}, then ${removal}`;
   }
   if (pid === process.pid) return 'close the accelerator of this process first';
   if (pid !== undefined) return `stop process ${pid} first: its programs are detached when it ends`;
