@@ -23,15 +23,21 @@ static __always_inline void mb_learn_process(struct bpf_sockopt *ctx, const stru
 	bpf_map_update_elem(&process_ip, &tgid, &process, BPF_ANY);
 }
 
-/* Once for a socket, however often it asks. */
+/* Once for a socket, however often it asks. And only of pods: others may accept what they like, from whatever address, and call it a sidecar's. */
 static __always_inline void mb_tell_unknown(struct bpf_sockopt *ctx, struct bpf_sock *sk, struct mb_origin *origin)
 {
+	__u64 netns = bpf_get_netns_cookie(ctx);
+	__be32 pod;
+
 	if (origin->told)
 		return;
 	origin->told = 1;
+	pod = mb_asking_pod(netns);
+	if (!pod)
+		return;
 	mb_count(MB_COUNT_UNKNOWN_ORIGIN, 1);
 	if (mb_event_limit(MB_EVENT_DROPPED))
-		mb_send_unknown(ctx, sk, origin);
+		mb_send_unknown(ctx, sk, netns, pod, origin->hop);
 }
 
 /* If we have no entry, connection tracking may have one: the mesh's own rules may have redirected this connection. But of one that they did not

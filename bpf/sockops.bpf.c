@@ -71,6 +71,13 @@ refused:
 	mb_report_socket(ctx, key, &pods[0], hop, mb_refused_for(error), -error);
 }
 
+/* Between network namespaces an address stands for its pod: nothing is done in the name of an address that is not the pod's own, whatever a
+ * route, a device or TCP_REPAIR made of it. `local` is the dialling end. */
+static __always_inline bool mb_is_own_address(__u64 netns, const struct mb_address *local, const struct mb_address pods[2])
+{
+	return netns || local->word[3] == pods[0].word[3];
+}
+
 /* ctx of a socket that dials -> what a connect hook kept on it, and its key in pair_original_dst; NULL if it was not redirected. */
 static __always_inline struct mb_origin *mb_pending_of(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_pending *pending)
 {
@@ -91,8 +98,7 @@ static __always_inline struct mb_origin *mb_pending_of(struct bpf_sock_ops *ctx,
 
 static __always_inline void mb_write_pending(struct bpf_sock_ops *ctx, struct mb_origin *origin, const struct mb_pending *pending)
 {
-	/* Between network namespaces an address stands for its pod, so nobody writes for an address that is not its own. */
-	bool is_own = pending->netns || pending->client.word[3] == origin->pods[0].word[3];
+	bool is_own = mb_is_own_address(pending->netns, &pending->client, origin->pods);
 	struct mb_quadruple key;
 
 	if (is_own && !bpf_map_update_elem(&pair_original_dst, pending, &origin->destination, BPF_ANY))
@@ -134,7 +140,7 @@ static __always_inline void mb_on_retransmission(struct bpf_sock_ops *ctx, struc
 	mb_write_pending(ctx, origin, &pending);
 }
 
-/* A dial has failed. */
+/* A dial has failed, or was given up. */
 static __always_inline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending pending = {};
@@ -155,6 +161,8 @@ static __always_inline void mb_on_active(struct bpf_sock_ops *ctx, struct bpf_so
 		return;
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
 	if (!origin || origin->accepted || !mb_in_scope(settings, origin->pods, origin->hop) || !mb_quadruple_of(ctx, &key))
+		return;
+	if (!mb_is_own_address(key.netns, &key.local, origin->pods))
 		return;
 	mb_add_isns(ctx, true, &key);
 	mb_enter(ctx, sk, &key, NULL, origin->pods, origin->hop, settings->generation);
@@ -239,7 +247,7 @@ static __always_inline void mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_s
 		return;
 	other = *found;
 	bpf_map_delete_elem(&peer_introductions, &reversed);
-	if (mb_in_scope(settings, other.pods, other.hop))
+	if (mb_is_own_address(key.netns, &key.remote, other.pods) && mb_in_scope(settings, other.pods, other.hop))
 		mb_enter(ctx, sk, &key, &other, other.pods, other.hop, settings->generation);
 }
 
@@ -262,9 +270,10 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_STATE_CB:
 		if (ctx->args[1] != BPF_TCP_CLOSE)
 			break;
-		if (ctx->args[0] == BPF_TCP_SYN_SENT)
+		/* The SYN counts as one: without more the other end may never have accepted. */
+		if (ctx->bytes_acked <= 1)
 			mb_on_failure(ctx, ctx->sk);
-		else if (ctx->args[0] != BPF_TCP_CLOSE)
+		if (ctx->args[0] != BPF_TCP_SYN_SENT && ctx->args[0] != BPF_TCP_CLOSE)
 			mb_socket_left(ctx->sk);
 		break;
 	}

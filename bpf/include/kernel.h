@@ -39,6 +39,7 @@ struct netns_nf {
 
 struct net {
 	struct list_head dev_base_head;
+	__u64 net_cookie;
 	struct user_namespace *user_ns;
 	struct netns_nf nf;
 };
@@ -46,6 +47,35 @@ struct net {
 typedef struct {
 	struct net *net;
 } possible_net_t;
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
+struct task_struct {
+	struct nsproxy *nsproxy;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+typedef struct {
+	__u32 val;
+} kgid_t;
+
+struct cred {
+	kuid_t fsuid;
+	kgid_t fsgid;
+};
+
+struct file {
+	const struct cred *f_cred;
+};
+
+struct socket {
+	struct file *file;
+};
 
 struct proto {
 	unsigned long *memory_pressure;
@@ -80,6 +110,7 @@ struct sock {
 			int counter;
 		} rmem_alloc;
 	} sk_backlog;
+	struct socket *sk_socket;
 	void *sk_user_data;
 	struct mem_cgroup *sk_memcg;
 };

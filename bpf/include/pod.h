@@ -94,17 +94,20 @@ static __always_inline bool mb_find_by_process(__u64 netns, struct mb_netns_pod 
 	return true;
 }
 
-/* The enrolled IPv4 address of the pod that is connecting, 0 if there is none. First the cache by namespace, then what the process
- * was seen to serve, last the namespace's own devices. */
-static __always_inline __be32 mb_own_pod(struct bpf_sock_addr *ctx, __u64 netns)
+/* The enrolled IPv4 address of the pod whose network namespace this is, as was found before; 0 if that is not known. */
+static __always_inline __be32 mb_known_pod(__u64 netns)
 {
-	struct mb_netns_pod *known = bpf_map_lookup_elem(&netns_pods, &netns), found = {};
+	struct mb_netns_pod *known = bpf_map_lookup_elem(&netns_pods, &netns);
 	struct mb_pod *pod = known ? mb_enrolled(&known->pod) : NULL;
-	struct net *net;
 
-	if (pod && pod->cgroup == known->cgroup)
-		return known->pod.word[3];
-	net = mb_net_of(ctx->sk);
+	return pod && pod->cgroup == known->cgroup ? known->pod.word[3] : 0;
+}
+
+/* The same by what the calling process was seen to serve, or by the namespace's own devices. */
+static __always_inline __be32 mb_find_pod(struct net *net, __u64 netns)
+{
+	struct mb_netns_pod found = {};
+
 	/* A network namespace of somebody who is root only there is no pod's: a pod's was made by the node. */
 	if (!net || BPF_CORE_READ(net, user_ns, level))
 		return 0;
@@ -112,6 +115,27 @@ static __always_inline __be32 mb_own_pod(struct bpf_sock_addr *ctx, __u64 netns)
 		return 0;
 	bpf_map_update_elem(&netns_pods, &netns, &found, BPF_ANY);
 	return found.pod.word[3];
+}
+
+/* The pod that is connecting. */
+static __always_inline __be32 mb_own_pod(struct bpf_sock_addr *ctx, __u64 netns)
+{
+	__be32 known = mb_known_pod(netns);
+
+	return known ? known : mb_find_pod(mb_net_of(ctx->sk), netns);
+}
+
+/* The pod of a process that asks for a socket option, if it is in the network namespace of that socket. */
+static __always_inline __be32 mb_asking_pod(__u64 netns)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	__be32 known = mb_known_pod(netns);
+	struct net *net;
+
+	if (known)
+		return known;
+	net = BPF_CORE_READ(task, nsproxy, net_ns);
+	return net && BPF_CORE_READ(net, net_cookie) == netns ? mb_find_pod(net, netns) : 0;
 }
 
 #endif

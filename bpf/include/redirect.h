@@ -19,6 +19,20 @@ struct mb_redirect {
 	__u8 drop;      /* enum mb_drop_reason */
 };
 
+/* User and group as the owner match of iptables takes them (net/netfilter/xt_owner.c): of the file of the socket, which are those of who made it.
+ * A socket without one is the kernel's, and then the caller counts. */
+static __always_inline void mb_owner_of(struct bpf_sock_addr *ctx, __u32 *uid, __u32 *gid)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(ctx->sk);
+	struct socket *socket = tcp ? tcp->inet_conn.icsk_inet.sk.sk_socket : NULL;
+	struct file *file = socket ? BPF_CORE_READ(socket, file) : NULL;
+	const struct cred *cred = file ? BPF_CORE_READ(file, f_cred) : NULL;
+	__u64 ids = bpf_get_current_uid_gid();
+
+	*uid = cred ? BPF_CORE_READ(cred, fsuid.val) : (__u32)ids;
+	*gid = cred ? BPF_CORE_READ(cred, fsgid.val) : (__u32)(ids >> 32);
+}
+
 /* A sidecar that was not told what was dialled takes where it was reached for it, and would dial itself until it has no descriptor left. What
  * it would deliver to its own inbound port, and to an outbound port at an address that only a connect hook gives out, is such. */
 static __always_inline bool mb_is_loop(struct bpf_sock_addr *ctx, __be32 ip, __u16 port)
@@ -29,12 +43,10 @@ static __always_inline bool mb_is_loop(struct bpf_sock_addr *ctx, __be32 ip, __u
 }
 
 /* Chain ISTIO_OUTPUT of the pod that dials. MB_HOP_NONE: it leaves the connection alone. */
-static __always_inline __u8 mb_decide_output(struct bpf_sock_addr *ctx, const struct mb_rules_of *rules, bool is_local, __be32 ip,
-					     __u16 port)
+static __always_inline __u8 mb_decide_output(struct bpf_sock_addr *ctx, const struct mb_rules_of *rules, bool is_uid, bool is_gid,
+					     bool is_local, __be32 ip, __u16 port)
 {
-	__u64 ids = bpf_get_current_uid_gid();
-	bool is_uid = (__u32)ids == profile.sidecar_uid;
-	bool is_sidecar = is_uid || (__u32)(ids >> 32) == profile.sidecar_gid;
+	bool is_sidecar = is_uid || is_gid;
 
 	if (is_local && is_sidecar && mb_is_loop(ctx, ip, port))
 		return MB_HOP_LOOP;
@@ -63,10 +75,8 @@ static __always_inline __u8 mb_decide_output(struct bpf_sock_addr *ctx, const st
 }
 
 /* Chain ISTIO_INBOUND of the pod that is dialled, if it is one of this node. */
-static __always_inline __u8 mb_decide_input(struct bpf_sock_addr *ctx, __be32 pod, __be32 ip, __u16 port)
+static __always_inline __u8 mb_decide_input(struct bpf_sock_addr *ctx, __be32 pod, bool is_sidecar, __be32 ip, __u16 port)
 {
-	__u64 ids = bpf_get_current_uid_gid();
-	bool is_sidecar = (__u32)ids == profile.sidecar_uid || (__u32)(ids >> 32) == profile.sidecar_gid;
 	struct mb_address destination = mb_from_ip4(ip);
 	struct mb_rules_of rules;
 	struct net *net;
@@ -90,6 +100,8 @@ static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __b
 	bool is_local = mb_is_local_destination(ip, pod);
 	struct mb_address own = mb_from_ip4(pod);
 	struct mb_rules_of rules;
+	bool is_uid, is_gid;
+	__u32 uid, gid;
 	__u8 hop;
 
 	/* From a loopback address nothing leaves the pod: connect(2) answers EINVAL, before any rule is asked. */
@@ -97,10 +109,13 @@ static __always_inline __u8 mb_decide(struct bpf_sock_addr *ctx, __be32 pod, __b
 		return MB_HOP_NONE;
 	if (!mb_rules_of(&own, &rules))
 		return MB_HOP_NONE;
-	hop = mb_decide_output(ctx, &rules, is_local, ip, port);
+	mb_owner_of(ctx, &uid, &gid);
+	is_uid = uid == profile.sidecar_uid;
+	is_gid = gid == profile.sidecar_gid;
+	hop = mb_decide_output(ctx, &rules, is_uid, is_gid, is_local, ip, port);
 	/* Rules that redirect loopback destinations redirect the outbound port as well, all to one address: then source ports can meet. */
 	*translated = hop == MB_HOP_OUTBOUND && rules.flags & MB_RULES_LOOPBACK;
-	return hop == MB_HOP_NONE && !is_local ? mb_decide_input(ctx, pod, ip, port) : hop;
+	return hop == MB_HOP_NONE && !is_local ? mb_decide_input(ctx, pod, is_uid || is_gid, ip, port) : hop;
 }
 
 /* The hop to a sidecar's own application keeps its destination, so it is remembered only if it will be accelerated. */

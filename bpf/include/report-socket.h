@@ -109,6 +109,8 @@ static __always_inline void mb_socket_left(struct bpf_sock *sk)
 	/* Other programs ask for the states of their own sockets. */
 	if (!sk || !settings || !count || !bpf_sk_storage_get(&socket_peer, sk, NULL, 0))
 		return;
+	/* A socket may connect again and again (AF_UNSPEC), and leaves once. */
+	bpf_sk_storage_delete(&socket_peer, sk);
 	__sync_fetch_and_add(&count->open, -1);
 	open = *(volatile __s64 *)&count->open;
 	if (!count->level || open >= settings->socket_rearm[1])

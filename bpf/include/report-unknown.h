@@ -3,19 +3,19 @@
 #ifndef MERBRIDGE_REPORT_UNKNOWN_H
 #define MERBRIDGE_REPORT_UNKNOWN_H
 
-#include "address.h"
 #include "events.h"
+#include "pod.h"
 
-static __noinline int mb_send_unknown(struct bpf_sockopt *ctx, struct bpf_sock *sk, const struct mb_origin *origin)
+static __noinline int mb_send_unknown(struct bpf_sockopt *ctx, struct bpf_sock *sk, __u64 netns, __be32 pod, __u8 hop)
 {
 	struct mb_event event = {};
 
-	event.netns = bpf_get_netns_cookie(ctx);
+	event.netns = netns;
 	event.pid = bpf_get_current_pid_tgid() >> 32;
 	event.kind = MB_EVENT_DROPPED;
-	event.hop = origin->hop;
+	event.hop = hop;
 	event.reason = MB_DROP_UNKNOWN_ORIGIN;
-	event.pod = origin->pods[0];
+	event.pod = mb_from_ip4(pod);
 	/* An IPv6 socket with mapped addresses has the IPv4 ones as well. */
 	event.client = mb_from_ip4(sk->dst_ip4);
 	event.target.address = mb_from_ip4(sk->src_ip4);

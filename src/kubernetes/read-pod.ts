@@ -51,8 +51,8 @@ export function readPod(pod: KubernetesPod, sidecar: (pod: KubernetesPod) => boo
 }
 
 /** The name of its cgroup: the kubelet knows a static pod by the hash of its file, and the API server has a mirror of it with another UID. */
-function kubeletUid({ metadata }: KubernetesPod): string {
-  return metadata.annotations?.['kubernetes.io/config.hash'] ?? metadata.uid;
+function kubeletUid({ metadata: { annotations = {}, uid } }: KubernetesPod): string {
+  return annotations['kubernetes.io/config.mirror'] === undefined ? uid : (annotations['kubernetes.io/config.hash'] ?? uid);
 }
 
 /** An address that the CNI gave to another pod is the later one's; among those of one second the one that is not being deleted. */

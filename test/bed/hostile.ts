@@ -116,12 +116,14 @@ export interface Target {
   readonly ports: readonly string[];
   /** Reads nothing. */
   readonly hold?: boolean;
+  /** Binds the ports alone: a route chooses the address. */
+  readonly unbound?: boolean;
 }
 
 /** Claims connections, see `apps/hostile/steal.py`. */
-export function steal(foothold: Foothold, { source, target, ports, hold = false }: Target):
+export function steal(foothold: Foothold, { source, target, ports, hold = false, unbound = false }: Target):
 Promise<{ readonly process: HostileProcess<Loot>; readonly ready: Claimed }> {
-  return HostileProcess.start<Claimed, Loot>(foothold, 'steal', [...(hold ? ['--hold'] : []), source, target, ...ports]);
+  return HostileProcess.start<Claimed, Loot>(foothold, 'steal', [...(hold ? ['--hold'] : []), ...(unbound ? ['--unbound'] : []), source, target, ...ports]);
 }
 
 /** What `forge.py` did. */
@@ -134,7 +136,8 @@ export interface Forged {
 
 /** Dials that come to nothing. */
 export interface Forgery {
-  readonly way: 'repair' | 'transparent' | 'plain';
+  /** `repaired` is `repair` from an address of its own. */
+  readonly way: 'repair' | 'repaired' | 'transparent' | 'plain';
   /** Addresses that the process has; it dials from the first one. */
   readonly sources: readonly string[];
   readonly targets: readonly string[];

@@ -13,6 +13,30 @@ for _ in range(400000):
         dialling.setblocking(False)
         dialling.connect_ex((sys.argv[1], 8080))`;
 
+/** Accepts on a sidecar's ports what it dials itself from addresses that belong to others, or to nobody, and asks what was dialled. */
+const LIES = `
+import random, socket, subprocess, sys
+destination, sources = (sys.argv[1], int(sys.argv[2])), sys.argv[3:]
+if sources:
+    for arguments in ('link set lo up', *(f'addr add {address}/32 dev lo' for address in {destination[0], *sources})):
+        subprocess.run(['ip', *arguments.split()], check=True)
+listener = socket.create_server(destination, backlog=64)
+told = 0
+for _ in range(20000):
+    with socket.socket() as dialling:
+        source = sources[0] if sources else f'127.{random.randrange(1, 120)}.{random.randrange(256)}.{random.randrange(1, 255)}'
+        dialling.setsockopt(0, 24, 1)
+        dialling.bind((source, 0))
+        dialling.connect(destination)
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\\1\\0\\0\\0\\0\\0\\0\\0')
+            try:
+                accepted.getsockopt(0, 80, 16)
+            except OSError:
+                told += 1
+print(told)`;
+
 const PER_SECOND = 200;
 const HONEST = 60;
 
@@ -44,3 +68,34 @@ test(`a pod that dials without a pause: all of ${HONEST} events of another pod a
   assert.ok(eventsLimited > 5000n, 'it was a flood');
   assert.equal(of(honest) - before, HONEST);
 });
+
+for (const [who, unshare, destination] of [
+  ['a pod outside the mesh', [], () => ['127.200.0.1', '15001']],
+  ['a user in a namespace of its own', ['unshare', '-Urn', '--'], (victim: Pod, other: Pod) => [victim.address, '15006', other.address]],
+] as const) {
+  test(`${who} that plays a sidecar is no pod: nothing is told of it or of others, and nothing counted`, { timeout: 60_000 }, async t => {
+    using bed = Bed.create({ subnet: 139 });
+    const [honest, other] = [bed.pod('honest'), bed.pod('other')];
+    await using mesh = await enterMesh(bed, 'off');
+    const stranger = bed.pod('stranger');
+    mesh.events = { perSecond: PER_SECOND };
+    const told = new Map<string, number>();
+    mesh.on('dropped', ({ pod, reason }) => told.set(`${pod} ${reason}`, (told.get(`${pod} ${reason}`) ?? 0) + 1));
+    const [command, ...args] = [...unshare, 'python3', '-c', LIES, ...destination(honest, other)];
+    const lying = stranger.run(command!, args, { uid: 2000 });
+    using dialler = new Dialler(honest, { uid: SIDECAR_UID });
+    await sleep(500);
+    for (let i = 0; i < HONEST; i++) {
+      const [refused] = await dialler.dial(['127.130.0.1:15001']);
+      assert.match(refused!.error!, /not permitted/);
+      await sleep(20);
+    }
+    const { stdout, stderr, code } = await lying;
+    assert.equal(code, 0, stderr);
+    await sleep(300);
+    t.diagnostic(`${stdout.trim()} of 20000 were refused an answer; told ${JSON.stringify([...told])}`);
+    assert.ok(Number(stdout) > 10_000, 'the attack was one');
+    assert.deepEqual([...told], [[`${honest.address} loop`, HONEST]]);
+    assert.equal(mesh.counters().unknownOrigins, 0n);
+  });
+}

@@ -3,6 +3,7 @@
  * sidecar must not be lost to it.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import {
@@ -96,3 +97,31 @@ for (const kind of KINDS) {
     });
   }
 }
+
+test('dials that are established without a packet and let go at once evict nothing that waits', { timeout: 60_000 }, async t => {
+  using bed = Bed.create({ subnet: 138 });
+  const [client, server, neighbour] = [bed.pod('client'), bed.pod('server'), bed.pod('neighbour')];
+  await using mesh = await enterMesh(bed, 'proxies');
+  client.admin('ip', ['neigh', 'replace', server.address, 'lladdr', '02:00:00:00:00:99', 'nud', 'permanent', 'dev', 'eth0']); // it hears of nobody
+  const waiting = client.spawn('python3', ['-c', `
+import socket, sys
+held = [socket.socket() for _ in range(${HALF_OPEN})]
+for one in held: one.setblocking(False); one.connect_ex(('${server.address}', ${PORT}))
+print('dialled', flush=True)
+sys.stdin.read()`], { uid: SIDECAR_UID, stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(waiting.stdout!, 'data');
+  await setTimeout(3200); // behind the retransmissions of the first and the third second: the next comes in the seventh
+  const ofClient = (): number => [...mesh.pairOriginalDst].filter(([{ client: { address } }]) => address === client.address).length;
+  assert.equal(ofClient(), HALF_OPEN);
+  const flooding = await Promise.all(['10000-29999', '30000-49999'].map(range => forge({ pod: neighbour, uid: SIDECAR_UID, privilege: 'netAdmin' }, {
+    way: 'repaired', sources: [neighbour.address], targets: [`${server.address}:${PORT}`], ports: [range], passes: 4,
+  })));
+  const forged = await Promise.all(flooding.map(each => each.finished()));
+  const dials = forged.reduce((sum, each) => sum + each.dials, 0);
+  const entries = [...mesh.pairOriginalDst].length;
+  t.diagnostic(`${dials} dials; ${ofClient()} of ${HALF_OPEN} are remembered, ${entries} entries in all`);
+  waiting.kill('SIGKILL');
+  assert.ok(dials > 2 * 65_536, `the flood was one: ${dials} dials, ${JSON.stringify(forged)}`);
+  assert.equal(ofClient(), HALF_OPEN);
+  assert.ok(entries < 2 * HALF_OPEN, 'and nothing stays of them');
+});

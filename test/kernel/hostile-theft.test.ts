@@ -87,3 +87,22 @@ for (const kind of KINDS) {
     });
   }
 }
+
+test('a socket that a route gave the address of another pod is in no map, and nothing is remembered of it', { timeout: 60_000 }, async t => {
+  using bed = Bed.create({ subnet: 137 });
+  const [client, server, neighbour] = [bed.pod('client'), bed.pod('server'), bed.pod('neighbour')];
+  await using mesh = await enterMesh(bed, 'full');
+  mesh.localPodIps.set(neighbour.address, { rules: { excludeOutboundRanges: [`${server.address}/32`] } });
+  for (const uid of [SIDECAR_UID, APPLICATION_UID]) {
+    const { process, ready } = await steal({ pod: neighbour, uid, privilege: 'netAdmin' }, {
+      source: client.address, target: `${server.address}:${PORT}`, ports: ['41000-41099'], unbound: true,
+    });
+    using _ = process;
+    assert.equal(ready.established, 100, JSON.stringify(ready.errors));
+    const sockets = [...mesh.sockPairMap].map(([{ local }]) => local.address);
+    const pending = [...mesh.pairOriginalDst].map(([{ client: { address } }]) => address);
+    t.diagnostic(`uid ${uid}: ${ready.established} sockets of it, ${sockets.length} in sock_pair_map, ${pending.length} in pair_original_dst`);
+    assert.deepEqual([...sockets, ...pending].filter(address => address === client.address), []);
+    await process.end();
+  }
+});

@@ -1,5 +1,6 @@
 /** Counters say what was done: in every scope the same of the same traffic, and nothing wrong of what is right. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { SIDECAR_KINDS, SIDECAR_UID, SCOPES, Bed, WEB_PORT, applyIstioRules, dial, enterMesh, request, startListener, startSidecar, startWebServer } from '../bed';
 
@@ -56,4 +57,31 @@ test('a pod whose address cannot be bound keeps its path, and is not counted as 
   const after = mesh.counters();
   const { outbound, leftAlone, hookErrors } = after;
   assert.deepEqual([outbound - before.outbound, leftAlone - before.leftAlone, hookErrors - before.hookErrors], [0n, 1n, 1n]);
+});
+
+test('a socket that connects again and again is counted out of sock_pair_map once', async () => {
+  using bed = Bed.create({ subnet: 140 });
+  const pod = bed.pod('pod');
+  await startListener(pod, [15001], SIDECAR_UID);
+  await using mesh = await enterMesh(bed, 'full');
+  const child = pod.spawn('python3', ['-c', `
+import ctypes, socket, sys
+libc = ctypes.CDLL(None)
+held = [socket.create_connection(('192.0.2.7', 80)) for _ in range(20)]
+listener = socket.create_server(('127.0.0.1', 9999))
+again = socket.socket()
+again.connect(('192.0.2.7', 80))
+for _ in range(500):
+    libc.connect(again.fileno(), bytes(16), 16)
+    again.connect(('127.0.0.1', 9999))
+    listener.accept()[0].close()
+print('done', flush=True)
+sys.stdin.read()`], { uid: 2000, stdio: ['pipe', 'pipe', 'inherit'] });
+  assert.equal(String((await once(child.stdout!, 'data'))[0]), 'done\n');
+  await new Promise(resolve => setTimeout(resolve, 200));
+  // The kernel keeps one that was disconnected in the map until it is closed; its connection has ended, and that is counted once.
+  assert.equal([...mesh.sockPairMap].length, 21);
+  const fill = (await mesh.mapFill()).find(({ map }) => map === 'sock_pair_map');
+  assert.equal(fill?.entries, 20);
+  child.kill('SIGKILL');
 });

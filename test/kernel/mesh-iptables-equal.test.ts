@@ -3,9 +3,11 @@
  * the library alone in each scope, and under both together, and the answers must be the same.
  */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Bed, Dialler, SIDECAR_UID, WAYS, enterMesh, startListener, type Dialled, type Pod, type Way, type Who } from '../bed';
 
+const OWNER = join(__dirname, '..', 'bed', 'apps', 'owner.py');
 const APPLICATION: Who = {};
 const SIDECAR: Who = { uid: SIDECAR_UID };
 const SIDECAR_GROUP: Who = { uid: 3000, gid: SIDECAR_UID };
@@ -107,6 +109,21 @@ for (const [name, { who, destination, reaches }] of Object.entries(cases)) {
       [way, comparable(net, await net.dial(who, destination(net.own.address, net.other.address, net.stranger.address)))] as const)));
     const expected = seen.get('iptables') as { reached?: number };
     assert.equal(expected.reached, reaches, 'the reference itself is as Istio documents it');
+    assert.deepEqual(Object.fromEntries(seen), Object.fromEntries(WAYS.map(way => [way, expected])));
+  });
+}
+
+/** Who made the socket, and who dials with it: iptables goes by the file of the socket. */
+for (const [maker, caller, reaches] of [
+  ['0:0', '1337:1337', 15001], ['1337:1337', '2000:2000', 15006], ['2000:1337', '2000:2000', 15006], ['2000:2000', '2000:1337', 15001],
+] as const) {
+  test(`a socket made by ${maker}, dialled by ${caller}: as under iptables`, async () => {
+    const seen = new Map(await Promise.all([...networks].map(async ([way, { own, other }]) => {
+      const { stdout, stderr } = await own.run('python3', [OWNER, maker, caller, `${other.address}:8080`]);
+      const { answer } = JSON.parse(stdout || JSON.stringify({ stderr })) as Dialled;
+      return [way, answer ? [answer.name, answer.port, answer.original.replace(other.address, 'other')] : stdout] as const;
+    })));
+    const expected = [reaches === 15001 ? 'own' : 'other', reaches, 'other:8080'];
     assert.deepEqual(Object.fromEntries(seen), Object.fromEntries(WAYS.map(way => [way, expected])));
   });
 }

@@ -1,6 +1,6 @@
 """Dials, and lets go at once: again and again, from a source address of its own or of others.
 
-    forge.py [--passes N] WAY SOURCES TARGETS PORTS...    WAY = repair | transparent | plain; SOURCES = ADDRESS[,ADDRESS...], the first to dial from;
+    forge.py [--passes N] WAY SOURCES TARGETS PORTS...    WAY = repair | repaired | transparent | plain; SOURCES = ADDRESS[,ADDRESS...], the first to dial from;
                                                           TARGETS = HOST:PORT[,HOST:PORT...]
 
 Each pass dials each target once from each source port. Prints {"ready": true} before the first dial. Ends after N passes, or with standard input, and
@@ -12,7 +12,7 @@ import json
 import select
 import sys
 
-from forged import endpoint, plain, port_list, release_addresses, repaired, take_addresses, transparent
+from forged import drop, endpoint, plain, port_list, release_addresses, repaired, take_addresses, transparent
 
 EVERY = 256  # dials between two looks at standard input
 MOST_DIALS = 5_000_000
@@ -20,7 +20,8 @@ MOST_DIALS = 5_000_000
 arguments = sys.argv[1:]
 passes = int(arguments[1]) if arguments[0] == '--passes' else 1 << 30
 way, sources, targets, *words = arguments[2:] if arguments[0] == '--passes' else arguments
-dial = {'repair': repaired, 'transparent': transparent, 'plain': plain}[way]
+dial = {'repair': repaired, 'repaired': repaired, 'transparent': transparent, 'plain': plain}[way]
+let_go = drop if way == 'repaired' else lambda connection: connection.close()
 addresses = sources.split(',')
 endpoints = [endpoint(target) for target in targets.split(',')]
 ports = port_list(words)
@@ -37,7 +38,7 @@ def one_pass():
             return False
         for target in endpoints:
             try:
-                dial((addresses[0], port), target).close()
+                let_go(dial((addresses[0], port), target))
                 result['dials'] += 1
             except OSError as error:
                 result['errors'][errno.errorcode.get(error.errno, str(error))] += 1

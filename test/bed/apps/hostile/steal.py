@@ -1,6 +1,7 @@
 """Claims connections of others: opens sockets with the quadruples of the ends that dialled, and reads, or keeps, whatever comes.
 
-    steal.py [--hold] SOURCE TARGET:PORT PORTS...     SOURCE dialled TARGET:PORT from these ports; --hold reads nothing
+    steal.py [--hold] [--unbound] SOURCE TARGET:PORT PORTS...     SOURCE dialled TARGET:PORT from these ports; --hold reads nothing;
+                                                                  --unbound binds the ports alone, and has a route choose the address
 
 Prints {"established": n, "errors": {...}} when all are made, and at the end of standard input {"bytes": read, "secrets": how often SECRET is in it,
 "held": most bytes that waited unread in all of them}.
@@ -19,8 +20,8 @@ SECRET = b'secret-'
 POLL_SECONDS = 0.02
 
 arguments = sys.argv[1:]
-hold = arguments[0] == '--hold'
-source, target, *words = arguments[hold:]
+hold, unbound = '--hold' in arguments, '--unbound' in arguments
+source, target, *words = arguments[hold + unbound:]
 target = endpoint(target)
 
 
@@ -28,7 +29,7 @@ def claim(ports):
     sockets, errors = [], collections.Counter()
     for port in ports:
         try:
-            sockets.append(repaired((source, port), target))
+            sockets.append(repaired(('' if unbound else source, port), target))
         except OSError as error:
             errors[errno.errorcode.get(error.errno, str(error))] += 1
     return sockets, errors
