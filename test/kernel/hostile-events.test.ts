@@ -82,7 +82,7 @@ for (const [who, unshare, destination] of [
     const told = new Map<string, number>();
     mesh.on('dropped', ({ pod, reason }) => told.set(`${pod} ${reason}`, (told.get(`${pod} ${reason}`) ?? 0) + 1));
     const [command, ...args] = [...unshare, 'python3', '-c', LIES, ...destination(honest, other)];
-    const lying = stranger.run(command!, args, { uid: 2000 });
+    const lying = stranger.run(command, args, { uid: 2000 });
     using dialler = new Dialler(honest, { uid: SIDECAR_UID });
     await sleep(500);
     for (let i = 0; i < HONEST; i++) {
