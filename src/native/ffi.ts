@@ -5,8 +5,6 @@
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
-import type { StructType } from 'ref-struct-di';
-
 import { LibraryLoadError } from '../errors';
 import { addonError } from './addon';
 
@@ -17,6 +15,13 @@ export type CType = 'int' | 'uint32' | 'uint64' | 'size_t' | 'bool' | 'void';
 export interface SharedLibrary {
   /** Address of a symbol, or `undefined` when the library does not have it. */
   symbol(name: string): Buffer | undefined;
+}
+
+/** A struct type of ref-struct-di, as far as it is used. */
+export interface StructType {
+  readonly size: number;
+  /** A struct in these bytes. */
+  new (bytes: Buffer): Record<string, number>;
 }
 
 /** An array type of ref-array-di. */

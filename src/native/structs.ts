@@ -5,9 +5,7 @@
  * is not set has to be zero, padding included, or newer releases refuse it. Pointers are fields of type `size_t`;
  * whoever sets one keeps the memory behind it alive.
  */
-import type { StructType } from 'ref-struct-di';
-
-import { ffi } from './ffi';
+import { ffi, type StructType } from './ffi';
 
 /** Field name → C type, in the order of the declaration. */
 type Fields = Record<string, 'size_t' | 'uint32' | 'uint64' | 'int' | 'bool'>;
@@ -68,7 +66,7 @@ export function opts<N extends OptsName>(
 ): Buffer {
   const Type = typeOf(name);
   const bytes = Buffer.alloc(Type.size);
-  const struct = new (Type as unknown as new (store: Buffer) => Record<string, number>)(bytes);
+  const struct = new Type(bytes);
   struct['sz'] = Type.size;
   for (const [field, value] of Object.entries<number | undefined>(values)) {
     if (value !== undefined) struct[field] = value;
