@@ -4,6 +4,7 @@ import { copyFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Pod } from './pod';
+import { until } from './shell';
 
 const PROGRAMS = resolve(__dirname, 'apps', 'hostile');
 
@@ -162,12 +163,17 @@ export async function predict<Result>(
   return ready;
 }
 
-/** Source ports of the connections that a pod has to an address, with the port that they really have there. */
-export function flows(from: Pod, to: string): { readonly target: string; readonly ports: readonly string[] }[] {
-  const ports = new Map<string, string[]>();
-  for (const line of from.admin('ss', ['-tnH', 'state', 'established', 'dst', to]).split('\n').filter(Boolean)) {
-    const [local = '', remote = ''] = line.trim().split(/\s+/).slice(2);
-    if (local.startsWith(`${from.address}:`)) ports.set(remote, [...ports.get(remote) ?? [], local.slice(local.lastIndexOf(':') + 1)]);
-  }
-  return [...ports].map(([target, list]) => ({ target, ports: list }));
+type Flow = { readonly target: string; readonly ports: readonly string[] };
+
+/** Source ports of the connections that a pod has to an address, with the port that they really have there; waits for the first one. */
+export function flows(from: Pod, to: string): Promise<[Flow, ...Flow[]]> {
+  return until(`connections of pod ${from.name} to ${to}`, () => {
+    const ports = new Map<string, string[]>();
+    for (const line of from.admin('ss', ['-tnH', 'state', 'established', 'dst', to]).split('\n').filter(Boolean)) {
+      const [local = '', remote = ''] = line.trim().split(/\s+/).slice(2);
+      if (local.startsWith(`${from.address}:`)) ports.set(remote, [...ports.get(remote) ?? [], local.slice(local.lastIndexOf(':') + 1)]);
+    }
+    const [first, ...more] = [...ports].map(([target, list]): Flow => ({ target, ports: list }));
+    return first && [first, ...more] as [Flow, ...Flow[]];
+  }, 5000);
 }

@@ -10,6 +10,7 @@ import {
   Bed, SIDECAR_UID, applyIstioRules, enterMesh, forge, secretBurst, startSecretServer, startSidecar, type Foothold, type Forgery,
   type Mode, type Pod, type SidecarKind,
 } from '../bed';
+import { until } from '../bed/shell';
 
 const PORT = 8080;
 /** Where the forger wants the connections of others to go. It answers something else. */
@@ -71,7 +72,7 @@ for (const kind of KINDS) {
         const { dials, errors } = await forging.finished();
         assert.deepEqual({ dials, errors }, { dials: PORTS, errors: {} }, `${name}: every port was dialled from`);
         if (forgery.way === 'transparent') {
-          assert.ok(resetsSent(client) > resets, `${name}: the owner of the address has met them`);
+          await until(`${name}: the owner of the address has met them`, () => resetsSent(client) > resets, 5000);
           await setTimeout(1500); // until conntrack has forgotten them
         }
         const { answered, wrong, lost } = await secretBurst(client, server, PORT, CONNECTIONS);

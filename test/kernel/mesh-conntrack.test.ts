@@ -13,17 +13,17 @@ for (const kind of KINDS) {
     await startWebServer(server);
     for (const pod of bed.pods) await startSidecar(pod, { kind, mode: 'tcp' });
     const url = `http://${server.address}:${WEB_PORT}/`;
-    assert.equal((await request(client, url)).ok, true);
+    assert.equal((await request(client, url, { timeoutMs: 8000 })).ok, true);
 
     const snat = ['-p', 'tcp', '--dport', '15006', '-j', 'SNAT', '--to-source', `${client.address}:61000-61999`];
     server.admin('iptables', ['-t', 'nat', '-A', 'INPUT', ...snat]);
     const before = mesh.counters();
-    assert.equal((await request(client, url)).ok, false, 'nobody can know where this one wants to go');
+    assert.equal((await request(client, url, { timeoutMs: 8000 })).ok, false, 'nobody can know where this one wants to go');
     const after = mesh.counters();
     assert.equal(after.inbound - before.inbound, 1n, 'the sidecar was not sent to itself');
     assert.equal(after.unknownOrigins - before.unknownOrigins, 1n);
 
     server.admin('iptables', ['-t', 'nat', '-D', 'INPUT', ...snat]);
-    assert.equal((await request(client, url)).ok, true, 'and others are not concerned');
+    assert.equal((await request(client, url, { timeoutMs: 8000 })).ok, true, 'and others are not concerned');
   });
 }
