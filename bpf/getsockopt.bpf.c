@@ -46,15 +46,10 @@ static __always_inline int mb_unknown_origin(struct bpf_sockopt *ctx, struct bpf
 {
 	/* The port is at the same place in sockaddr_in and sockaddr_in6. */
 	struct sockaddr_in *answer = ctx->optval;
-	__u16 port;
 
-	if (!ctx->retval) {
-		if ((void *)(answer + 1) > ctx->optval_end)
-			return MB_PROCEED;
-		port = bpf_ntohs(answer->sin_port);
-		if (port != profile.inbound_port && port != profile.outbound_port)
-			return MB_PROCEED;
-	}
+	/* Another port than the one that it accepted at: a rule has changed it, and this is what was dialled. */
+	if (!ctx->retval && ((void *)(answer + 1) > ctx->optval_end || bpf_ntohs(answer->sin_port) != sk->src_port))
+		return MB_PROCEED;
 	mb_tell_unknown(ctx, sk, origin);
 	return ctx->retval ? MB_PROCEED : MB_REFUSE;
 }

@@ -30,7 +30,7 @@ export {
 } from './stream';
 export { APPLICATION_UID, WEB_PORT, type WebServerOptions, startWebServer } from './web-server';
 export { type Crossed, type Crossing, type Echoes, cross, echoes, startShortReader } from './crossing';
-export { PASSTHROUGH, SIDECAR_PORTS, drawRounds, isLocal, type RuleCase, type RuleRound } from './rules/cases';
+export { OTHER, PASSTHROUGH, SIDECAR_PORTS, drawRounds, isLocal, type RuleCase, type RuleRound } from './rules/cases';
 export { DECIDING_RULES, type DecidingRule } from './rules/hits';
 export { RuleNode, type Outcome, type RuledBy } from './rules/node';
 export { CASE_NAMES, type CaseName, DISTURBING, type Measure, notHere, runCases } from './streams/cases';

@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import {
-  DECIDING_RULES, PASSTHROUGH, RuleNode, SIDECAR_PORTS, drawRounds, isLocal, type DecidingRule, type Outcome, type RuleCase, type RuleRound, type RuledBy,
+  DECIDING_RULES, OTHER, PASSTHROUGH, RuleNode, SIDECAR_PORTS, drawRounds, isLocal, type DecidingRule, type Outcome, type RuleCase, type RuleRound, type RuledBy,
 } from '../bed';
 
 const ROUNDS = 60;
@@ -113,6 +113,13 @@ test('what may differ does', async () => {
     assert.ok(concerns(example) && !ours(expected[index]!), reason);
     for (const [by, outcomes] of actual) assert.ok(ours(outcomes[index]!), `${by}: ${reason}`);
   }
+});
+
+test("another pod's ports with the numbers of a sidecar's are ports like others", async () => {
+  const cases = [15001, 15002].map((port): RuleCase => ({ user: 'application', destination: OTHER, port, source: '', mapped: false }));
+  const { expected, actual } = await play({ own: { includeOutboundRanges: ['fd00::/8'] }, other: {}, cases });
+  assert.deepEqual(expected.map(({ reached, original }) => [reached, original]), cases.map(({ port }) => ['other:15006', `${OTHER}:${port}`]));
+  for (const [by, outcomes] of actual) assert.deepEqual(outcomes, expected, by);
 });
 
 test(`${ROUNDS * CASES_EACH} connections under rules drawn at random: decided as by iptables, by the library alone and beside iptables`, async t => {
