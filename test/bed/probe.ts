@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -30,4 +31,12 @@ export async function startProbe(from: Pod, to: Pod): Promise<() => Promise<Prob
     if (child.exitCode === null) await once(child, 'exit');
     return JSON.parse(line) as ProbeReport;
   };
+}
+
+/** Tells how it went, then holds that no probe failed and that the connection that stayed has lost nothing; and that both were there to be harmed. */
+export function assertUnharmed({ probes, failures, slowest, stream }: ProbeReport, tell: (line: string) => void): void {
+  tell(`${probes} probes, ${failures.length} failed, slowest ${slowest} ms; ${stream.received} bytes echoed on the one that stayed`);
+  assert.deepEqual(failures, []);
+  assert.deepEqual({ ...stream, sent: stream.sent - stream.received }, { sent: 0, received: stream.received, wrongAt: -1, ended: '' });
+  assert.ok(probes > 300 && stream.received > 1 << 20);
 }

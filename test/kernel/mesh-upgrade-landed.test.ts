@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { PinnedMesh, detachAll, type MeshAcceleratorOptions } from 'merbridge';
 import { Bed, applyIstioRules, startSidecar, startStreamServer } from '../bed';
 import { Agent } from '../bed/agent';
-import { startProbe } from '../bed/probe';
+import { assertUnharmed, startProbe } from '../bed/probe';
 import { Bpffs } from '../fixtures/bpffs';
 import { ROOT } from '../fixtures/compile';
 import { LAST_LANDED, buildCommit } from '../fixtures/landed';
@@ -63,11 +63,7 @@ for (const kind of ['haproxy', 'envoy'] as const) {
 
     const removed = await detachAll({ pinDirectory });
     await delay(1000);
-    const { probes, failures, slowest, stream } = await finish();
-    t.diagnostic(`${kind}: ${probes} probes, ${failures.length} failed, slowest ${slowest} ms; ${stream.received} bytes echoed on the one that stayed`);
-    assert.deepEqual(failures, []);
-    assert.deepEqual({ ...stream, sent: stream.sent - stream.received }, { sent: 0, received: stream.received, wrongAt: -1, ended: '' });
-    assert.ok(probes > 300 && stream.received > 1 << 20);
+    assertUnharmed(await finish(), line => t.diagnostic(`${kind}: ${line}`));
     // Accelerated sockets hold their program to the end.
     await Promise.all(sidecars.map(sidecar => sidecar.stop()));
     mesh.close();

@@ -61,33 +61,24 @@ def drop(connection):
     connection.close()
 
 
-def transparent(source, target):
-    """A socket with a foreign source address, for which CAP_NET_RAW is enough. Its SYN leaves, the answer goes to the owner of the address."""
-    connection = socket.socket()
-    try:
-        connection.setblocking(False)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        connection.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
-        connection.bind(source)
-        pending(connection, target)
-    except OSError:
-        connection.close()
-        raise
-    return connection
-
-
-def plain(source, target):
+def plain(source, target, *more_options):
     """A socket of the pod's own: needs no privilege."""
     connection = socket.socket()
     try:
         connection.setblocking(False)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for option in ((socket.SOL_SOCKET, socket.SO_REUSEADDR, 1), *more_options):
+            connection.setsockopt(*option)
         connection.bind(source)
         pending(connection, target)
     except OSError:
         connection.close()
         raise
     return connection
+
+
+def transparent(source, target):
+    """A socket with a foreign source address, for which CAP_NET_RAW is enough. Its SYN leaves, the answer goes to the owner of the address."""
+    return plain(source, target, (socket.IPPROTO_IP, IP_TRANSPARENT, 1))
 
 
 def pending(connection, target):
