@@ -1,5 +1,6 @@
 /** Real pods on one machine with unmodified real sidecars: shared by tests, examples and benchmarks. */
 export { Bed, type BedOptions } from './bed';
+export { type BlockingCase, type Outcomes, Writers, blocking, startBlockingServer } from './blocking';
 export { cgroup2Mount, cgroupCpuTime } from './cgroup';
 export type { Connection } from './connection-log';
 export { type Dialled, type Who, dial, startListener } from './dial';
