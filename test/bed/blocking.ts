@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { execFileSync } from './children';
 import type { Pod } from './pod';
 import { type Service, startService } from './service';
+import { type Outcomes, tally, tallyOf } from './tally';
 import { APPLICATION_UID } from './web-server';
 
 const app = resolve(__dirname, 'apps', 'blocking.py');
@@ -11,9 +12,6 @@ const WRITERS_PORT = 9200;
 /** What a client of `apps/blocking.py` does; see its first lines. */
 export type BlockingCase = 'upload' | 'put' | 'half' | 'first' | 'handed';
 
-/** How often each outcome came: `{ ok: count }` if all went well. */
-export type Outcomes = Record<string, number>;
-
 /** Starts the server for {@link blocking}. */
 export function startBlockingServer(pod: Pod): Promise<Service> {
   return startService(pod, {
@@ -21,16 +19,13 @@ export function startBlockingServer(pod: Pod): Promise<Service> {
   });
 }
 
-/** One connection after the other, each with as many bytes or with a random number of them. */
+/** One connection after the other, each with as many bytes or with a random number of them. `{ ok: count }` if all went well. */
 export async function blocking(
   from: Pod, host: string, what: BlockingCase, count: number, bytes: number | readonly [least: number, most: number], timeoutMs = 120_000,
 ): Promise<Outcomes> {
   const [least, most] = typeof bytes === 'number' ? [bytes, bytes] : bytes;
   const args = [app, what, host, PORT, count, least, most].map(String);
-  const run = await from.run('python3', args, { uid: APPLICATION_UID, timeoutMs });
-  const lines = run.stdout.split('\n').filter(Boolean);
-  if (run.code !== 0) lines.push(`ended by ${run.code ?? run.signal} ${run.stderr}`.trim());
-  return tally(lines);
+  return tallyOf(await from.run('python3', args, { uid: APPLICATION_UID, timeoutMs }));
 }
 
 /** What `apps/writers.c` does: four threads, or four processes that were given the socket, write to it. */
@@ -63,10 +58,4 @@ export class Writers {
   stop(): Promise<void> {
     return this.server.stop();
   }
-}
-
-function tally(lines: readonly string[]): Outcomes {
-  const outcomes: Outcomes = {};
-  for (const line of lines) outcomes[line] = (outcomes[line] ?? 0) + 1;
-  return outcomes;
 }
