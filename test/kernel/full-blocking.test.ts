@@ -67,10 +67,11 @@ for (const kind of SIDECAR_KINDS) {
       'by the server, which reads much': [few, each(few, 'first', 10e6)],
     });
 
-    const writers = (who: 'threads' | 'processes', pauseUs: number): readonly [number, Runs[string]] => [few, async (client, server) => {
+    const some = Math.ceil(few / 4);
+    const writers = (who: 'threads' | 'processes', pauseUs: number): readonly [number, Runs[string]] => [some, async (client, server) => {
       const started = await Writers.start(server, STALL_MS);
       try {
-        return await started.run(client, server.address, who, few, 8e6, pauseUs);
+        return await started.run(client, server.address, who, some, 8e6, pauseUs);
       } finally {
         await started.stop();
       }

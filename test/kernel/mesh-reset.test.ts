@@ -9,13 +9,21 @@ import {
 
 const APP = resolve(__dirname, '..', 'bed', 'apps', 'refuse.py');
 const PORT = 8080;
-const ROUNDS = Number(process.env.MERBRIDGE_TEST_ROUNDS ?? 20);
+const ROUNDS = Number(process.env.MERBRIDGE_TEST_ROUNDS ?? 5);
 /** Longer than anything takes on a busy machine. */
 const PATIENCE_MS = 60_000;
 
 /** What the server does; see the program. */
 type How = 'peek' | 'peek-two' | 'peek-big' | 'part' | 'late' | 'linger';
-const HOWS: readonly How[] = ['peek', 'peek-two', 'peek-big', 'part', 'late', 'linger'];
+/** A server that closes with unread bytes that are the first ones. */
+const FIRST: readonly How[] = ['peek', 'peek-two', 'peek-big', 'part'];
+
+const isFull = (way: Way): boolean => way.endsWith('full');
+const isAccelerated = (way: Way): boolean => isFull(way) || way.endsWith('proxies');
+
+/** What sidecars log, status and letters, when they are reset; and when a stream ends in order. */
+const REFUSED = { haproxy: { tcp: '0 SD', http: '502 SH' }, envoy: { tcp: '0 UR', http: '503 UC' } } as const;
+const ENDED = { haproxy: '0 --', envoy: '0 -' } as const;
 
 interface Scene {
   readonly client: Pod;
@@ -38,9 +46,8 @@ async function seen<T>(ways: readonly Way[], prepare: (scene: Scene) => Promise<
   return all;
 }
 
-/** The same in all of them. */
-function everywhere<T>(ways: readonly Way[], value: T): Partial<Record<Way, T>> {
-  return Object.fromEntries(ways.map(way => [way, value]));
+function expected<T>(ways: readonly Way[], of: (way: Way) => T): Partial<Record<Way, T>> {
+  return Object.fromEntries(ways.map(way => [way, of(way)]));
 }
 
 async function startRefuser(pod: Pod, port: number, uid: number): Promise<void> {
@@ -64,12 +71,17 @@ test('between two sidecars', { timeout: 10 * PATIENCE_MS }, async () => {
     await startRefuser(scene.server, INBOUND_PORT, SIDECAR_UID);
     return async () => {
       const each: Partial<Record<How, Outcomes>> = {};
-      for (const how of HOWS) each[how] = await ask(scene, how, SIDECAR_UID);
+      for (const how of [...FIRST, 'late', 'linger'] as const) each[how] = await ask(scene, how, SIDECAR_UID);
       return each;
     };
   });
-  console.log(JSON.stringify(outcomes, undefined, 1));
-  assert.deepEqual(outcomes, everywhere(WAYS, outcomes.iptables));
+  const first = Object.fromEntries(FIRST.map(how => [how, { ECONNRESET: ROUNDS }]));
+  assert.deepEqual(outcomes, expected(WAYS, way => ({
+    ...first,
+    // Later bytes are redirected. Unread, they make no reset of an end (docs/hazards.md).
+    late: { [isAccelerated(way) ? 'OK end' : 'OK ECONNRESET']: ROUNDS },
+    linger: { 'answer ECONNRESET': ROUNDS },
+  })));
 });
 
 for (const kind of SIDECAR_KINDS) {
@@ -80,22 +92,27 @@ for (const kind of SIDECAR_KINDS) {
         const sidecar = await startSidecar(scene.client, { kind, mode });
         return () => askThrough(sidecar, scene, 'peek');
       });
-      console.log(JSON.stringify(outcomes, undefined, 1));
-      assert.deepEqual(outcomes, everywhere(WAYS, outcomes.iptables));
+      assert.deepEqual(outcomes.iptables!.ended, { [REFUSED[kind][mode]]: ROUNDS });
+      assert.deepEqual(outcomes, expected(WAYS, () => outcomes.iptables));
     });
   }
 
   test(`${kind}: an application that closes with bytes unread`, { timeout: 10 * PATIENCE_MS }, async () => {
+    const hows = ['peek', 'peek-two', 'part', 'late'] as const;
     const outcomes = await seen(WAYS, async scene => {
       await startRefuser(scene.server, PORT, APPLICATION_UID);
       const [sidecar] = await Promise.all([scene.server, scene.client].map(pod => startSidecar(pod, { kind, mode: 'tcp' })));
       return async () => {
-        const each: Partial<Record<How, object>> = {};
-        for (const how of HOWS) each[how] = await askThrough(sidecar!, scene, how);
+        const each: Record<string, { told: Outcomes; ended: Outcomes }> = {};
+        for (const how of hows) each[how] = await askThrough(sidecar!, scene, how);
         return each;
       };
     });
-    console.log(JSON.stringify(outcomes, undefined, 1));
-    assert.deepEqual(outcomes, everywhere(WAYS, outcomes.iptables));
+    for (const how of hows) assert.deepEqual(outcomes.iptables![how]!.ended, { [REFUSED[kind].tcp]: ROUNDS });
+    // In `full` they wait beside the TCP stack, which ends the stream in order (docs/hazards.md).
+    const inFull = Object.fromEntries(hows.map(how => [how, {
+      told: { [how === 'late' ? 'OK end' : 'end']: ROUNDS }, ended: { [ENDED[kind]]: ROUNDS },
+    }]));
+    assert.deepEqual(outcomes, expected(WAYS, way => isFull(way) ? inFull : outcomes.iptables));
   });
 }

@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 
-HTTP = b'GET / HTTP/1.1\r\nHost: x\r\nx-how: %s\r\n\r\n'
+HTTP = b'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx-how: %s\r\n\r\n'
 
 
 def how_of(connection):
