@@ -39,4 +39,5 @@ export { findDamage } from './streams/find-damage';
 export { Ground, type GroundOptions, type Path } from './streams/ground';
 export { type BadStream, DAMAGES, type Damage, Tally } from './streams/tally';
 export { type Outcomes, tally, tallyOf } from './tally';
+export { trackOnNode, trackedOnNode } from './tracking';
 export { MESH, SOCKMAP, STACK, type World, Worlds, all } from './worlds';
