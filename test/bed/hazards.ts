@@ -17,6 +17,12 @@ interface Operations {
   send: (text: string, ...flags: Flag[]) => number;
   fill: (limit: number) => number;
   recv: (length: number, ...flags: Flag[]) => string;
+  truncate: (length: number, buffer: boolean) => { readonly taken: number; readonly memory: string | null };
+  low_water: (length: number) => null;
+  peek_offset: (offset: number) => null;
+  ask_left: () => null;
+  ask_time: () => null;
+  recv_told: (length: number) => { readonly text: string; readonly left: number | null; readonly time: boolean };
   half_close_and_recv: (length: number) => string;
   half_close_under_recv: (length: number) => Answer<string>;
   drain: (length: number) => number;
