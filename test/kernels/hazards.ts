@@ -90,7 +90,11 @@ const LOOKS: Readonly<Record<string, Look>> = {
     return word(await server.call('recv', 5));
   },
   'TCP_INFO': afterHello(async (server, client) => ({ sent: (await client.get('traffic')).sent, received: (await server.get('traffic')).received })),
-  'setting TLS later': async ({ client }) => word(await client.call('upper_layer', 'tls')),
+  'TLS without keys, set later; then data': async ({ client, server }) => {
+    const answer = word(await client.call('upper_layer', 'tls'));
+    await client.get('send', 'hello');
+    return [answer, word(await server.call('arrived', 5))];
+  },
 };
 
 /** What only one of the worlds can show. */
