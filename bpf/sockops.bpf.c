@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* sockops: hands the original destination to the accepting side, and puts both ends of an accelerated connection into the sockhash. */
+#include "leave.h"
 #include "pod.h"
-#include "report-socket.h"
 #include "scope.h"
 
 /* asm-generic/socket.h; the same on every architecture that the objects serve. */
 #define SOL_SOCKET 1
 #define SO_SNDBUF 7
 #define SO_RCVBUF 8
+#define SO_KEEPALIVE 9
+#define TCP_KEEPIDLE 4
+#define TCP_KEEPINTVL 5
 
 /* Bytes that wait in the psock and bytes that wait in the TCP receive queue are charged to one account, and the window is what sk_rcvbuf
  * leaves of it. So it gets room for both: a window stays open while messages wait, and a message that takes the stack is not held up until
@@ -27,8 +30,22 @@ static __always_inline void mb_set_buffers(struct bpf_sock_ops *ctx)
 	bpf_setsockopt(ctx, SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));
 }
 
+/* An accelerated connection sends no segments, so connection tracking, NAT and firewalls between the pods would forget it, and drop its end. One end that
+ * asks is enough for them. The setting of an application is left alone. */
+static __always_inline void mb_keep_alive(struct bpf_sock_ops *ctx)
+{
+	int seconds = profile.keep_alive, on = 0;
+
+	if (!seconds || (!bpf_getsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) && on))
+		return;
+	on = 1;
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+	bpf_setsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
 /* Called for a connection in scope. The introduction is made last: whoever finds it may redirect at once. */
-static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key,
+static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key,
 				     const struct mb_introduction *other, const struct mb_address pods[2], __u32 hop, __u32 generation)
 {
 	struct mb_introduction self = {};
@@ -38,6 +55,7 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	peer = bpf_sk_storage_get(&socket_peer, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!peer)
 		goto refused;
+	__builtin_memset(peer, 0, sizeof(*peer));
 	mb_reverse(key, &peer->key);
 	peer->sock = other ? other->sock : 0;
 	peer->cookie = other ? other->cookie : 0;
@@ -46,10 +64,8 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	peer->hop = hop;
 	peer->generation = generation;
 	peer->refusal = MB_COUNT_REDIRECTED;
-	peer->without_limit = 0;
-	peer->bulk_since = 0;
-	__builtin_memset(&peer->unread, 0, sizeof(peer->unread));
-	peer->held_since = 0;
+	peer->dialled = !other;
+	peer->is_counted = 1;
 	/* Never in the place of another socket, whatever that is: what its peer sends would go to this one. */
 	error = bpf_sock_hash_update(ctx, &sock_pair_map, key, BPF_NOEXIST);
 	if (error) {
@@ -57,6 +73,10 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 		goto refused;
 	}
 	mb_set_buffers(ctx);
+	if (!other && (hop == MB_HOP_INBOUND || hop == MB_HOP_DIRECT))
+		mb_keep_alive(ctx);
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | MB_IN_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG |
+					       BPF_SOCK_OPS_STATE_CB_FLAG);
 	self.sock = (__u64)bpf_skc_to_tcp_sock(sk);
 	self.cookie = bpf_get_socket_cookie(ctx);
 	self.pods[0] = pods[0];
@@ -64,11 +84,12 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	self.hop = hop;
 	bpf_map_update_elem(&peer_introductions, key, &self, BPF_NOEXIST);
 	mb_count(MB_COUNT_SOCKETS, 1);
-	mb_socket_entered(ctx);
-	return;
+	mb_socket_entered();
+	return true;
 refused:
 	mb_count(MB_COUNT_SOCKET_ERROR, 1);
 	mb_report_socket(ctx, key, &pods[0], hop, mb_refused_for(error), -error);
+	return false;
 }
 
 /* Between network namespaces an address stands for its pod: nothing is done in the name of an address that is not the pod's own, whatever a
@@ -116,6 +137,7 @@ static __always_inline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_s
 	struct mb_origin *origin = mb_pending_of(ctx, sk, &pending);
 	struct tcp_sock *tcp = origin ? bpf_skc_to_tcp_sock(sk) : NULL;
 
+	mb_forget_earlier(ctx, sk);
 	if (!tcp)
 		return;
 	/* snd_una is not there yet. */
@@ -246,9 +268,14 @@ static __always_inline void mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_s
 	if (!found)
 		return;
 	other = *found;
-	bpf_map_delete_elem(&peer_introductions, &reversed);
-	if (mb_is_own_address(key.netns, &key.remote, other.pods) && mb_in_scope(settings, other.pods, other.hop))
-		mb_enter(ctx, sk, &key, &other, other.pods, other.hop, settings->generation);
+	/* The dialling side may be taking it back at this moment: then it has begun without this one (mb_find_peer). */
+	if (bpf_map_delete_elem(&peer_introductions, &reversed))
+		return;
+	if (mb_is_own_address(key.netns, &key.remote, other.pods) && mb_in_scope(settings, other.pods, other.hop) &&
+	    mb_enter(ctx, sk, &key, &other, other.pods, other.hop, settings->generation))
+		return;
+	__builtin_memset(&other, 0, sizeof(other));
+	bpf_map_update_elem(&peer_introductions, &key, &other, BPF_NOEXIST);
 }
 
 SEC("sockops")
@@ -267,14 +294,25 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 		mb_on_passive(ctx, ctx->sk);
 		break;
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		mb_on_option_length(ctx, ctx->sk);
+		break;
+	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB:
+		mb_on_option_write(ctx);
+		break;
+	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
+		mb_on_option_read(ctx, ctx->sk);
+		break;
 	case BPF_SOCK_OPS_STATE_CB:
+		if (ctx->args[1] == BPF_TCP_FIN_WAIT1 || ctx->args[1] == BPF_TCP_FIN_WAIT2)
+			mb_leave_alone(ctx, ctx->sk);
 		if (ctx->args[1] != BPF_TCP_CLOSE)
 			break;
 		/* The SYN counts as one: without more the other end may never have accepted. */
 		if (ctx->bytes_acked <= 1)
 			mb_on_failure(ctx, ctx->sk);
 		if (ctx->args[0] != BPF_TCP_SYN_SENT && ctx->args[0] != BPF_TCP_CLOSE)
-			mb_socket_left(ctx->sk);
+			mb_on_end(ctx, ctx->sk);
 		break;
 	}
 	return MB_PROCEED;
