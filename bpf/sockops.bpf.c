@@ -84,7 +84,6 @@ static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	self.hop = hop;
 	bpf_map_update_elem(&peer_introductions, key, &self, BPF_NOEXIST);
 	mb_count(MB_COUNT_SOCKETS, 1);
-	mb_socket_entered();
 	return true;
 refused:
 	mb_count(MB_COUNT_SOCKET_ERROR, 1);
@@ -129,9 +128,12 @@ static __always_inline void mb_write_pending(struct bpf_sock_ops *ctx, struct mb
 		mb_report_socket(ctx, &key, &origin->pods[0], origin->hop, MB_DROP_NO_ENTRY, 0);
 }
 
+/* Call-backs are functions of their own where they have keys on their stack: the frames of all that call each other have 512 bytes together, and kernels
+ * before 6.9 count each in steps of 32. */
+
 /* Before the SYN leaves, but with the source port and the sequence number chosen: nobody can accept this connection and not find its original
  * destination. */
-static __always_inline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+static __noinline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending pending = {};
 	struct mb_origin *origin = mb_pending_of(ctx, sk, &pending);
@@ -147,7 +149,7 @@ static __always_inline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_s
 }
 
 /* A SYN is sent again, or the first data: the other end has not accepted yet, and what was written for it may have been evicted. */
-static __always_inline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+static __noinline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending pending = {};
 	struct mb_origin *origin;
@@ -163,7 +165,7 @@ static __always_inline void mb_on_retransmission(struct bpf_sock_ops *ctx, struc
 }
 
 /* A dial has failed, or was given up. */
-static __always_inline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+static __noinline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending pending = {};
 
@@ -173,21 +175,21 @@ static __always_inline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_s
 	bpf_map_delete_elem(&pair_original_dst, &pending);
 }
 
-static __always_inline void mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+static __noinline int mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	const struct mb_settings *settings = mb_settings();
 	struct mb_origin *origin;
 	struct mb_quadruple key;
 
 	if (!settings || settings->acceleration == MB_OFF || !sk)
-		return;
+		return 0;
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
 	if (!origin || origin->accepted || !mb_in_scope(settings, origin->pods, origin->hop) || !mb_quadruple_of(ctx, &key))
-		return;
+		return 0;
 	if (!mb_is_own_address(key.netns, &key.local, origin->pods))
-		return;
+		return 0;
 	mb_add_isns(ctx, true, &key);
-	mb_enter(ctx, sk, &key, NULL, origin->pods, origin->hop, settings->generation);
+	return mb_enter(ctx, sk, &key, NULL, origin->pods, origin->hop, settings->generation);
 }
 
 /* Did a connect hook of this node send this here? Then its destination was written down, under the source port that the socket has. Where
@@ -237,11 +239,26 @@ static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_
 	}
 }
 
-static __always_inline void mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+/* What the dialling side wrote for this one, if it is of this node and in scope. It may be taking it back at this moment: then it has begun without
+ * this end (mb_find_peer), which never enters. */
+static __always_inline bool mb_take_introduction(const struct mb_quadruple *key, struct mb_introduction *other)
 {
-	const struct mb_settings *settings;
-	struct mb_introduction *found, other;
-	struct mb_quadruple key, reversed;
+	struct mb_introduction *found;
+	struct mb_quadruple reversed;
+
+	mb_reverse(key, &reversed);
+	found = bpf_map_lookup_elem(&peer_introductions, &reversed);
+	if (!found)
+		return false;
+	*other = *found;
+	return !bpf_map_delete_elem(&peer_introductions, &reversed);
+}
+
+static __noinline int mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	const struct mb_settings *settings = mb_settings();
+	struct mb_introduction other;
+	struct mb_quadruple key;
 	__u32 port = ctx->local_port;
 	__u8 hop;
 
@@ -252,30 +269,22 @@ static __always_inline void mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_s
 	else if (ctx->remote_ip4 == profile.passthrough)
 		hop = MB_HOP_DELIVERY;
 	else
-		return;
+		return 0;
 	if (!sk || !mb_quadruple_of(ctx, &key))
-		return;
+		return 0;
 	mb_add_isns(ctx, false, &key);
 	if (hop != MB_HOP_DELIVERY)
 		mb_take_origin(ctx, sk, &key, hop);
 
-	/* The dialling side has entered already, if it is of this node and in scope: then, and only then, this side enters too. */
-	settings = mb_settings();
-	if (!settings || settings->acceleration == MB_OFF)
-		return;
-	mb_reverse(&key, &reversed);
-	found = bpf_map_lookup_elem(&peer_introductions, &reversed);
-	if (!found)
-		return;
-	other = *found;
-	/* The dialling side may be taking it back at this moment: then it has begun without this one (mb_find_peer). */
-	if (bpf_map_delete_elem(&peer_introductions, &reversed))
-		return;
+	if (!settings || settings->acceleration == MB_OFF || !mb_take_introduction(&key, &other))
+		return 0;
 	if (mb_is_own_address(key.netns, &key.remote, other.pods) && mb_in_scope(settings, other.pods, other.hop) &&
 	    mb_enter(ctx, sk, &key, &other, other.pods, other.hop, settings->generation))
-		return;
+		return 1;
+	/* So that the dialling side does not wait for it. */
 	__builtin_memset(&other, 0, sizeof(other));
 	bpf_map_update_elem(&peer_introductions, &key, &other, BPF_NOEXIST);
+	return 0;
 }
 
 SEC("sockops")
@@ -289,10 +298,12 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 		mb_on_retransmission(ctx, ctx->sk);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		mb_on_active(ctx, ctx->sk);
+		if (mb_on_active(ctx, ctx->sk))
+			mb_socket_entered();
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		mb_on_passive(ctx, ctx->sk);
+		if (mb_on_passive(ctx, ctx->sk))
+			mb_socket_entered();
 		break;
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
 		mb_on_option_length(ctx, ctx->sk);

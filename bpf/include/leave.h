@@ -16,6 +16,7 @@
 #ifndef MERBRIDGE_LEAVE_H
 #define MERBRIDGE_LEAVE_H
 
+#include "common.h"
 #include "psock.h"
 #include "report-socket.h"
 
@@ -54,7 +55,7 @@ static __always_inline bool mb_other_is_in(const struct mb_peer *peer)
 }
 
 /* The socket is locked, nothing that was redirected to it is unread, and nothing is on its way. */
-static __always_inline void mb_leave(struct bpf_sock_ops *ctx, struct mb_peer *peer)
+static __noinline void mb_leave(struct bpf_sock_ops *ctx, struct mb_peer *peer)
 {
 	struct mb_quadruple own;
 
@@ -122,7 +123,7 @@ static __always_inline void mb_on_option_read(struct bpf_sock_ops *ctx, struct b
  *
  * First it says that it is out, so that no verdict for it begins (sk_msg.bpf.c). A verdict is made, and the reference to this socket taken, by a system
  * call that has the other end's lock: if none has it now, each that began before shows as a reference. */
-static __always_inline void mb_leave_alone(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct tcp_sock *self, *other;
 	struct mb_peer *peer;
