@@ -12,14 +12,17 @@ export interface ProgramsOptions {
   readonly modes: readonly Mode[];
   readonly sidecars: readonly SidecarKind[];
   readonly routes: readonly Route[];
+  /** Whether all clients are at work at the same time. */
+  readonly together: boolean;
 }
 
-export const usage = `npm run soak:programs -- [--rounds N] [--sizes LIST] [--scope NAME] [--sidecar NAME] [--only TEXT]
+export const usage = `npm run soak:programs -- [--rounds N] [--sizes LIST] [--scope NAME] [--sidecar NAME] [--only TEXT] [--together]
   --rounds    how often everything is sent, each time in new pods (default 10)
   --sizes     lengths of the bodies in MB (default 1,4,20,200)
   --scope     this path alone: ${MODES.join(', ')} (default iptables and full)
   --sidecar   this sidecar alone: ${SIDECAR_KINDS.join(', ')}
-  --only      only between programs whose names have this text, such as nginx, or 'curl ->'`;
+  --only      only between programs whose names have this text, such as nginx, or 'curl ->'
+  --together  all clients at the same time, rather than one after the other`;
 
 /** Reads the command line; a word that is not understood ends in an error that names it. */
 export function programsOptions(args: readonly string[]): ProgramsOptions | 'help' {
@@ -31,6 +34,7 @@ export function programsOptions(args: readonly string[]): ProgramsOptions | 'hel
       scope: { type: 'string' },
       sidecar: { type: 'string' },
       only: { type: 'string', default: '' },
+      together: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -43,5 +47,6 @@ export function programsOptions(args: readonly string[]): ProgramsOptions | 'hel
     modes: values.scope === undefined ? ['iptables', 'full'] : oneOf('scope', values.scope, MODES),
     sidecars: oneOf('sidecar', values.sidecar, SIDECAR_KINDS),
     routes,
+    together: values.together,
   };
 }

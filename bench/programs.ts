@@ -3,7 +3,7 @@
  * Exits with 0 only if every body arrived whole.
  */
 import { Bed, type Mode, type SidecarKind } from '../test/bed';
-import { FAULTS, type Failure, type Prepared, ProgramPods, type Route, prepareSite, routeName } from '../test/bed/programs';
+import { type Body, CLIENTS, FAULTS, type Failure, type Prepared, ProgramPods, type Route, prepareSite, routeName } from '../test/bed/programs';
 import { type ProgramsOptions, programsOptions, usage } from './programs-options';
 import { table } from './table';
 
@@ -39,24 +39,29 @@ async function main(): Promise<void> {
 }
 
 /** All bodies on all routes, in pods of their own. */
-async function ride({ routes }: ProgramsOptions, site: Prepared, round: number, sidecar: SidecarKind, mode: Mode): Promise<Outcome[]> {
+async function ride({ routes, together }: ProgramsOptions, site: Prepared, round: number, sidecar: SidecarKind, mode: Mode): Promise<Outcome[]> {
   await using pods = await ProgramPods.open({ mode, sidecar, site, subnet: 151 });
   const began = Date.now();
   const outcomes: Outcome[] = [];
-  for (const body of site.files) {
-    for (const route of routes) {
+  const send = async (some: readonly Route[], body: Body): Promise<void> => {
+    for (const route of some) {
       const sent = Date.now();
       const failure = await pods.transfer(route, body);
       outcomes.push({ sidecar, mode, route, milliseconds: Date.now() - sent, failure });
-      if (failure === undefined) continue;
-      console.log(`  ${sidecar} ${mode}, ${routeName(route)}, ${body.bytes} bytes: ${failure.fault} ${failure.answer ?? ''}`);
-      for (const socket of failure.waiting ?? []) console.log(`    ${socket}`);
+      if (failure) console.log(describe(`${sidecar} ${mode}, ${routeName(route)}, ${body.bytes} bytes`, failure));
     }
-  }
+  };
+  // A client has one transfer at a time.
+  const lanes = together ? CLIENTS.map(client => routes.filter(route => route.client === client)) : [routes];
+  for (const body of site.files) await Promise.all(lanes.map(lane => send(lane, body)));
   const bad = outcomes.filter(({ failure }) => failure !== undefined).length;
   const seconds = ((Date.now() - began) / 1000).toFixed(0);
   console.log(`round ${round}  ${sidecar.padEnd(7)}  ${mode.padEnd(8)}  ${outcomes.length} transfers  ${seconds} s  ${bad === 0 ? 'ok' : `${bad} FAILED`}`);
   return outcomes;
+}
+
+function describe(transfer: string, { fault, answer = '', waiting = [] }: Failure): string {
+  return [`  ${transfer}: ${fault} ${answer}`, ...waiting.map(socket => `    ${socket}`)].join('\n');
 }
 
 /** A line for each route: how many transfers failed in each mode, with how long they took, and how. */
