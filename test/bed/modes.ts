@@ -1,4 +1,4 @@
-import type { Acceleration, MeshAccelerator as Accelerator } from 'merbridge';
+import type { Acceleration, MeshAccelerator as Accelerator, MeshAcceleratorOptions } from 'merbridge';
 import type { Bed } from './bed';
 import { applyIstioRules } from './istio-rules';
 
@@ -13,16 +13,19 @@ export type Way = Mode | `iptables+${Acceleration}`;
 
 export const WAYS: readonly Way[] = [...MODES, ...SCOPES.map(scope => `iptables+${scope}` as const)];
 
+/** Options of the accelerator that {@link enterMesh} passes on. */
+export type EnterOptions = Pick<MeshAcceleratorOptions, 'backlogLimit'>;
+
 /** Enters all pods that the bed has. Under iptables there is no accelerator to return. */
 export function enterMesh(bed: Bed, mode: 'iptables'): Promise<undefined>;
-export function enterMesh(bed: Bed, mode: Acceleration): Promise<Accelerator>;
-export function enterMesh(bed: Bed, way: Way): Promise<Accelerator | undefined>;
-export async function enterMesh(bed: Bed, way: Way): Promise<Accelerator | undefined> {
+export function enterMesh(bed: Bed, mode: Acceleration, options?: EnterOptions): Promise<Accelerator>;
+export function enterMesh(bed: Bed, way: Way, options?: EnterOptions): Promise<Accelerator | undefined>;
+export async function enterMesh(bed: Bed, way: Way, options: EnterOptions = {}): Promise<Accelerator | undefined> {
   if (way.startsWith('iptables')) for (const pod of bed.pods) applyIstioRules(pod);
   const scope = SCOPES.find(each => way.endsWith(each));
   if (scope === undefined) return undefined;
   const { MeshAccelerator } = await import('merbridge'); // here, so that the bed alone needs no built library
   return MeshAccelerator.start({
-    profile: 'istio', cgroup: bed.cgroupPath, acceleration: scope, pods: bed.pods.map(pod => pod.address),
+    profile: 'istio', cgroup: bed.cgroupPath, acceleration: scope, pods: bed.pods.map(pod => pod.address), ...options,
   });
 }

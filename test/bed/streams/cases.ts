@@ -23,8 +23,9 @@ const streams = (family: string, count: number, parallel: number): Case => (traf
   traffic.run({ family, parallel, count: Math.ceil(count * scale) });
 
 /** The same with readers of every kind. */
-const readers = (family: 'readers' | 'lifetime', count: number, parallel: number): Case => (traffic, { scale }) =>
-  traffic.runReaders({ family, parallel, count: Math.ceil(count * scale) });
+const readers = (family: 'readers' | 'lifetime', count: number, parallel: number): Case => async (traffic, { scale }) => {
+  await traffic.runReaders({ family, parallel, count: Math.ceil(count * scale) });
+};
 
 /** Clients that are killed with their streams open. Their streams may end at any moment, but they must end. */
 const dying: Case = async (traffic, { seconds }) => {

@@ -31,7 +31,8 @@ interface Served {
   readonly bad: number;
 }
 
-interface Sent {
+/** What a client says of the streams that it made. */
+export interface Sent {
   readonly streams: number;
   readonly oneway: number;
   readonly refused: number;
@@ -83,7 +84,7 @@ export class Traffic {
   }
 
   /** The same with readers that Node does not have, and a server of theirs. */
-  async runReaders(options: ReadersOptions): Promise<void> {
+  async runReaders(options: ReadersOptions): Promise<Sent> {
     const { family, parallel, count = 1e9, seconds = 0, first = 0, untilDamage = false, timeoutMs = 600_000 } = options;
     const { client, server, options: { path } } = this.ground;
     this.#readers ??= startService(server, {
@@ -98,7 +99,9 @@ export class Traffic {
       ...[this.seed, first, count, parallel, seconds, Number(!mayBeInMap), Number(untilDamage)].map(String),
     ], { uid: APPLICATION_UID, timeoutMs });
     if (run.stdout === '') throw new Error(`the client of the readers reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
-    this.#sent.push(JSON.parse(run.stdout) as Sent);
+    const sent = JSON.parse(run.stdout) as Sent;
+    this.#sent.push(sent);
+    return sent;
   }
 
   /** Waits until no server has a stream open, ends them, and says how all went. */
