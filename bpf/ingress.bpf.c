@@ -1,47 +1,70 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* cgroup_skb/ingress: what took the stack must not be there before what waits in the psock was read.
+/* cgroup_skb/ingress: what took the stack must not be there before what was redirected has been read.
  *
  * A read ends where the psock ends, also if more waits in the TCP receive queue. Many programs take such a short read for "nothing more
  * is there": with edge-triggered epoll they sleep until the next event (nginx, tokio), which has been already; together with EPOLLRDHUP they
  * take it for the end of the stream (HAProxy, libuv), and cut its tail. So a segment that comes while redirected bytes are unread is dropped,
- * as if the network had lost it, and TCP sends it again: then its arrival is an event of its own. This costs nothing on the accelerated path,
- * which has no segments, and one retransmission where a sender outruns its reader by backlog_limit. */
+ * as if the network had lost it, and TCP sends it again: then the receiver has left sock_pair_map (leave.h), and its arrival is an event of its own. */
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
-#include "psock.h"
+#include "leave.h"
 
-/* A sender whose segments are never acknowledged gives up after some minutes. A reader that has stalled for this long gets them all the
- * same: the connection lives, at the risk of one short read. */
-#define MB_MAX_HOLD_NS (5ull * 1000 * 1000 * 1000)
+/* Each time that TCP sends a segment again it waits twice as long, and after some minutes it gives up. So while a reader stalls, one segment is let
+ * through in this time: TCP begins anew, and a reader that goes on waits no longer than this for the next segment, with which its socket leaves. */
+#define MB_HOLD_NS (2ull * 1000 * 1000 * 1000)
+/* Behind the last one no other comes, so nothing would wake a reader that stops at a short read. It waits as long as a reader that stalls can be
+ * expected to live, and TCP to try. */
+#define MB_HOLD_LAST_NS (120ull * 1000 * 1000 * 1000)
 
-/* Does this segment carry anything that a reader would see? The end of the stream alone counts only behind unread stack data. */
-static __always_inline bool mb_is_visible(struct __sk_buff *skb, struct tcp_sock *receiver)
+struct mb_segment {
+	__u32 seq;
+	__u32 size; /* bytes of data */
+	bool fin;
+	bool is_marked;
+};
+
+/* IPv4 on the wire for both families of socket: only mapped addresses are accelerated. */
+static __always_inline bool mb_read_segment(struct __sk_buff *skb, struct mb_segment *segment)
 {
+	struct mb_option option = {};
 	struct tcphdr tcp;
 	struct iphdr ip;
 	__u32 header;
 
-	/* IPv4 on the wire for both families of socket: only mapped addresses are accelerated. */
 	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
 		return false;
 	if (bpf_skb_load_bytes(skb, ip.ihl * 4, &tcp, sizeof(tcp)))
 		return false;
 	header = ip.ihl * 4 + tcp.doff * 4;
-	if (bpf_ntohs(ip.tot_len) > header || skb->len > header)
-		return true;
-	return tcp.fin && bpf_ntohl(tcp.seq) != receiver->copied_seq;
+	segment->seq = bpf_ntohl(tcp.seq);
+	segment->size = skb->len > header ? skb->len - header : 0;
+	segment->fin = tcp.fin;
+	/* The kernel puts the options of programs behind all others. */
+	segment->is_marked = tcp.doff > sizeof(tcp) / 4 && !bpf_skb_load_bytes(skb, header - sizeof(option), &option, sizeof(option)) &&
+			     mb_is_leave_option(&option);
+	return true;
+}
+
+/* Has the sender nothing behind this segment? */
+static __always_inline bool mb_is_last(const struct mb_peer *peer, const struct mb_segment *segment)
+{
+	struct tcp_sock *sender = (struct tcp_sock *)peer->sock;
+
+	return sender && mb_read(false, sender, struct tcp_sock, write_seq) == segment->seq + segment->size;
 }
 
 SEC("cgroup_skb/ingress")
 int mb_ingress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
+	struct mb_segment segment;
 	struct tcp_sock *receiver;
 	struct mb_peer *peer;
 	__u64 now, *held;
 	__u32 zero = 0;
+	bool is_empty;
 
 	if (!sk)
 		return MB_PROCEED;
@@ -49,20 +72,26 @@ int mb_ingress(struct __sk_buff *skb)
 	if (!sk)
 		return MB_PROCEED;
 	peer = bpf_sk_storage_get(&socket_peer, sk, NULL, 0);
-	if (!peer)
-		return MB_PROCEED;
 	receiver = bpf_skc_to_tcp_sock(sk);
-	if (!receiver || mb_psock_is_empty(receiver)) {
-		peer->held_since = 0;
+	if (!peer || !receiver || peer->leaving == MB_OUT)
 		return MB_PROCEED;
-	}
-	if (!mb_is_visible(skb, receiver))
+	is_empty = mb_psock_is_empty(receiver);
+	if (is_empty)
+		peer->held_since = 0;
+	if (!mb_read_segment(skb, &segment))
+		return MB_PROCEED;
+	/* Of several threads that send one may still be about to queue a message. The end of the stream alone counts only behind unread bytes. */
+	if (is_empty && !(segment.is_marked && mb_may_be_in_flight(receiver, 1)))
+		return MB_PROCEED;
+	if (!segment.size && !(segment.fin && segment.seq != receiver->copied_seq))
 		return MB_PROCEED;
 	now = bpf_ktime_get_ns();
 	if (!peer->held_since)
 		peer->held_since = now;
-	if (now - peer->held_since > MB_MAX_HOLD_NS)
+	if (segment.seq == receiver->rcv_nxt && now - peer->held_since > (mb_is_last(peer, &segment) ? MB_HOLD_LAST_NS : MB_HOLD_NS)) {
+		peer->held_since = now;
 		return MB_PROCEED;
+	}
 	held = bpf_map_lookup_elem(&last_held, &zero);
 	if (held)
 		*held = now;

@@ -4,9 +4,6 @@
 #include "psock.h"
 #include "scope.h"
 
-/* A sender that outran its reader keeps to the stack for this long: each change of path costs a retransmission (see ingress.bpf.c). */
-#define MB_BULK_NS (1000ull * 1000 * 1000)
-
 /* Sockets keep this program when the process that attached everything has died, but not the gate of ingress.bpf.c, unless it is pinned: a path
  * that changes while redirected bytes are unread is not safe any more. */
 static __always_inline bool mb_has_owner(const bool plain, const struct mb_settings *settings)
@@ -59,14 +56,43 @@ static __always_inline void mb_account(struct mb_unread *unread, __u32 size)
 	unread->bytes += size;
 }
 
-/* The receiver drains what is queued on its psock before its TCP receive queue. So a message may overtake nothing: every byte that this
- * sender gave to the stack must have been read. And above the limit the stack, which has a window, takes over. Returns the counter of the
- * reason, or MB_COUNT_REDIRECTED. */
+/* What an application may send to a sidecar in its first bytes. Less than its buffers hold: one that waits for room while its bytes take the stack
+ * would be woken by the wrong event in recv(2) later (tcp_msg_wait_data in net/ipv4/tcp_bpf.c). */
+#define MB_FIRST_OF_APPLICATION (64u * 1024)
+
+/* The first bytes that are dialled to a sidecar take the stack, until they have been read. A sidecar that refuses a connection by what it peeks at, or
+ * because it reaches nobody, closes with bytes unread: TCP answers that with a reset, but not for bytes that wait in a psock. */
+static __always_inline bool mb_begins_on_stack(const struct mb_peer *peer)
+{
+	return peer->dialled && peer->hop != MB_HOP_DELIVERY;
+}
+
+static __always_inline bool mb_is_first(struct mb_peer *peer, __u32 size)
+{
+	if (!mb_begins_on_stack(peer) || peer->first > (peer->hop == MB_HOP_INBOUND ? profile.backlog_limit : MB_FIRST_OF_APPLICATION))
+		return false;
+	peer->first += size;
+	return true;
+}
+
+/* Until the receiver has read everything that took the stack, a message would overtake it: a reader drains its psock first. That is so at the
+ * beginning only, with the first bytes, or with data in a SYN. */
+static __always_inline __u32 mb_begin(struct mb_peer *peer, bool is_read, __u32 size)
+{
+	if (is_read && (peer->first || !mb_begins_on_stack(peer))) {
+		peer->first = MB_FIRST_READ;
+		return MB_COUNT_REDIRECTED;
+	}
+	return mb_is_first(peer, size) ? MB_COUNT_PASSED_FIRST : MB_COUNT_PASSED_BACKLOG;
+}
+
+/* May this message go straight to its receiver? Returns the counter of the reason why not, or MB_COUNT_REDIRECTED. */
 static __always_inline __u32 mb_may_redirect(const bool plain, struct mb_peer *peer, struct tcp_sock *sender,
-					     const struct mb_settings *settings)
+					     const struct mb_settings *settings, __u32 size)
 {
 	struct tcp_sock *receiver = (struct tcp_sock *)peer->sock;
 	__u32 copied_seq = mb_read(plain, receiver, struct tcp_sock, copied_seq), bytes;
+	__u8 flags = mb_read(plain, receiver, struct tcp_sock, bpf_sock_ops_cb_flags);
 	bool over_limit;
 
 	over_limit = mb_is_over_limit(plain, peer, receiver, &bytes);
@@ -74,17 +100,16 @@ static __always_inline __u32 mb_may_redirect(const bool plain, struct mb_peer *p
 	barrier();
 	if ((__u64)mb_read(plain, receiver, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) != peer->cookie)
 		return MB_COUNT_PASSED_PEER_GONE;
-	if (copied_seq != sender->write_seq)
-		return MB_COUNT_PASSED_UNDRAINED;
-	if (over_limit || !mb_has_memory(plain, peer, sender, receiver)) {
-		peer->bulk_since = bpf_ktime_get_ns();
+	if (!(flags & MB_IN_FLAG))
+		return MB_COUNT_PASSED_PEER_LEFT;
+	if (peer->first != MB_FIRST_READ) {
+		__u32 verdict = mb_begin(peer, copied_seq == sender->write_seq, size);
+
+		if (verdict != MB_COUNT_REDIRECTED)
+			return verdict;
+	}
+	if (over_limit || !mb_has_memory(plain, peer, sender, receiver))
 		return MB_COUNT_PASSED_BACKLOG;
-	}
-	if (peer->bulk_since) {
-		if (bpf_ktime_get_ns() - peer->bulk_since < MB_BULK_NS)
-			return MB_COUNT_PASSED_BACKLOG;
-		peer->bulk_since = 0;
-	}
 	/* Without an owner it ends here, for each direction at the first moment when nothing redirected is unread. */
 	if (!bytes && !mb_has_owner(plain, settings))
 		return MB_COUNT_PASSED_SCOPE;
@@ -92,56 +117,96 @@ static __always_inline __u32 mb_may_redirect(const bool plain, struct mb_peer *p
 }
 
 /* The accepting side knows its peer from the handshake on; the dialling side finds it here, once. */
-static __always_inline bool mb_find_peer(struct mb_peer *peer)
+static __always_inline __u32 mb_find_peer(struct mb_peer *peer, __u32 size)
 {
 	struct mb_introduction *other = bpf_map_lookup_elem(&peer_introductions, &peer->key);
+	struct mb_quadruple own;
 
-	if (!other)
-		return false;
-	peer->cookie = other->cookie;
-	peer->sock = other->sock;
-	bpf_map_delete_elem(&peer_introductions, &peer->key);
-	return true;
+	if (other) {
+		peer->cookie = other->cookie;
+		peer->sock = other->sock;
+		bpf_map_delete_elem(&peer_introductions, &peer->key);
+		if (peer->sock)
+			return MB_COUNT_REDIRECTED;
+		peer->is_alone = 1;
+		return MB_COUNT_PASSED_NO_PEER;
+	}
+	/* Its handshake may be under way on another CPU. */
+	if (mb_is_first(peer, size))
+		return MB_COUNT_PASSED_FIRST;
+	/* The other end enters if it finds what was written for it: whoever takes that decides, and each of both may. */
+	mb_reverse(&peer->key, &own);
+	peer->is_alone = !bpf_map_delete_elem(&peer_introductions, &own);
+	return MB_COUNT_PASSED_NO_PEER;
+}
+
+static __always_inline bool mb_is_in(const bool plain, const struct mb_peer *peer)
+{
+	struct tcp_sock *other = (struct tcp_sock *)peer->sock;
+
+	return mb_read(plain, other, struct tcp_sock, bpf_sock_ops_cb_flags) & MB_IN_FLAG;
+}
+
+static __always_inline __u32 mb_decide_message(const bool plain, struct mb_peer *peer, struct tcp_sock *sender,
+					       const struct mb_settings *settings, __u32 size)
+{
+	__u32 verdict = peer->refusal;
+
+	if (verdict == MB_COUNT_REDIRECTED && !peer->sock)
+		verdict = mb_find_peer(peer, size);
+	return verdict == MB_COUNT_REDIRECTED ? mb_may_redirect(plain, peer, sender, settings, size) : verdict;
 }
 
 static __always_inline int mb_message(const bool plain, struct sk_msg_md *msg)
 {
 	const struct mb_settings *settings = mb_settings();
 	struct bpf_sock *sk = msg->sk;
-	struct mb_peer *peer;
 	struct tcp_sock *sender;
-	__u32 verdict;
+	struct mb_peer *peer;
+	__u32 verdict, size;
 
 	if (!settings || !sk)
 		return SK_PASS;
 	peer = bpf_sk_storage_get(&socket_peer, sk, NULL, 0);
-	if (!peer)
+	sender = bpf_skc_to_tcp_sock(sk);
+	if (!peer || !sender)
 		return SK_PASS;
+	if (peer->leaving) {
+		mb_count(peer->reason, 1);
+		return SK_PASS;
+	}
 	if (peer->generation != settings->generation) {
 		__u32 generation = settings->generation;
 
 		peer->refusal = mb_refusal(settings, peer->pods, peer->hop);
 		peer->generation = generation;
 	}
-	sender = bpf_skc_to_tcp_sock(sk);
-	if (peer->refusal != MB_COUNT_REDIRECTED)
-		verdict = peer->refusal;
-	else if (!sender || (!peer->sock && !mb_find_peer(peer)))
-		verdict = MB_COUNT_PASSED_NO_PEER;
-	else
-		verdict = mb_may_redirect(plain, peer, sender, settings);
+	size = msg->size;
+	/* A receiver that leaves by itself says so, then looks whether this socket is at work (mb_leave_alone). */
+	if (profile.weakly_ordered)
+		mb_barrier(&peer->order);
+	verdict = mb_decide_message(plain, peer, sender, settings, size);
 	if (verdict == MB_COUNT_REDIRECTED) {
-		__u32 size = msg->size;
-
 		/* A failed look-up answers SK_DROP but changes nothing: the message takes the stack all the same. */
 		if (bpf_msg_redirect_hash(msg, &sock_pair_map, &peer->key, BPF_F_INGRESS) == SK_PASS) {
 			mb_account(&peer->unread, size);
+			mb_count(MB_COUNT_REDIRECTED, 1);
 			mb_count(MB_COUNT_REDIRECTED_BYTES, size);
-		} else {
-			verdict = MB_COUNT_PASSED_PEER_GONE;
+			return SK_PASS;
 		}
+		/* One that leaves says so before it takes its key out. Without a key it is closed otherwise, which waits for its system calls. */
+		barrier();
+		peer->is_alone = mb_is_in(plain, peer);
+		verdict = peer->is_alone ? MB_COUNT_PASSED_PEER_GONE : MB_COUNT_PASSED_PEER_LEFT;
 	}
 	mb_count(verdict, 1);
+	if (verdict == MB_COUNT_PASSED_FIRST)
+		return SK_PASS;
+	/* From now on everything that this socket sends takes the stack (leave.h). */
+	if (verdict == MB_COUNT_PASSED_PEER_GONE)
+		peer->is_alone = 1;
+	peer->reason = verdict;
+	peer->leaving = MB_SENDS_STACK;
 	return SK_PASS;
 }
 

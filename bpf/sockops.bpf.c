@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* sockops: hands the original destination to the accepting side, and puts both ends of an accelerated connection into the sockhash. */
+#include "leave.h"
 #include "pod.h"
-#include "report-socket.h"
 #include "scope.h"
 
 /* asm-generic/socket.h; the same on every architecture that the objects serve. */
 #define SOL_SOCKET 1
 #define SO_SNDBUF 7
 #define SO_RCVBUF 8
+#define SO_KEEPALIVE 9
+#define TCP_KEEPIDLE 4
+#define TCP_KEEPINTVL 5
 
 /* Bytes that wait in the psock and bytes that wait in the TCP receive queue are charged to one account, and the window is what sk_rcvbuf
  * leaves of it. So it gets room for both: a window stays open while messages wait, and a message that takes the stack is not held up until
@@ -27,8 +30,22 @@ static __always_inline void mb_set_buffers(struct bpf_sock_ops *ctx)
 	bpf_setsockopt(ctx, SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));
 }
 
+/* An accelerated connection sends no segments, so connection tracking, NAT and firewalls between the pods would forget it, and drop its end. One end that
+ * asks is enough for them. The setting of an application is left alone. */
+static __always_inline void mb_keep_alive(struct bpf_sock_ops *ctx)
+{
+	int seconds = profile.keep_alive, on = 0;
+
+	if (!seconds || (!bpf_getsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) && on))
+		return;
+	on = 1;
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+	bpf_setsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
 /* Called for a connection in scope. The introduction is made last: whoever finds it may redirect at once. */
-static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key,
+static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key,
 				     const struct mb_introduction *other, const struct mb_address pods[2], __u32 hop, __u32 generation)
 {
 	struct mb_introduction self = {};
@@ -38,6 +55,7 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	peer = bpf_sk_storage_get(&socket_peer, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!peer)
 		goto refused;
+	__builtin_memset(peer, 0, sizeof(*peer));
 	mb_reverse(key, &peer->key);
 	peer->sock = other ? other->sock : 0;
 	peer->cookie = other ? other->cookie : 0;
@@ -46,10 +64,8 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	peer->hop = hop;
 	peer->generation = generation;
 	peer->refusal = MB_COUNT_REDIRECTED;
-	peer->without_limit = 0;
-	peer->bulk_since = 0;
-	__builtin_memset(&peer->unread, 0, sizeof(peer->unread));
-	peer->held_since = 0;
+	peer->dialled = !other;
+	peer->is_counted = 1;
 	/* Never in the place of another socket, whatever that is: what its peer sends would go to this one. */
 	error = bpf_sock_hash_update(ctx, &sock_pair_map, key, BPF_NOEXIST);
 	if (error) {
@@ -57,6 +73,10 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 		goto refused;
 	}
 	mb_set_buffers(ctx);
+	if (!other && (hop == MB_HOP_INBOUND || hop == MB_HOP_DIRECT))
+		mb_keep_alive(ctx);
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | MB_IN_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG |
+					       BPF_SOCK_OPS_STATE_CB_FLAG);
 	self.sock = (__u64)bpf_skc_to_tcp_sock(sk);
 	self.cookie = bpf_get_socket_cookie(ctx);
 	self.pods[0] = pods[0];
@@ -64,11 +84,11 @@ static __always_inline void mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	self.hop = hop;
 	bpf_map_update_elem(&peer_introductions, key, &self, BPF_NOEXIST);
 	mb_count(MB_COUNT_SOCKETS, 1);
-	mb_socket_entered(ctx);
-	return;
+	return true;
 refused:
 	mb_count(MB_COUNT_SOCKET_ERROR, 1);
 	mb_report_socket(ctx, key, &pods[0], hop, mb_refused_for(error), -error);
+	return false;
 }
 
 /* Between network namespaces an address stands for its pod: nothing is done in the name of an address that is not the pod's own, whatever a
@@ -108,14 +128,18 @@ static __always_inline void mb_write_pending(struct bpf_sock_ops *ctx, struct mb
 		mb_report_socket(ctx, &key, &origin->pods[0], origin->hop, MB_DROP_NO_ENTRY, 0);
 }
 
+/* Call-backs are functions of their own where they have keys on their stack: the frames of all that call each other have 512 bytes together, and kernels
+ * before 6.9 count each in steps of 32. */
+
 /* Before the SYN leaves, but with the source port and the sequence number chosen: nobody can accept this connection and not find its original
  * destination. */
-static __always_inline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+static __noinline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending pending = {};
 	struct mb_origin *origin = mb_pending_of(ctx, sk, &pending);
 	struct tcp_sock *tcp = origin ? bpf_skc_to_tcp_sock(sk) : NULL;
 
+	mb_forget_earlier(ctx, sk);
 	if (!tcp)
 		return;
 	/* snd_una is not there yet. */
@@ -125,7 +149,7 @@ static __always_inline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_s
 }
 
 /* A SYN is sent again, or the first data: the other end has not accepted yet, and what was written for it may have been evicted. */
-static __always_inline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+static __noinline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending pending = {};
 	struct mb_origin *origin;
@@ -141,7 +165,7 @@ static __always_inline void mb_on_retransmission(struct bpf_sock_ops *ctx, struc
 }
 
 /* A dial has failed, or was given up. */
-static __always_inline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+static __noinline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending pending = {};
 
@@ -151,21 +175,21 @@ static __always_inline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_s
 	bpf_map_delete_elem(&pair_original_dst, &pending);
 }
 
-static __always_inline void mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+static __noinline int mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	const struct mb_settings *settings = mb_settings();
 	struct mb_origin *origin;
 	struct mb_quadruple key;
 
 	if (!settings || settings->acceleration == MB_OFF || !sk)
-		return;
+		return 0;
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
 	if (!origin || origin->accepted || !mb_in_scope(settings, origin->pods, origin->hop) || !mb_quadruple_of(ctx, &key))
-		return;
+		return 0;
 	if (!mb_is_own_address(key.netns, &key.local, origin->pods))
-		return;
+		return 0;
 	mb_add_isns(ctx, true, &key);
-	mb_enter(ctx, sk, &key, NULL, origin->pods, origin->hop, settings->generation);
+	return mb_enter(ctx, sk, &key, NULL, origin->pods, origin->hop, settings->generation);
 }
 
 /* Did a connect hook of this node send this here? Then its destination was written down, under the source port that the socket has. Where
@@ -215,11 +239,26 @@ static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_
 	}
 }
 
-static __always_inline void mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+/* What the dialling side wrote for this one, if it is of this node and in scope. It may be taking it back at this moment: then it has begun without
+ * this end (mb_find_peer), which never enters. */
+static __always_inline bool mb_take_introduction(const struct mb_quadruple *key, struct mb_introduction *other)
 {
-	const struct mb_settings *settings;
-	struct mb_introduction *found, other;
-	struct mb_quadruple key, reversed;
+	struct mb_introduction *found;
+	struct mb_quadruple reversed;
+
+	mb_reverse(key, &reversed);
+	found = bpf_map_lookup_elem(&peer_introductions, &reversed);
+	if (!found)
+		return false;
+	*other = *found;
+	return !bpf_map_delete_elem(&peer_introductions, &reversed);
+}
+
+static __noinline int mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	const struct mb_settings *settings = mb_settings();
+	struct mb_introduction other;
+	struct mb_quadruple key;
 	__u32 port = ctx->local_port;
 	__u8 hop;
 
@@ -230,25 +269,22 @@ static __always_inline void mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_s
 	else if (ctx->remote_ip4 == profile.passthrough)
 		hop = MB_HOP_DELIVERY;
 	else
-		return;
+		return 0;
 	if (!sk || !mb_quadruple_of(ctx, &key))
-		return;
+		return 0;
 	mb_add_isns(ctx, false, &key);
 	if (hop != MB_HOP_DELIVERY)
 		mb_take_origin(ctx, sk, &key, hop);
 
-	/* The dialling side has entered already, if it is of this node and in scope: then, and only then, this side enters too. */
-	settings = mb_settings();
-	if (!settings || settings->acceleration == MB_OFF)
-		return;
-	mb_reverse(&key, &reversed);
-	found = bpf_map_lookup_elem(&peer_introductions, &reversed);
-	if (!found)
-		return;
-	other = *found;
-	bpf_map_delete_elem(&peer_introductions, &reversed);
-	if (mb_is_own_address(key.netns, &key.remote, other.pods) && mb_in_scope(settings, other.pods, other.hop))
-		mb_enter(ctx, sk, &key, &other, other.pods, other.hop, settings->generation);
+	if (!settings || settings->acceleration == MB_OFF || !mb_take_introduction(&key, &other))
+		return 0;
+	if (mb_is_own_address(key.netns, &key.remote, other.pods) && mb_in_scope(settings, other.pods, other.hop) &&
+	    mb_enter(ctx, sk, &key, &other, other.pods, other.hop, settings->generation))
+		return 1;
+	/* So that the dialling side does not wait for it. */
+	__builtin_memset(&other, 0, sizeof(other));
+	bpf_map_update_elem(&peer_introductions, &key, &other, BPF_NOEXIST);
+	return 0;
 }
 
 SEC("sockops")
@@ -262,19 +298,32 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 		mb_on_retransmission(ctx, ctx->sk);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		mb_on_active(ctx, ctx->sk);
+		if (mb_on_active(ctx, ctx->sk))
+			mb_socket_entered();
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		mb_on_passive(ctx, ctx->sk);
+		if (mb_on_passive(ctx, ctx->sk))
+			mb_socket_entered();
+		break;
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		mb_on_option_length(ctx, ctx->sk);
+		break;
+	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB:
+		mb_on_option_write(ctx);
+		break;
+	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
+		mb_on_option_read(ctx, ctx->sk);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
+		if (ctx->args[1] == BPF_TCP_FIN_WAIT1 || ctx->args[1] == BPF_TCP_FIN_WAIT2)
+			mb_leave_alone(ctx, ctx->sk);
 		if (ctx->args[1] != BPF_TCP_CLOSE)
 			break;
 		/* The SYN counts as one: without more the other end may never have accepted. */
 		if (ctx->bytes_acked <= 1)
 			mb_on_failure(ctx, ctx->sk);
 		if (ctx->args[0] != BPF_TCP_SYN_SENT && ctx->args[0] != BPF_TCP_CLOSE)
-			mb_socket_left(ctx->sk);
+			mb_on_end(ctx, ctx->sk);
 		break;
 	}
 	return MB_PROCEED;

@@ -150,6 +150,8 @@ struct mb_profile {
 	__u32 receive_buffer; /* SO_RCVBUF of an accelerated socket, which the kernel doubles; 0 = its buffers are left alone */
 	__u32 send_buffer;    /* SO_SNDBUF, likewise */
 	__u32 charged;        /* 1 if this kernel charges redirected bytes to their receiver; 0 = the programs keep the account */
+	__u32 keep_alive;     /* seconds between the probes on an idle hop between pods; 0 = none */
+	__u32 weakly_ordered; /* 1 on a machine that may read ahead of an atomic operation that returns nothing (arm64) */
 };
 
 /* Why something was refused, or could not be done. */
@@ -196,8 +198,8 @@ enum mb_counter {
 	MB_COUNT_REDIRECTED_BYTES,
 	MB_COUNT_PASSED_SCOPE, /* messages left to the stack: a pod's scope excludes this connection, or nobody owns the programs any more */
 	MB_COUNT_PASSED_NO_PEER,   /* ... the other end is not known, or not accelerated */
-	MB_COUNT_PASSED_UNDRAINED, /* ... the receiver has not yet read what went through the stack before */
-	MB_COUNT_PASSED_BACKLOG,   /* ... the receiver holds more than backlog_limit, or memory is short, or was so lately */
+	MB_COUNT_PASSED_FIRST,     /* ... first bytes to a sidecar, which has not read them yet */
+	MB_COUNT_PASSED_BACKLOG,   /* ... the receiver holds more than backlog_limit, or memory is short */
 	MB_COUNT_HELD,             /* segments held back until the receiver has read what was redirected before */
 	MB_COUNT_PASSED_SWITCH,    /* messages left to the stack: acceleration is off for all */
 	MB_COUNT_PASSED_PEER_GONE, /* ... the other end was closed */
@@ -205,6 +207,8 @@ enum mb_counter {
 	MB_COUNT_EVENTS,           /* events put into mesh_events */
 	MB_COUNT_EVENTS_LIMITED,   /* events left out, because more than settings.events came in one second */
 	MB_COUNT_EVENTS_LOST,      /* events left out, because mesh_events was full */
+	MB_COUNT_PASSED_PEER_LEFT, /* messages left to the stack: the other end has left sock_pair_map */
+	MB_COUNT_SOCKETS_LEFT,     /* sockets taken out of sock_pair_map before they were closed */
 	MB_COUNTERS,
 };
 
@@ -218,6 +222,6 @@ _Static_assert(sizeof(struct mb_rule_range) == 28, "mb_rule_range");
 _Static_assert(sizeof(struct mb_process) == 24, "mb_process");
 _Static_assert(sizeof(struct mb_settings) == 56, "mb_settings");
 _Static_assert(sizeof(struct mb_event) == 120, "mb_event");
-_Static_assert(sizeof(struct mb_profile) == 68, "mb_profile");
+_Static_assert(sizeof(struct mb_profile) == 76, "mb_profile");
 
 #endif

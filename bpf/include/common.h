@@ -27,6 +27,15 @@
 /* The mesh profile, written by user space between open and load. */
 extern const volatile struct mb_profile profile;
 
+/* A full barrier between what was written before and what is read behind. On x86-64 the sender of a message has one already: taking the reference to its
+ * psock. `word` is nobody else's. */
+static __always_inline void mb_barrier(__u64 *word)
+{
+	__u64 before = __sync_fetch_and_add(word, 1);
+
+	asm volatile("" ::"r"(before) : "memory");
+}
+
 static __always_inline void mb_count(__u32 counter, __u64 n)
 {
 	__u64 *value = bpf_map_lookup_elem(&mesh_counters, &counter);

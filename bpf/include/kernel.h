@@ -94,6 +94,24 @@ struct mem_cgroup {
 	_Bool tcpmem_active;
 };
 
+struct hlist_node {
+	struct hlist_node **pprev;
+};
+
+struct timer_list {
+	struct hlist_node entry;
+};
+
+typedef struct {
+	struct {
+		int counter;
+	} refs;
+} refcount_t;
+
+typedef struct {
+	int owned;
+} socket_lock_t;
+
 struct sock_common {
 	volatile unsigned char skc_state;
 	struct proto *skc_prot;
@@ -101,10 +119,14 @@ struct sock_common {
 	struct {
 		__s64 counter;
 	} skc_cookie;
+	refcount_t skc_refcnt;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
+	int sk_err;
+	struct timer_list sk_timer;
 	struct {
 		struct {
 			int counter;
@@ -125,12 +147,17 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct timer_list icsk_retransmit_timer;
+	struct timer_list icsk_delack_timer;
+	struct timer_list icsk_keepalive_timer;
 };
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 copied_seq;
+	__u32 rcv_nxt;
 	__u32 write_seq;
+	__u8 bpf_sock_ops_cb_flags;
 };
 
 struct in_ifaddr {

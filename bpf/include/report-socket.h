@@ -79,8 +79,8 @@ static __always_inline struct mb_socket_count *mb_socket_count(void)
 	return bpf_map_lookup_elem(&socket_count, &zero);
 }
 
-/* A socket has entered sock_pair_map. It will be told of when its connection ends: see mb_socket_left. */
-static __noinline int mb_socket_entered(struct bpf_sock_ops *ctx)
+/* A socket has entered sock_pair_map. */
+static __noinline int mb_socket_entered(void)
 {
 	const struct mb_settings *settings = mb_settings();
 	struct mb_socket_count *count = mb_socket_count();
@@ -89,7 +89,6 @@ static __noinline int mb_socket_entered(struct bpf_sock_ops *ctx)
 
 	if (!settings || !count)
 		return 0;
-	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	__sync_fetch_and_add(&count->open, 1);
 	open = *(volatile __s64 *)&count->open;
 	level = count->level;
@@ -98,19 +97,17 @@ static __noinline int mb_socket_entered(struct bpf_sock_ops *ctx)
 	return 0;
 }
 
-/* The kernel takes a socket out of every sockhash when it is closed, or when its connection ends, and calls no program for that. The end of
- * the connection comes with both, soon. */
-static __always_inline void mb_socket_left(struct bpf_sock *sk)
+/* A socket has left sock_pair_map, or will soon: the kernel takes it out when it is closed, and calls no program for that. The end of its
+ * connection comes with it. */
+static __always_inline void mb_uncount(struct mb_peer *peer)
 {
 	const struct mb_settings *settings = mb_settings();
 	struct mb_socket_count *count = mb_socket_count();
 	__s64 open;
 
-	/* Other programs ask for the states of their own sockets. */
-	if (!sk || !settings || !count || !bpf_sk_storage_get(&socket_peer, sk, NULL, 0))
+	if (!settings || !count || !peer->is_counted)
 		return;
-	/* A socket may connect again and again (AF_UNSPEC), and leaves once. */
-	bpf_sk_storage_delete(&socket_peer, sk);
+	peer->is_counted = 0;
 	__sync_fetch_and_add(&count->open, -1);
 	open = *(volatile __s64 *)&count->open;
 	if (!count->level || open >= settings->socket_rearm[1])

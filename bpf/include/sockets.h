@@ -24,7 +24,21 @@ struct mb_unread {
 	__u32 pad;
 };
 
-/* Everything sk_msg needs, kept on a socket that is in sock_pair_map. Freed with the socket. */
+/* How far a socket has come on its way out of sock_pair_map (leave.h). It never goes back. */
+enum mb_leaving {
+	MB_IN,          /* messages may be redirected in both directions */
+	MB_SENDS_STACK, /* what it sends takes the stack; what is sent to it may still be redirected */
+	MB_OUT,         /* plain TCP */
+};
+
+/* While this flag is set on a socket it is in sock_pair_map, and messages may be redirected to it. Whoever has its pointer can read the flag. */
+#define MB_IN_FLAG BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG
+
+/* mb_peer.first: the receiver has read everything that took the stack. */
+#define MB_FIRST_READ 0xffffffff
+
+/* Everything sk_msg needs, kept on a socket that is in sock_pair_map, and on one that has left until the other end has left, too. Freed with
+ * the socket. */
 struct mb_peer {
 	struct mb_quadruple key; /* the other end's key in sock_pair_map */
 	__u64 sock;              /* its struct sock, to be read with mb_read only; 0 while unknown */
@@ -34,9 +48,16 @@ struct mb_peer {
 	__u32 generation;    /* of mesh_settings when `refusal` was decided */
 	__u32 refusal;       /* enum mb_counter: why the scope lets nothing pass; MB_COUNT_REDIRECTED = it does */
 	__u32 without_limit; /* messages since the receiver's cgroup was seen to limit nothing; 0 = it does, or is not known */
-	__u64 bulk_since;    /* when this sender last outran its reader; 0 = never */
+	__u32 leaving;       /* enum mb_leaving */
+	__u32 reason;        /* enum mb_counter: why messages take the stack for good */
+	__u32 first;         /* bytes that took the stack before the receiver had read everything; or MB_FIRST_READ */
+	__u8 dialled;        /* this end did */
+	__u8 is_alone;       /* nobody can redirect anything to this socket: the other end never enters, or was closed */
+	__u8 is_counted;     /* in socket_count */
+	__u8 pad;
+	__u64 order; /* see mb_barrier */
 	struct mb_unread unread;
-	__u64 held_since; /* when the first segment to this receiver was held back; 0 = none is */
+	__u64 held_since; /* when a segment to this receiver was first held back, or last let through; 0 = none is */
 };
 
 #endif

@@ -56,7 +56,10 @@ export function load(options: ResolvedOptions, account: BacklogAccount, present:
   open.map('pair_original_dst').maxEntries = Math.max(65536, perCpu);
   open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(options.maxSockets / 4));
   open.variable('profile').set(
-    { profile: options.profile, charged: account === 'kernel', ...bufferSizes(options.backlogLimit) },
+    {
+      profile: options.profile, charged: account === 'kernel', keepAlive: options.keepAlive, weaklyOrdered: process.arch !== 'x64',
+      ...bufferSizes(options.backlogLimit),
+    },
     programSettingsCodec,
   );
   const sized = new Set(MAP_SIZES.flatMap(([option, ...maps]) => (options.given.has(option) ? maps : [])));

@@ -51,12 +51,18 @@ export interface MeshAcceleratorOptions {
   readonly maxSockets?: number;
   /**
    * Bytes that may wait, unread, in one accelerated socket. A sender that outruns its reader by more goes back to the TCP stack, whose
-   * window holds it back, for a second at least; that change of path costs a retransmission, so bursts below the limit should be the rule.
+   * window holds it back, and its connection is plain TCP from then on.
    * 1 MiB to 1 GiB, default 2 MiB. Messages are bounded likewise, as if each had at least 512 bytes.
    */
   readonly backlogLimit?: number;
   /** Who keeps the account of what waits. Default `'auto'`: the kernel where it does, which is tried at start; otherwise the programs. */
   readonly backlogAccount?: 'auto' | 'programs';
+  /**
+   * Seconds, 0 to 32767, after which TCP probes an accelerated connection between two pods that has sent no segment (TCP_KEEPIDLE, TCP_KEEPINTVL). What is moved
+   * from socket to socket is no segment: without probes connection tracking and firewalls on the node forget the connection, and drop its end. The
+   * socket of the pod that dialled gets the setting, unless it has SO_KEEPALIVE when it dials; what is set later stands. 0: no socket gets it. Default 60.
+   */
+  readonly keepAlive?: number;
   /**
    * Which known faults of kernels there shall be no warning of: all, or those with these numbers, such as `['CVE-2025-38154']`. For kernels
    * whose distribution has the mends. Default false: none.
@@ -93,6 +99,7 @@ export interface ResolvedOptions {
   readonly maxSockets: number;
   readonly backlogLimit: number;
   readonly backlogAccount: 'auto' | 'programs';
+  readonly keepAlive: number;
   readonly ignoreAdvisories: boolean | readonly string[];
   readonly events: boolean | EventOptions;
 }
@@ -119,6 +126,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     maxSockets = 65536,
     backlogLimit = 2 * MiB,
     backlogAccount = 'auto',
+    keepAlive = 60,
     ignoreAdvisories = false,
     events = false,
     ...unknown
@@ -138,6 +146,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   assertRange('backlogLimit', backlogLimit, MiB, 1024 * MiB);
   if (backlogAccount !== 'auto' && backlogAccount !== 'programs')
     throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${shown(backlogAccount)}'`);
+  assertRange('keepAlive', keepAlive, 0, 32_767);
   assertAdvisories(ignoreAdvisories);
   resolveEvents(events);
   return {
@@ -155,6 +164,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     maxSockets,
     backlogLimit,
     backlogAccount,
+    keepAlive,
     ignoreAdvisories: typeof ignoreAdvisories === 'boolean' ? ignoreAdvisories : [...ignoreAdvisories],
     events,
   };

@@ -56,6 +56,8 @@ const layout = struct({
   receiveBuffer: u32,
   sendBuffer: u32,
   charged: u32,
+  keepAlive: u32,
+  weaklyOrdered: u32,
 });
 
 /** A profile with the bounds that the programs keep. */
@@ -63,12 +65,16 @@ export interface ProgramSettings extends BufferSizes {
   readonly profile: MeshProfile;
   /** Whether the kernel charges redirected bytes to their receiver; otherwise the programs keep the account. */
   readonly charged: boolean;
+  /** Seconds between the probes on an idle hop between pods; 0: none. */
+  readonly keepAlive: number;
+  /** Whether this machine may read ahead of an atomic operation that returns nothing. */
+  readonly weaklyOrdered: boolean;
 }
 
 /** struct mb_profile of bpf/include/abi.h, for writing only. */
 export const programSettingsCodec: Codec<ProgramSettings> = {
   size: layout.size,
-  encode({ profile, charged, backlogLimit, receiveBuffer, sendBuffer }, buffer, offset = 0) {
+  encode({ profile, charged, keepAlive, weaklyOrdered, backlogLimit, receiveBuffer, sendBuffer }, buffer, offset = 0) {
     const address = Buffer.alloc(ipAddress.size);
     ipAddress.encode(profile.passthroughAddress, address, 0);
     const { excludedInboundPorts: excluded } = profile;
@@ -86,6 +92,8 @@ export const programSettingsCodec: Codec<ProgramSettings> = {
         receiveBuffer,
         sendBuffer,
         charged: Number(charged),
+        keepAlive,
+        weaklyOrdered: Number(weaklyOrdered),
       },
       buffer,
       offset,

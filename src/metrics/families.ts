@@ -37,14 +37,16 @@ export const COUNTER_FAMILIES: readonly CounterFamily[] = [
   counter('merbridge_passed_messages_total', 'Messages of accelerated sockets left to the TCP stack, by reason.', {
     passedScope: { reason: 'scope' },
     passedNoPeer: { reason: 'no_peer' },
-    passedUndrained: { reason: 'undrained' },
+    passedFirst: { reason: 'first' },
     passedBacklog: { reason: 'backlog' },
     passedSwitch: { reason: 'switch' },
     passedPeerGone: { reason: 'peer_gone' },
+    passedPeerLeft: { reason: 'peer_left' },
   }),
   counter('merbridge_held_segments_total', 'TCP segments held back until their receiver had read what was redirected before.', { heldSegments: {} }),
-  counter('merbridge_sockets_total', 'Sockets that entered sock_pair_map, and those that it refused.', {
+  counter('merbridge_sockets_total', 'Sockets that entered sock_pair_map, those that left it before they were closed, and those that it refused.', {
     sockets: { result: 'entered' },
+    socketsLeft: { result: 'left' },
     socketErrors: { result: 'refused' },
   }),
   counter('merbridge_hook_errors_total', 'Times that a hook could not do its work, or kept a sidecar from dialling itself.', { hookErrors: {} }),

@@ -41,7 +41,7 @@ test('reordering between stack and psock: redirected bytes are read first', asyn
   assert.equal(receive(pair), 'second');
   assert.equal(receive(pair), 'first');
 
-  // The same in the mesh: bytes that took the stack and wait, then a message that might be redirected.
+  // In the mesh a connection changes once: behind bytes that took the stack nothing is redirected any more.
   const { mesh } = worlds;
   await using ends = await worlds.connect('full');
   mesh.acceleration = 'off';
@@ -51,9 +51,8 @@ test('reordering between stack and psock: redirected bytes are read first', asyn
   const before = mesh.counters();
   await ends.client.get('send', 'second');
   assert.equal(await ends.server.get('arrived', 11), 'firstsecond');
-  const { passedUndrained, redirectedMessages } = mesh.counters();
-  assert.equal(passedUndrained - before.passedUndrained, 1n, 'on the hop to the server it took the stack');
-  assert.equal(redirectedMessages - before.redirectedMessages, 2n, 'on the other two it did not');
+  assert.equal(mesh.counters().redirectedMessages, before.redirectedMessages);
+  assert.ok(before.socketsLeft >= 6n, 'both ends of each hop have left the map');
 });
 
 test('deleted keys lose what is queued; the accelerator never deletes one', async () => {

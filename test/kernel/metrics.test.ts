@@ -53,11 +53,14 @@ test('a scrape after real traffic says what mesh.counters() says, in each family
     merbridge_redirected_messages_total: { '': counters.redirectedMessages },
     merbridge_redirected_bytes_total: { '': counters.redirectedBytes },
     merbridge_passed_messages_total: {
-      'reason="scope"': counters.passedScope, 'reason="no_peer"': counters.passedNoPeer, 'reason="undrained"': counters.passedUndrained,
+      'reason="scope"': counters.passedScope, 'reason="no_peer"': counters.passedNoPeer, 'reason="first"': counters.passedFirst,
       'reason="backlog"': counters.passedBacklog, 'reason="switch"': counters.passedSwitch, 'reason="peer_gone"': counters.passedPeerGone,
+      'reason="peer_left"': counters.passedPeerLeft,
     },
     merbridge_held_segments_total: { '': counters.heldSegments },
-    merbridge_sockets_total: { 'result="entered"': counters.sockets, 'result="refused"': counters.socketErrors },
+    merbridge_sockets_total: {
+      'result="entered"': counters.sockets, 'result="left"': counters.socketsLeft, 'result="refused"': counters.socketErrors,
+    },
     merbridge_hook_errors_total: { '': counters.hookErrors },
     merbridge_unknown_origins_total: { '': counters.unknownOrigins },
     merbridge_events_total: { 'result="sent"': counters.events, 'result="limited"': counters.eventsLimited, 'result="lost"': counters.eventsLost },
@@ -65,7 +68,7 @@ test('a scrape after real traffic says what mesh.counters() says, in each family
   for (const [name, samples] of Object.entries(expected))
     assert.deepEqual(Object.fromEntries(families.get(name)!), Object.fromEntries(Object.entries(samples).map(([key, value]) => [key, Number(value)])), name);
   assert.ok(counters.outbound > 0n && counters.inbound > 0n && counters.redirectedBytes > 0n, 'there was something to count');
-  t.diagnostic(`${counters.redirectedMessages} messages of ${counters.redirectedBytes} bytes, ${counters.passedNoPeer + counters.passedUndrained + counters.passedSwitch} passed`);
+  t.diagnostic(`${counters.redirectedMessages} messages of ${counters.redirectedBytes} bytes, ${counters.passedNoPeer + counters.passedFirst + counters.passedSwitch} passed`);
 
   assert.equal(families.get('merbridge_up')!.get(''), 1);
   assert.deepEqual(Object.fromEntries(families.get('merbridge_acceleration')!), { 'scope="off"': 1, 'scope="proxies"': 0, 'scope="full"': 0 });

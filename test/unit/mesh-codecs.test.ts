@@ -147,14 +147,17 @@ describe('scope', () => {
 });
 
 describe('profile', () => {
-  const settings = { profile: meshProfiles.istio, charged: true, backlogLimit: 2 << 20, receiveBuffer: 3, sendBuffer: 4 };
+  const settings = {
+    profile: meshProfiles.istio, charged: true, keepAlive: 60, weaklyOrdered: true, backlogLimit: 2 << 20, receiveBuffer: 3, sendBuffer: 4,
+  };
 
   it('puts each setting into its member', () => {
     const bytes = toBytes(programSettingsCodec, settings);
     const at = members('mb_profile');
     const u32 = (name: string): number => bytes.readUInt32LE(at[name]![0]);
     const u16 = (name: string): number => bytes.readUInt16LE(at[name]![0]);
-    assert.deepEqual(['sidecar_uid', 'sidecar_gid', 'backlog_limit', 'receive_buffer', 'send_buffer', 'charged'].map(u32), [1337, 1337, 2 << 20, 3, 4, 1]);
+    assert.deepEqual(['sidecar_uid', 'sidecar_gid', 'backlog_limit', 'receive_buffer', 'send_buffer'].map(u32), [1337, 1337, 2 << 20, 3, 4]);
+    assert.deepEqual(['charged', 'keep_alive', 'weakly_ordered'].map(u32), [1, 60, 1]);
     assert.deepEqual(['outbound_port', 'inbound_port', 'tunnel_port', 'excluded_count'].map(u16), [15001, 15006, 15008, 3]);
     assert.deepEqual([...bytes.subarray(at['passthrough']![0]).subarray(0, 4)], [127, 0, 0, 6], 'in network byte order');
     const [excluded, size] = at['excluded_inbound']!;

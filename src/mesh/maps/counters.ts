@@ -20,16 +20,17 @@ export interface MeshCounters {
   readonly redirectedMessages: bigint;
   /** Bytes in these messages. TCP_INFO and every tool that reads it do not see them. */
   readonly redirectedBytes: bigint;
-  /** Messages left to the TCP stack because a pod's scope excludes their connection, or because the process that attached it all is gone. */
+  /**
+   * Messages left to the TCP stack because a pod's scope excludes their connection, or because the process that attached it all is gone.
+   * After such a message, and after those of all other reasons but `passedFirst`, both sockets leave `sock_pair_map`: the connection is plain TCP to
+   * its end, and later messages are not counted.
+   */
   readonly passedScope: bigint;
   /** Messages left to the TCP stack because the other end is not known yet, or is not accelerated. */
   readonly passedNoPeer: bigint;
-  /** Messages left to the TCP stack because the receiver has not yet read what went through the stack before. */
-  readonly passedUndrained: bigint;
-  /**
-   * Messages left to the TCP stack because the receiver holds more than the backlog limit, or memory for sockets is short, or was so
-   * within the last second.
-   */
+  /** First messages to a sidecar, which take the TCP stack until the sidecar has read them. Their connection stays accelerated. */
+  readonly passedFirst: bigint;
+  /** Messages left to the TCP stack because the receiver holds more than the backlog limit, or memory for sockets is short. */
   readonly passedBacklog: bigint;
   /** TCP segments held back until their receiver has read what was redirected before them; TCP sends them again. */
   readonly heldSegments: bigint;
@@ -49,6 +50,10 @@ export interface MeshCounters {
   readonly eventsLimited: bigint;
   /** Events that were left out because nobody took those before fast enough. */
   readonly eventsLost: bigint;
+  /** Messages left to the TCP stack because the other end has left `sock_pair_map`. */
+  readonly passedPeerLeft: bigint;
+  /** Sockets that left `sock_pair_map` before they were closed, and went on as plain TCP. */
+  readonly socketsLeft: bigint;
 }
 
 /** enum mb_counter of bpf/include/abi.h, in its order. */
@@ -63,7 +68,7 @@ const names = [
   'redirectedBytes',
   'passedScope',
   'passedNoPeer',
-  'passedUndrained',
+  'passedFirst',
   'passedBacklog',
   'heldSegments',
   'passedSwitch',
@@ -72,6 +77,8 @@ const names = [
   'events',
   'eventsLimited',
   'eventsLost',
+  'passedPeerLeft',
+  'socketsLeft',
 ] as const satisfies readonly (keyof MeshCounters)[];
 
 /**
