@@ -16,6 +16,7 @@
 #ifndef MERBRIDGE_LEAVE_H
 #define MERBRIDGE_LEAVE_H
 
+#include "common.h"
 #include "psock.h"
 #include "report-socket.h"
 

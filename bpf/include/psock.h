@@ -3,7 +3,8 @@
 #ifndef MERBRIDGE_PSOCK_H
 #define MERBRIDGE_PSOCK_H
 
-#include "common.h"
+#include <stdbool.h>
+#include "read.h"
 
 /* The lowest bits of sk_user_data are flags (SK_USER_DATA_PTRMASK, include/net/sock.h). NULL for a socket that is in no sockmap. */
 static __always_inline struct sk_psock *mb_psock_of(struct tcp_sock *sock)

@@ -5,9 +5,9 @@ import type { MapsByName } from './maps/maps-by-name';
 
 /** Every sender has sent something since the switch, or is idle. */
 const FIRST_MS = 250;
-/** A segment that is held back comes again within this time: the longest pause between two tries of TCP in MB_MAX_HOLD_NS. */
+/** A segment that is held back comes again within this time: the longest pause between two tries of TCP in MB_HOLD_NS. */
 const QUIET_NS = 2_700_000_000n;
-/** Nothing is held for longer than MB_MAX_HOLD_NS, 5 s. */
+/** A reader that has stalled for so long may do so for ever. */
 const LONGEST_MS = 8000;
 
 /**
