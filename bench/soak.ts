@@ -64,7 +64,7 @@ async function soak(options: SoakOptions): Promise<boolean> {
   const all = results.sum(sidecars, modes, cases);
   for (const sidecar of sidecars) console.log(`\n${results.table(sidecar, options)}`);
   const damage = DAMAGES.map(what => `${all.count(what)} ${what}`).join(', ');
-  console.log(`\n${number(all.streams)} streams, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${((Date.now() - started) / 60_000).toFixed(1)} minutes: ${damage}; seed ${seed}`);
+  console.log(`\n${number(all.streams)} streams, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${((Date.now() - started) / 60_000).toFixed(1)} minutes: ${damage}; ${number(all.again)} reads of threads repeated; seed ${seed}`);
   return all.streams > 0 && all.bad.length === 0;
 }
 

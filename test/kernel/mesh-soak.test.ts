@@ -18,8 +18,8 @@ for (const sidecar of SIDECAR_KINDS) {
       const here = CASE_NAMES.filter(name => notHere(name, ground.options) === undefined);
       const calm = here.filter(name => !DISTURBING.includes(name));
       for (const names of [calm, ...here.filter(name => DISTURBING.includes(name)).map(name => [name])]) {
-        const { streams, bad } = await runCases(names, ground, seed, MEASURE);
-        t.diagnostic(`${streams} streams: ${names.join(', ')}`);
+        const { streams, again, bad } = await runCases(names, ground, seed, MEASURE);
+        t.diagnostic(`${streams} streams, ${again} reads repeated: ${names.join(', ')}`);
         assert.deepEqual(bad, [], `${names.join(', ')}, seed ${seed}`);
         if (names === calm) assert.equal(ground.mesh!.counters().redirectedBytes > 0n, scope !== 'off', 'it took the path that it should');
       }

@@ -28,6 +28,7 @@ export interface TrafficOptions {
 interface Served {
   readonly orphans: number;
   readonly oneway: number;
+  readonly again?: number;
   readonly bad: number;
 }
 
@@ -36,6 +37,8 @@ export interface Sent {
   readonly streams: number;
   readonly oneway: number;
   readonly refused: number;
+  /** Reads of threads that the kernel woke for nothing, and that had to be repeated. */
+  readonly again?: number;
   readonly bad: readonly BadStream[];
 }
 
@@ -92,11 +95,11 @@ export class Traffic {
       uid: APPLICATION_UID, ports: [READERS_PORT],
     });
     await this.#readers;
-    // An application whose socket may be in a sockmap must not splice.
-    const mayBeInMap = path === 'full' || path === 'naive';
+    // What applications may do there and nowhere else: docs/hazards.md.
+    const isPlain = path !== 'full' && path !== 'naive';
     const run = await client.run(readersProgram(client), [
       'client', server.address, `${READERS_PORT}`, `${this.limitMs}`, family,
-      ...[this.seed, first, count, parallel, seconds, Number(!mayBeInMap), Number(untilDamage)].map(String),
+      ...[this.seed, first, count, parallel, seconds, Number(isPlain), Number(untilDamage)].map(String),
     ], { uid: APPLICATION_UID, timeoutMs });
     if (run.stdout === '') throw new Error(`the client of the readers reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
     const sent = JSON.parse(run.stdout) as Sent;
@@ -112,6 +115,7 @@ export class Traffic {
     const tally = new Tally();
     // A client that was killed tells nothing: its streams are those that reached the server.
     tally.streams = this.#sent.reduce((all, { streams }) => all + streams, sum('orphans'));
+    tally.again = [...this.#sent, ...ended.map(({ served }) => served)].reduce((all, { again = 0 }) => all + again, 0);
     tally.bad.push(...distinct([...this.#sent.flatMap(({ bad }) => bad), ...reports]));
     const missing = this.#sent.reduce((all, { oneway }) => all + oneway, 0) - sum('oneway');
     // Streams that the client has sent and that did not come whole. Those of which something came were reported.

@@ -1,4 +1,5 @@
-/* Ends that wait in the calls that read and write: none of these calls may answer EAGAIN. */
+/* Ends that wait in the calls that read and write. None of these calls may answer EAGAIN, but that of a thread in a sockmap that another thread wakes when it
+ * gets room to send, or half-closes: see docs/hazards.md. */
 #define _GNU_SOURCE
 #include "run.h"
 #include <errno.h>
@@ -26,12 +27,15 @@ static ssize_t spliced(struct wire *wire, const int *pipe)
 static bool read_to(struct blocking *end, uint64_t target, bool to_end)
 {
 	struct wire *wire = end->wire;
-	bool splices = wire->plan->reader[wire->role] == SPLICE;
+	enum reader reader = wire->plan->reader[wire->role];
+	bool splices = reader == SPLICE;
 
 	while (!wire->over && !wire->hung && !wire->ended && (wire->in.bytes < target || to_end)) {
 		ssize_t length = splices ? spliced(wire, end->pipe) : recv(wire->fd, wire->buffer, wire->buffer_bytes, 0);
 
-		if (length < 0 && errno == EAGAIN)
+		if (length < 0 && errno == EAGAIN && reader == THREADS && !wire->plain)
+			wire->again++;
+		else if (length < 0 && errno == EAGAIN)
 			wire_fail(wire, "wrong", splices ? "blocking splice" : "blocking recv", errno);
 		else
 			wire_got(wire, length, wire->buffer, splices ? "splice" : "recv");

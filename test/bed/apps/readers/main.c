@@ -2,9 +2,10 @@
  * Streams between readers of every kind: what Node cannot do. Speaks as ../soak/client.mjs and ../soak/server.mjs.
  *
  *     readers server PORT LIMIT_MS
- *     readers client HOST PORT LIMIT_MS FAMILY SEED FIRST COUNT PARALLEL SECONDS SPLICE UNTIL
+ *     readers client HOST PORT LIMIT_MS FAMILY SEED FIRST COUNT PARALLEL SECONDS PLAIN UNTIL
  *
- * A stream on which nothing moves for LIMIT_MS has hung. SPLICE: whether readers may; UNTIL: ends at the first damage.
+ * A stream on which nothing moves for LIMIT_MS has hung. PLAIN: whether their sockets are in no sockmap; UNTIL: ends at the
+ * first damage.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -70,13 +71,18 @@ static void no_delay(int fd)
 /* The server's accounts, and the client's. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int open_streams;
-static unsigned streams, oneway, refused, bad;
+static unsigned streams, oneway, refused, again, bad;
+
+static void add(unsigned *counter, unsigned number)
+{
+	pthread_mutex_lock(&lock);
+	*counter += number;
+	pthread_mutex_unlock(&lock);
+}
 
 static void count(unsigned *counter)
 {
-	pthread_mutex_lock(&lock);
-	++*counter;
-	pthread_mutex_unlock(&lock);
+	add(counter, 1);
 }
 
 static void blame(const char *line)
@@ -128,9 +134,10 @@ static void *serve(void *argument)
 
 	if (read_header(fd, &header)) {
 		plan_make(&plan, &header);
-		wire_open(&wire, fd, SERVER, &plan);
+		wire_open(&wire, fd, SERVER, &plan, header.plain);
 		wire_run(&wire);
 		wire_close(&wire);
+		add(&again, wire.again);
 		if (wire_verdict(&wire)) {
 			wire_report(&wire, &header, line, sizeof(line));
 			blame(line);
@@ -186,7 +193,7 @@ static int server(unsigned short port)
 			break;
 		}
 	}
-	dprintf(STDOUT_FILENO, "{\"orphans\":0,\"oneway\":%u,\"bad\":%u}\n", oneway, bad);
+	dprintf(STDOUT_FILENO, "{\"orphans\":0,\"oneway\":%u,\"again\":%u,\"bad\":%u}\n", oneway, again, bad);
 	return 0;
 }
 
@@ -243,9 +250,10 @@ static void one(const struct header *header)
 		return;
 	}
 	plan_make(&plan, header);
-	wire_open(&wire, fd, CLIENT, &plan);
+	wire_open(&wire, fd, CLIENT, &plan, header->plain);
 	wire_run(&wire);
 	wire_close(&wire);
+	add(&again, wire.again);
 	count(&streams);
 	if (wire_verdict(&wire)) {
 		wire_report(&wire, header, line, sizeof(line));
@@ -286,7 +294,7 @@ static int client(const char *host, const char *port, char **arguments)
 	wanted.count = values[2];
 	wanted.parallel = values[3];
 	wanted.seconds = values[4];
-	wanted.header.splice = values[5];
+	wanted.header.plain = values[5];
 	wanted.until = values[6];
 	wanted.started = now_ms();
 	wanted.reports = open_memstream(&reports, &size);
@@ -296,7 +304,7 @@ static int client(const char *host, const char *port, char **arguments)
 	for (unsigned i = 0; i < wanted.parallel; i++)
 		pthread_join(threads[i], NULL);
 	fclose(wanted.reports);
-	printf("{\"streams\":%u,\"oneway\":%u,\"refused\":%u,\"bad\":[%s]}\n", streams, oneway, refused, reports);
+	printf("{\"streams\":%u,\"oneway\":%u,\"refused\":%u,\"again\":%u,\"bad\":[%s]}\n", streams, oneway, refused, again, reports);
 	return 0;
 }
 

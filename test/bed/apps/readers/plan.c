@@ -160,7 +160,7 @@ void plan_make(struct plan *plan, const struct header *header)
 	for (enum role role = CLIENT; role <= SERVER; role++) {
 		plan->start[role] = ramp_start(next(&making));
 		plan->reader[role] =
-			header->family == CROSSING ? CROSSED[below(&making, 3)] : below(&making, header->splice ? READERS : SPLICE);
+			header->family == CROSSING ? CROSSED[below(&making, 3)] : below(&making, header->plain ? READERS : SPLICE);
 		plan->write_bytes[role] = WRITES[below(&making, 5)];
 		plan->read_bytes[role] = READS[below(&making, 5)];
 	}

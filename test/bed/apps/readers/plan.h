@@ -15,8 +15,8 @@ enum reader {
 	PEEK,       /* looks with MSG_PEEK, then reads */
 	PIECES,     /* readv of small pieces */
 	BLOCKING,   /* one thread that writes, then reads */
-	THREADS,    /* one thread that writes, one that reads */
-	SPLICE,     /* splice(2), in one thread */
+	THREADS,    /* one thread that writes, one that reads, again after EAGAIN if it is not surely plain TCP */
+	SPLICE,     /* splice(2), in one thread; on plain TCP only */
 	READERS,
 };
 
@@ -57,7 +57,7 @@ struct header {
 	uint32_t seed;
 	uint32_t index;
 	uint8_t family;
-	uint8_t splice; /* whether a reader may splice */
+	uint8_t plain; /* whether both ends are surely plain TCP, and in no sockmap */
 	uint8_t spare[6];
 };
 

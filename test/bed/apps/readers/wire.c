@@ -46,9 +46,11 @@ void watch(unsigned limit_ms)
 	pthread_detach(thread);
 }
 
-void wire_open(struct wire *wire, int fd, enum role role, const struct plan *plan)
+void wire_open(struct wire *wire, int fd, enum role role, const struct plan *plan, bool plain)
 {
-	*wire = (struct wire){ .fd = fd, .role = role, .plan = plan, .moved_ms = now_ms(), .buffer_bytes = plan->read_bytes[role] };
+	*wire = (struct wire){
+		.fd = fd, .role = role, .plan = plan, .plain = plain, .moved_ms = now_ms(), .buffer_bytes = plan->read_bytes[role]
+	};
 	wire->buffer = malloc(wire->buffer_bytes);
 	checker_init(&wire->in, plan->start[!role], plan_total(plan, !role));
 	pthread_mutex_lock(&lock);

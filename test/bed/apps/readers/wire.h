@@ -11,9 +11,11 @@ struct wire {
 	int fd;
 	enum role role;
 	const struct plan *plan;
+	bool plain;
 	struct checker in;
 	uint64_t sent;
 	bool ended;       /* nothing more will come */
+	unsigned again;   /* so many reads of a thread had to be repeated */
 	atomic_bool over; /* it failed */
 	atomic_bool hung;
 	const char *damage;
@@ -27,7 +29,7 @@ struct wire {
 uint64_t now_ms(void);
 /* Begins to watch all wires: one on which nothing moves for so long has hung, and its socket is shut down so that whoever waits wakes up. */
 void watch(unsigned limit_ms);
-void wire_open(struct wire *wire, int fd, enum role role, const struct plan *plan);
+void wire_open(struct wire *wire, int fd, enum role role, const struct plan *plan, bool plain);
 void wire_close(struct wire *wire);
 /* The first to fail is kept. `call` and `error` say what it was that failed. */
 void wire_fail(struct wire *wire, const char *damage, const char *call, int error);
