@@ -4,6 +4,7 @@ import { connections } from './connections';
 import { figures } from './figures';
 import { hops } from './hops';
 import { library } from './library';
+import { pooled } from './pooled';
 
 type Bench = (args: readonly string[]) => void | Promise<void>;
 
@@ -11,6 +12,7 @@ const benches: Readonly<Record<string, readonly [string, Bench]>> = {
   figures: ['what the library costs its process', () => figures()],
   library: ['map operations, adoption, load, attach and memory, beside C and beside the npm package bpf', () => library()],
   hops: ['requests/s and the run time of each program, beside iptables and beside a naive program for messages', hops],
+  pooled: ['requests/s before and after the connections between sidecars carried large bodies', pooled],
   connections: ['new connections/s through both sidecars, and the run time of each program', connections],
 };
 

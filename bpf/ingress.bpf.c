@@ -14,9 +14,9 @@
 /* Each time that TCP sends a segment again it waits twice as long, and after some minutes it gives up. So while a reader stalls, one segment is let
  * through in this time: TCP begins anew, and a reader that goes on waits no longer than this for the next segment, with which its socket leaves. */
 #define MB_HOLD_NS (2ull * 1000 * 1000 * 1000)
-/* Behind the last one no other comes, so nothing would wake a reader that stops at a short read. It waits as long as a reader that stalls can be
- * expected to live, and TCP to try. */
-#define MB_HOLD_LAST_NS (120ull * 1000 * 1000 * 1000)
+/* Behind the last one no other comes, so nothing would wake a reader that stops at a short read. It waits longer, but not until a sender with a time-out
+ * of its own (TCP_USER_TIMEOUT; gRPC has 20 s) gives up. */
+#define MB_HOLD_LAST_NS (10ull * 1000 * 1000 * 1000)
 
 struct mb_segment {
 	__u32 seq;
@@ -47,12 +47,12 @@ static __always_inline bool mb_read_segment(struct __sk_buff *skb, struct mb_seg
 	return true;
 }
 
-/* Has the sender nothing behind this segment? */
+/* Has the sender nothing behind this segment, or the end of the stream alone? */
 static __always_inline bool mb_is_last(const struct mb_peer *peer, const struct mb_segment *segment)
 {
 	struct tcp_sock *sender = (struct tcp_sock *)peer->sock;
 
-	return sender && mb_read(false, sender, struct tcp_sock, write_seq) == segment->seq + segment->size;
+	return sender && mb_read(false, sender, struct tcp_sock, write_seq) - (segment->seq + segment->size) <= 1;
 }
 
 SEC("cgroup_skb/ingress")

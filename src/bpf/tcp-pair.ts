@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 
 import { Errno } from '../errors';
-import { checkErrno, libc, uint32Array } from '../native';
+import { checkErrno, libc, systemError, uint32Array, withErrno } from '../native';
 import { Handle } from './handle';
 
 const AF_INET = 2;
@@ -13,6 +13,9 @@ const SO_MEMINFO = 55;
 const SK_MEMINFO_VARS = 9;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+/** asm-generic/ioctls.h; for a socket the same as SIOCINQ of linux/sockios.h. */
+const FIONREAD = 0x541b;
+const POLLIN = 1;
 
 /** Two ends of one TCP connection over loopback, as plain file descriptors. */
 export class TcpPair extends Handle {
@@ -68,6 +71,37 @@ export class TcpPair extends Handle {
       subject: 'SO_MEMINFO',
     });
     return info.take(1)[0] ?? 0;
+  }
+
+  /**
+   * Waits until there is something to read at one end: poll(2).
+   *
+   * @param fd - one end
+   * @param milliseconds - how long at most; the event loop stands still meanwhile
+   * @returns whether there is; false also if a signal came first
+   */
+  readable(fd: number, milliseconds: number): boolean {
+    this.ensureOpen('poll');
+    // struct pollfd: the descriptor, what is waited for, what there is.
+    const wanted = Buffer.alloc(8);
+    wanted.writeInt32LE(fd, 0);
+    wanted.writeInt16LE(POLLIN, 4);
+    const { result, errno } = withErrno(() => libc.poll(wanted, 1, milliseconds));
+    if (result === -1 && errno !== Errno.EINTR) throw systemError(errno, { operation: 'poll', subject: this.label });
+    return result > 0;
+  }
+
+  /**
+   * How many bytes the kernel says that can be read at one end: ioctl(2), `FIONREAD`. In a socket that is in a sockmap that may be less
+   * than there are.
+   *
+   * @param fd - one end
+   */
+  unread(fd: number): number {
+    this.ensureOpen('ioctl');
+    const count = Buffer.alloc(4);
+    checkErrno(() => libc.ioctl(fd, FIONREAD, count), { operation: 'ioctl', subject: 'FIONREAD' });
+    return count.readInt32LE(0);
   }
 
   /** @internal */

@@ -10,6 +10,7 @@ import type { PermissionError } from './permission-error';
 import type { ForeignPinError, NotABpfFileSystemError, NotPinnedError, PinConflictError, PinsInUseError } from './pin-errors';
 import type { PodRulesError } from './pod-rules-error';
 import type { AlreadyAttachedError, NotACgroupError, RingInUseError } from './target-errors';
+import type { UnreadNotCountedError } from './unread-not-counted-error';
 import type { VerifierError } from './verifier-error';
 
 export { BpfError, type BpfErrorOptions } from './bpf-error';
@@ -35,6 +36,9 @@ export { printable, quoted, shown } from './printable';
 export { AlreadyAttachedError, NotACgroupError, RingInUseError, type AttachedProgram, type AttachmentHolder } from './target-errors';
 /** @internal */
 export { describeHolder } from './target-errors';
+export { UnreadNotCountedError } from './unread-not-counted-error';
+/** @internal */
+export { FIONREAD_PROGRAMS } from './unread-not-counted-error';
 export { VerifierError } from './verifier-error';
 
 /**
@@ -86,7 +90,8 @@ export type AnyBpfError =
   | PinsInUseError
   | PinConflictError
   | NotPinnedError
-  | PodRulesError;
+  | PodRulesError
+  | UnreadNotCountedError;
 
 /** All stable codes of {@link AnyBpfError}. */
 export type BpfErrorCode = AnyBpfError['code'];

@@ -1,6 +1,7 @@
 import type { BpfObject } from '../bpf';
 import type { MeshCounters } from './maps/counters';
 import type { Drain } from './drain';
+import type { FionreadCounts } from './fionread';
 import type { BacklogAccount } from './mesh-options';
 import type { MeshSettings } from './maps/mesh-settings';
 
@@ -27,6 +28,7 @@ export interface MeshHandles {
 export interface Footing {
   readonly object: BpfObject;
   readonly account: BacklogAccount;
+  readonly fionreadCounts: FionreadCounts;
   readonly adoption: MeshAdoption | undefined;
   /** A new one of `mesh_settings`, written under the lock of this footing if it has one. */
   settings(): MeshSettings;

@@ -6,6 +6,7 @@ export type { DiagnosedAttachment, DiagnosedCgroup } from './diagnose/diagnose-c
 export type { DiagnosedFeature } from './diagnose/diagnose-features';
 export type { DiagnosedHazard } from './diagnose/diagnose-hazards';
 export type { DiagnosedPins } from './diagnose/diagnose-pins';
+export type { FionreadCounts } from './fionread';
 export type { MeshAdoption } from './footing';
 export type { EventOptions, EventRates } from './events/event-options';
 export type { ConnectionEvent, DroppedEvent, DropReason, Hop, MapPressureEvent, ReportedEvent } from './events/event-records';

@@ -1,8 +1,9 @@
 import { release, version } from 'node:os';
-import { ClosedError, KernelAdvisoryError } from '../errors';
+import { ClosedError, KernelAdvisoryError, UnreadNotCountedError } from '../errors';
 import { assertAcceleration, type Acceleration } from './acceleration';
 import { Drain } from './drain';
 import { CounterReader, type MeshCounters } from './maps/counters';
+import type { FionreadCounts } from './fionread';
 import type { Footing, MeshAdoption, MeshHandles } from './footing';
 import { kernelAdvisories } from './kernel-advisories';
 import { LocalPodIps } from './maps/local-pod-ips';
@@ -22,14 +23,14 @@ import { replacePods } from './maps/replace-pods';
 import { SockPairMap } from './maps/sock-pair-map';
 import { SteadyEmitter } from './steady-emitter';
 
-/** What is not as it should be: known faults that the kernel may have. */
-export type MeshWarning = KernelAdvisoryError;
+/** What is not as it should be: known faults that the kernel may have, and what it cannot do for `'full'`. */
+export type MeshWarning = KernelAdvisoryError | UnreadNotCountedError;
 
 /** What an accelerator reports. */
 export interface MeshEvents extends ReportedEvents {
   /**
-   * Acceleration is on and the kernel may have known faults. The first ones come after
-   * the turn of the event loop that `start` resolves in.
+   * Acceleration is on and the kernel may have known faults, or `'full'` is wanted, for all or for a pod, where FIONREAD does not count redirected
+   * bytes. Each comes once, the first ones after the turn of the event loop that `start` resolves in.
    */
   warning: (warning: MeshWarning) => void;
   /** The scope was changed. */
@@ -79,6 +80,8 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   readonly cgroup: string;
   /** Who keeps the account of what waits in accelerated sockets. */
   readonly backlogAccount: BacklogAccount;
+  /** What FIONREAD counts on an accelerated socket of this kernel. Where that is `'stack'`, some programs hang in `'full'`, and a `warning` says so. */
+  readonly fionreadCounts: FionreadCounts;
 
   /** What was taken over from an earlier process; `undefined` if nothing was. */
   readonly adoption: MeshAdoption | undefined;
@@ -146,6 +149,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     this.#ignoreAdvisories = options.ignoreAdvisories;
     this.adoption = footing.adoption;
     this.backlogAccount = footing.account;
+    this.fionreadCounts = footing.fionreadCounts;
     this.cgroup = options.cgroup;
     this.profile = options.profile;
     this.#settings = footing.settings();
@@ -175,14 +179,14 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     this.#events.begin();
     // A server keeps its process alive, and so does this: its links end with the process.
     this.#keepAlive = setInterval(() => undefined, 0x7fffffff);
-    this.#warnOfAdvisories();
+    this.#warnOfKernel();
   }
 
   get #handles(): MeshHandles {
     return { settings: this.#settings, drain: this.#drain, counters: () => this.#counters.read() };
   }
 
-  /** What there is to know of this kernel: its known faults, if acceleration was on at any time. */
+  /** What there is to know of this kernel: its known faults, if acceleration was on at any time; what `'full'` lacks here, if it was wanted. */
   get warnings(): readonly MeshWarning[] {
     return this.#warnings;
   }
@@ -201,7 +205,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   }
 
   /**
-   * Changes the scope; see the getter. If this switches acceleration on for the first time, there may be a `warning` of the kernel's faults.
+   * Changes the scope; see the getter. If this switches acceleration on for the first time, or `'full'`, there may be a `warning` of the kernel.
    *
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
@@ -211,7 +215,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     const before = this.#settings.acceleration;
     this.#settings.acceleration = value;
     if (before !== value) this.emit('acceleration', value, before);
-    this.#warnOfAdvisories();
+    this.#warnOfKernel();
   }
 
   /** Which events the programs send, and how many of each kind a second at most; 0: none. */
@@ -314,18 +318,43 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     });
   }
 
-  /** Once, and only for what is in use: redirection alone puts no socket into a sockmap. */
-  #warnOfAdvisories(): void {
+  /** Each once, and only for what is in use: redirection alone puts no socket into a sockmap. */
+  #warnOfKernel(): void {
+    if (this.acceleration !== 'off' && !this.#hasWarned('ERR_BPF_KERNEL_ADVISORY')) {
+      const advisories = kernelAdvisories(release(), version()).filter(({ id }) => !this.#isIgnored(id));
+      if (advisories.length > 0) this.#warn(new KernelAdvisoryError(release(), advisories));
+    }
+    this.#warnOfFionread(this.localPodIps.keys());
+  }
+
+  /** Where one of these pods wants `'full'`, or all that do not choose. */
+  #warnOfFionread(pods: Iterable<string>): void {
+    if (this.fionreadCounts !== 'stack' || this.#isIgnored('FIONREAD') || this.#hasWarned('ERR_BPF_UNREAD_NOT_COUNTED')) return;
+    if (this.#isFullWanted(pods)) this.#warn(new UnreadNotCountedError(release()));
+  }
+
+  #isFullWanted(pods: Iterable<string>): boolean {
+    const { acceleration } = this;
+    if (acceleration !== 'proxies') return acceleration === 'full';
+    for (const address of pods) if (this.localPodIps.get(address)?.acceleration === 'full') return true;
+    return false;
+  }
+
+  #hasWarned(code: MeshWarning['code']): boolean {
+    return this.#warnings.some((warning) => warning.code === code);
+  }
+
+  #isIgnored(id: string): boolean {
     const ignored = this.#ignoreAdvisories;
-    if (ignored === true || this.acceleration === 'off' || this.#warnings.length > 0) return;
-    const advisories = kernelAdvisories(release(), version()).filter(({ id }) => ignored === false || !ignored.includes(id));
-    if (advisories.length > 0) this.#warn(new KernelAdvisoryError(release(), advisories));
+    return typeof ignored === 'boolean' ? ignored : ignored.includes(id);
   }
 
   #podsChanged(added: readonly string[], deleted: readonly string[]): void {
     this.#settings.touch();
     this.#events.podsChanged(added.length, deleted.length);
     if (deleted.length > 0) this.processIp.forget(deleted);
+    // Those of the start are looked at when it has come to its end, so that somebody can listen.
+    if (this.#keepAlive !== undefined) this.#warnOfFionread(added);
     if (added.length + deleted.length > 0) this.emit('pods', added, deleted);
   }
 }

@@ -65,7 +65,8 @@ export interface MeshAcceleratorOptions {
   readonly keepAlive?: number;
   /**
    * Which known faults of kernels there shall be no warning of: all, or those with these numbers, such as `['CVE-2025-38154']`. For kernels
-   * whose distribution has the mends. Default false: none.
+   * whose distribution has the mends. `'FIONREAD'` among them is what {@link MeshAccelerator.fionreadCounts} says, for nodes on which no program goes
+   * by it. Default false: none.
    */
   readonly ignoreAdvisories?: boolean | readonly string[];
   /**
@@ -178,8 +179,8 @@ function assertRange(name: string, value: number, min: number, max: number): voi
 /** A mistyped number must not look like one that is ignored; one that is not known here may be known to another version. */
 function assertAdvisories(value: unknown): void {
   if (typeof value === 'boolean') return;
-  if (!Array.isArray(value)) throw new TypeError('MeshAccelerator: ignoreAdvisories must be true, false, or a list of CVE numbers');
+  if (!Array.isArray(value)) throw new TypeError('MeshAccelerator: ignoreAdvisories must be true, false, or a list of CVE numbers or FIONREAD');
   for (const id of value as readonly unknown[])
-    if (typeof id !== 'string' || !/^CVE-\d{4}-\d{4,}$/.test(id))
-      throw new TypeError(`MeshAccelerator: ignoreAdvisories: '${shown(id)}' is not the number of a CVE`);
+    if (typeof id !== 'string' || !/^(?:CVE-\d{4}-\d{4,}|FIONREAD)$/.test(id))
+      throw new TypeError(`MeshAccelerator: ignoreAdvisories: '${shown(id)}' is not the number of a CVE, nor FIONREAD`);
 }

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { BpfSockHashMap, Cgroup, type BpfLink, type BpfObject } from '../bpf';
 import { refuseSecond } from './accelerators/refuse-second';
+import type { FionreadCounts } from './fionread';
 import type { Footing, MeshHandles } from './footing';
 import { ENTRANCES, GATE, messageProgram, SERVICES } from './hooks';
 import { load } from './load';
@@ -18,6 +19,7 @@ export class OwnFooting implements Footing {
   readonly adoption = undefined;
   readonly object: BpfObject;
   readonly account: BacklogAccount;
+  readonly fionreadCounts: FionreadCounts;
   readonly #options: ResolvedOptions;
   readonly #witness: Witness;
   readonly #cgroup: Cgroup;
@@ -43,6 +45,7 @@ export class OwnFooting implements Footing {
     refuseSecond(this.#cgroup);
     this.#witness = witness();
     resources.use(this.#witness.pair);
+    this.fionreadCounts = this.#witness.fionreadCounts;
     this.account = this.#witness.chargesReceiver && options.backlogAccount === 'auto' ? 'kernel' : 'programs';
     this.object = resources.use(load(options, this.account).object);
   }

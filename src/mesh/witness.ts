@@ -1,14 +1,20 @@
 import { BpfArrayMap, BpfSockHashMap, OpenBpfObject, tcpPair, type TcpPair } from '../bpf';
 import { u32, u64 } from '../codec';
+import { fionreadCounts, type FionreadCounts } from './fionread';
 import { objectPath } from './objects';
 
-/** What one message over a loopback connection tells about the kernel, and about this process. */
+/** So long a byte over loopback may take, where packets are steered to a CPU that is busy. */
+const LOOPBACK_MS = 1000;
+
+/** What two messages over a loopback connection tell about the kernel, and about this process. */
 export interface Witness {
   /**
    * Whether this kernel charges redirected bytes to the receiver's `sk_rmem_alloc`, which is what the programs bound a stalled reader's
    * memory by. Kernels do since Linux 6.13, and where it was backported; so it is tried, and never derived from a version.
    */
   readonly chargesReceiver: boolean;
+  /** What FIONREAD counts of what waits in a socket that is in a map. */
+  readonly fionreadCounts: FionreadCounts;
   /** Kernel address of a socket of this process, and its cookie: while it is established, the process lives. */
   readonly owner: bigint;
   readonly ownerCookie: bigint;
@@ -17,7 +23,7 @@ export interface Witness {
 }
 
 /**
- * Redirects one message between two sockets of this process.
+ * Sends a byte through the stack from one socket of this process to another, and redirects a message.
  *
  * @internal
  */
@@ -28,13 +34,17 @@ export function witness(): Witness {
   const pair = tcpPair();
   try {
     using _verdict = sockets.attachVerdict(object.program('mb_probe'));
+    // It waits on the stack before the sockets enter the map: from then on everything is redirected.
+    pair.send(pair.client, Buffer.alloc(1));
+    pair.readable(pair.server, LOOPBACK_MS);
     sockets.set(0, pair.client);
     sockets.set(1, pair.server);
     const message = Buffer.alloc(16384);
-    const before = pair.memInfo(pair.server);
+    const [chargedBefore, stack] = [pair.memInfo(pair.server), pair.unread(pair.server)];
     pair.send(pair.client, message);
     return {
-      chargesReceiver: pair.memInfo(pair.server) - before >= message.length,
+      chargesReceiver: pair.memInfo(pair.server) - chargedBefore >= message.length,
+      fionreadCounts: fionreadCounts(pair.unread(pair.server) - stack >= message.length, stack > 0),
       owner: sender.get(0) ?? 0n,
       ownerCookie: sockets.get(0) ?? 0n,
       pair,

@@ -23,6 +23,9 @@ const LIBC_FUNCTIONS = {
   munmap: { returns: 'int', args: ['size', 'size'] },
   sysconf: { returns: 'size', args: ['int'] },
   recv: { returns: 'int', args: ['int', 'pointer', 'size', 'int'] },
+  // Variadic, too: the third argument is an address or an integer.
+  ioctl: { returns: 'int', args: ['int', 'size', 'pointer'] },
+  poll: { returns: 'int', args: ['pointer', 'size', 'int'] },
 } as const satisfies Record<string, FunctionRow>;
 
 let library: SharedLibrary | undefined;

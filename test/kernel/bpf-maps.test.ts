@@ -315,6 +315,19 @@ describe('tcpPair', () => {
     for (let taken = 1; taken > 0; sent += taken) taken = pair.send(pair.client, chunk);
     assert.ok(sent > 65_536);
   });
+
+  it('waits for bytes and tells how many there are', () => {
+    using pair = tcpPair();
+    assert.equal(pair.readable(pair.server, 0), false);
+    assert.equal(pair.unread(pair.server), 0);
+    pair.send(pair.client, Buffer.from('hello'));
+    assert.equal(pair.readable(pair.server, 10_000), true);
+    assert.equal(pair.unread(pair.server), 5);
+    assert.equal(pair.readable(pair.client, 0), false);
+    pair.close();
+    assert.throws(() => pair.unread(pair.server), { code: 'ERR_BPF_CLOSED' });
+    assert.throws(() => pair.readable(pair.server, 0), { code: 'ERR_BPF_CLOSED' });
+  });
 });
 
 describe('pins', () => {

@@ -22,6 +22,7 @@ import {
   PinConflictError,
   PinsInUseError,
   PodRulesError,
+  UnreadNotCountedError,
   VerifierError,
   errnoName,
   errnoNumber,
@@ -47,6 +48,7 @@ const all: Array<[BpfError, string, string]> = [
   [new PinConflictError('/x', 'cgroup', { pinned: '/a', wanted: '/b' }), 'PinConflictError', 'ERR_BPF_PIN_CONFLICT'],
   [new NotPinnedError('/x'), 'NotPinnedError', 'ERR_BPF_NOT_PINNED'],
   [new PodRulesError([{ name: 'excludeOutboundPorts', position: 1, entry: 'x', reason: 'is no port' }]), 'PodRulesError', 'ERR_BPF_POD_RULES'],
+  [new UnreadNotCountedError('6.1.0'), 'UnreadNotCountedError', 'ERR_BPF_UNREAD_NOT_COUNTED'],
   [new InvalidAddressError('10.0.0', 'hint'), 'InvalidAddressError', 'ERR_BPF_INVALID_ADDRESS'],
 ];
 

@@ -21,7 +21,7 @@ describe('options', () => {
   it('are taken as they are', () => {
     const given = {
       cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxRulePorts: 3, maxRuleRanges: 4, maxPodRulePorts: 5, maxPodRuleRanges: 6, maxSockets: 2,
-      backlogLimit: 1024 * MiB, backlogAccount: 'programs', ignoreAdvisories: ['CVE-2025-38154'], events: { perSecond: 10, dropped: 20 }, pinDirectory: '/sys/fs/bpf/mesh/',
+      backlogLimit: 1024 * MiB, backlogAccount: 'programs', ignoreAdvisories: ['CVE-2025-38154', 'FIONREAD'], events: { perSecond: 10, dropped: 20 }, pinDirectory: '/sys/fs/bpf/mesh/',
     } as const;
     assert.deepEqual(resolveOptions(given), {
       ...given, profile: meshProfiles.istio, given: new Set(Object.keys(given)), pinDirectory: '/sys/fs/bpf/mesh',
@@ -53,6 +53,7 @@ describe('options', () => {
     [{ backlogLimit: 1024 * MiB + 1 }, RangeError, /backlogLimit/],
     [{ ignoreAdvisories: 'CVE-2025-38154' }, TypeError, /ignoreAdvisories/],
     [{ ignoreAdvisories: ['CVE-2025'] }, TypeError, /'CVE-2025' is not/],
+    [{ ignoreAdvisories: ['FIONREAD2'] }, TypeError, /'FIONREAD2' is not .* nor FIONREAD/],
     [{ events: 'all' }, TypeError, /true, false or an object/],
     [{ events: { perSecond: 0 } }, RangeError, /perSecond must be an integer from 1/],
     [{ events: { everything: true } }, TypeError, /unknown kind 'everything'/],

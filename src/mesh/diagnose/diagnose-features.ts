@@ -1,9 +1,9 @@
 import { attachesByLink, OpenBpfObject, requireBpf, requireBtf, requireTypes, type BpfObject, type MapTypeName } from '../../bpf';
-import { BpfError, exhausted, NotSupportedError, PermissionError } from '../../errors';
+import { BpfError, exhausted, FIONREAD_PROGRAMS, NotSupportedError, PermissionError } from '../../errors';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from '../hooks';
 import { objectPath } from '../objects';
 import { MAP_TYPES } from '../requirements';
-import { witness } from '../witness';
+import { witness, type Witness } from '../witness';
 
 /** Something that the kernel has to be able to do. */
 export interface DiagnosedFeature {
@@ -41,15 +41,19 @@ function isUnknown(error: unknown): boolean {
   return error.code === 'ERR_BPF_LIBRARY_LOAD' || error.code === 'ERR_BPF_OBJECT_FILE';
 }
 
-function attempt(name: string, required: boolean, body: () => boolean | void): DiagnosedFeature {
+function attempt(name: string, required: boolean, body: () => boolean | void, otherwise = 'the kernel does not do it'): DiagnosedFeature {
   try {
-    return body() === false ? { name, required, supported: false, reason: 'the kernel does not do it' } : { name, required, supported: true };
+    return body() === false ? { name, required, supported: false, reason: otherwise } : { name, required, supported: true };
   } catch (error) {
     return { name, required, supported: isUnknown(error) ? undefined : false, reason: reasonOf(error) };
   }
 }
 
 const NAMES: Partial<Record<MapTypeName, string>> = { lpm_trie: 'LPM trie', lru_hash: 'LRU hash', ringbuf: 'ring buffer', array_of_maps: 'array of maps' };
+
+const NOT_FOR_FULL =
+  "the kernel does not do it: 'full' is for pods whose programs do not go by FIONREAD; " +
+  `${FIONREAD_PROGRAMS.join(', ')} do and hang, their pods need 'proxies'`;
 
 /** What has to be there for any program: each looked for alone, and those of the kernel's own first, which the others need. */
 function diagnoseBase(): DiagnosedFeature[] {
@@ -113,12 +117,16 @@ export function diagnoseFeatures(): DiagnosedFeature[] {
   because('links of cgroups', 'cgroup/connect4');
   // These programs name no network namespace without it, and are not loaded then.
   because('network namespace cookies', 'sockops');
+  let seen: Witness | undefined;
+  const see = (): Witness => {
+    if (seen !== undefined) return seen;
+    seen = witness();
+    seen.pair.close();
+    return seen;
+  };
   features.push(
-    attempt('redirected bytes charged to their receiver', false, () => {
-      const { chargesReceiver, pair } = witness();
-      pair.close();
-      return chargesReceiver;
-    }),
+    attempt('redirected bytes charged to their receiver', false, () => see().chargesReceiver),
+    attempt('redirected bytes counted by FIONREAD', false, () => see().fionreadCounts !== 'stack', NOT_FOR_FULL),
   );
   return features;
 }

@@ -4,6 +4,7 @@ import { BpfLink, Cgroup, copyEntries, type BpfObject } from '../../bpf';
 import { ForeignPinError, PinConflictError } from '../../errors';
 import { Drain } from '../drain';
 import { refuseSecond } from '../accelerators/refuse-second';
+import type { FionreadCounts } from '../fionread';
 import type { Footing, MeshAdoption, MeshHandles } from '../footing';
 import { load, type Loaded } from '../load';
 import { SETTLED_MS } from '../own-footing';
@@ -37,6 +38,7 @@ const COUNTS_ANEW: ReadonlySet<string> = new Set(['socket_count']);
 export class PinnedFooting implements Footing {
   readonly object: BpfObject;
   readonly account: BacklogAccount;
+  readonly fionreadCounts: FionreadCounts;
   readonly adoption: MeshAdoption | undefined;
   readonly #options: ResolvedOptions;
   readonly #directory: string;
@@ -78,6 +80,7 @@ export class PinnedFooting implements Footing {
     this.#before = running && resources.use(new OpenPinSet(running));
     const tried = witness();
     tried.pair.close();
+    this.fionreadCounts = tried.fionreadCounts;
     this.account = tried.chargesReceiver && options.backlogAccount === 'auto' ? 'kernel' : 'programs';
     this.#loaded = load(options, this.account, this.#before?.maps());
     this.object = resources.use(this.#loaded.object);

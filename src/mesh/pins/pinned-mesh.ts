@@ -82,7 +82,10 @@ export class PinnedMesh implements Disposable {
     return this.#current().settings.acceleration;
   }
 
-  /** Changes it, for existing connections too; see {@link MeshAccelerator.acceleration}. A later start keeps it, unless it says otherwise. */
+  /**
+   * Changes it, for existing connections too; see {@link MeshAccelerator.acceleration}. A later start keeps it, unless it says otherwise. There is no `warning`
+   * here of what the kernel lacks for `'full'`: {@link diagnose} tells, and that start.
+   */
   set acceleration(value: Acceleration) {
     assertAcceleration(value, 'acceleration');
     this.#writers.hold(() => {
