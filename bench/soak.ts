@@ -3,7 +3,7 @@
  * control, every byte checked. Exits with 0 only if no stream lost, moved or doubled a byte, and none hung.
  */
 import {
-  Bed, DAMAGES, Ground, Tally, findDamage, notHere, runCases, type BadStream, type CaseName, type Mode, type SidecarKind,
+  Bed, DAMAGES, FINDERS, Ground, Tally, findDamage, notHere, runCases, type BadStream, type CaseName, type Mode, type SidecarKind,
 } from '../test/bed';
 import { soakOptions, usage, type SoakOptions } from './soak-options';
 import { table } from './table';
@@ -64,7 +64,7 @@ async function soak(options: SoakOptions): Promise<boolean> {
   const all = results.sum(sidecars, modes, cases);
   for (const sidecar of sidecars) console.log(`\n${results.table(sidecar, options)}`);
   const damage = DAMAGES.map(what => `${all.count(what)} ${what}`).join(', ');
-  console.log(`\n${number(all.streams)} streams, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${((Date.now() - started) / 60_000).toFixed(1)} minutes: ${damage}; seed ${seed}`);
+  console.log(`\n${number(all.streams)} streams, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${((Date.now() - started) / 60_000).toFixed(1)} minutes: ${damage}; ${number(all.again)} reads of threads repeated; seed ${seed}`);
   return all.streams > 0 && all.bad.length === 0;
 }
 
@@ -94,9 +94,9 @@ async function ride({ seed: first, cases }: SoakOptions, results: Results, round
 /** Whether the bed finds what a naive program does. */
 async function naive({ seed, sidecars }: SoakOptions): Promise<boolean> {
   let everywhere = true;
-  for (const sidecar of sidecars) {
-    const { streams, bad } = await findDamage(sidecar, seed);
-    console.log(`naive program, ${sidecar}: ${bad.length} of ${number(streams)} streams damaged${bad.length > 0 ? ', such as' : ''}`);
+  for (const [sidecar, finder] of sidecars.flatMap(sidecar => FINDERS.map(finder => [sidecar, finder] as const))) {
+    const { streams, bad } = await findDamage(finder, sidecar, seed);
+    console.log(`naive program, ${sidecar}, ${finder}: ${bad.length} of ${number(streams)} streams damaged${bad.length > 0 ? ', such as' : ''}`);
     for (const stream of bad.slice(0, 5)) console.log(describe(stream));
     everywhere &&= bad.length > 0;
   }

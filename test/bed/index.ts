@@ -35,9 +35,10 @@ export { OTHER, PASSTHROUGH, SIDECAR_PORTS, drawRounds, isLocal, type RuleCase, 
 export { DECIDING_RULES, type DecidingRule } from './rules/hits';
 export { RuleNode, type Outcome, type RuledBy } from './rules/node';
 export { CASE_NAMES, type CaseName, DISTURBING, type Measure, notHere, runCases } from './streams/cases';
-export { findDamage } from './streams/find-damage';
+export { FINDERS, type Finder, findDamage } from './streams/find-damage';
 export { Ground, type GroundOptions, type Path } from './streams/ground';
 export { type BadStream, DAMAGES, type Damage, Tally } from './streams/tally';
 export { type Outcomes, tally, tallyOf } from './tally';
 export { trackOnNode, trackedOnNode } from './tracking';
+export { Traffic, type ReadersOptions, type TrafficOptions } from './streams/traffic';
 export { MESH, SOCKMAP, STACK, type World, Worlds, all } from './worlds';

@@ -7,7 +7,10 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import type { MeshAccelerator } from 'merbridge';
-import { Bed, STREAM_PORT, cross, echoes, enterMesh, startShortReader, startSidecar, startStreamServer, type Crossing, type Pod, type SidecarKind } from '../bed';
+import {
+  Bed, Ground, SIDECAR_KINDS, STREAM_PORT, Traffic, cross, echoes, enterMesh, startShortReader, startSidecar, startStreamServer,
+  type Crossing, type Pod, type SidecarKind,
+} from '../bed';
 
 const MB = 1e6;
 const PORT = 9100;
@@ -98,3 +101,30 @@ test('100 streams of random sizes, there and back, with readers that stay away f
     assert.ok(redirectedBytes > 0n);
   }, 'envoy');
 });
+
+/** How many connections change, for each kind of sidecar. The long form: MERBRIDGE_CROSSINGS=10000, some minutes. */
+const CROSSINGS = Number(process.env['MERBRIDGE_CROSSINGS'] ?? 200);
+const BATCH = 200;
+
+for (const sidecar of SIDECAR_KINDS) {
+  test(`${sidecar}: ${CROSSINGS} times redirected bytes are unread and more comes than the limit: no short read is taken for the end`, {
+    timeout: 120_000 + CROSSINGS * 200,
+  }, async t => {
+    const seed = Number(process.env['MERBRIDGE_SEED'] ?? randomInt(2 ** 31));
+    t.diagnostic(`MERBRIDGE_SEED=${seed}`);
+    await using ground = await Ground.open({ path: 'full', sidecar, subnet: 95, backlogLimit: 1 << 20 });
+    const traffic = await Traffic.start(ground, seed, 30_000);
+    const started = performance.now();
+    let whole = true;
+    for (let first = 0; whole && ground.mesh!.counters().passedBacklog < CROSSINGS; first += BATCH) {
+      assert.ok(first < 2 * CROSSINGS + BATCH, `${first} streams of more than the limit crossed ${ground.mesh!.counters().passedBacklog} times`);
+      // Readers with edges, with FIONREAD and with EPOLLRDHUP, each a new connection.
+      whole = (await traffic.runReaders({ family: 'crossing', parallel: 16, first, count: BATCH, untilDamage: true })).bad.length === 0;
+    }
+    const { streams, bad } = await traffic.finish();
+    const { passedBacklog, heldSegments } = ground.mesh!.counters();
+    t.diagnostic(`${streams} streams, ${passedBacklog} crossings, ${heldSegments} segments held, ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    assert.deepEqual(bad, [], `seed ${seed}`);
+    assert.ok(heldSegments > 0n, 'a change was met with bytes unread');
+  });
+}

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
-import { CASE_NAMES, DISTURBING, Ground, SCOPES, SIDECAR_KINDS, findDamage, notHere, runCases } from '../bed';
+import { CASE_NAMES, DISTURBING, FINDERS, Ground, SCOPES, SIDECAR_KINDS, findDamage, notHere, runCases } from '../bed';
 
 const MEASURE = { scale: 0.2, seconds: 1, downloadBytes: 1e8, limitMs: 30_000 };
 const seed = Number(process.env['MERBRIDGE_SEED'] ?? randomInt(1, 2 ** 31));
@@ -18,8 +18,8 @@ for (const sidecar of SIDECAR_KINDS) {
       const here = CASE_NAMES.filter(name => notHere(name, ground.options) === undefined);
       const calm = here.filter(name => !DISTURBING.includes(name));
       for (const names of [calm, ...here.filter(name => DISTURBING.includes(name)).map(name => [name])]) {
-        const { streams, bad } = await runCases(names, ground, seed, MEASURE);
-        t.diagnostic(`${streams} streams: ${names.join(', ')}`);
+        const { streams, again, bad } = await runCases(names, ground, seed, MEASURE);
+        t.diagnostic(`${streams} streams, ${again} reads repeated: ${names.join(', ')}`);
         assert.deepEqual(bad, [], `${names.join(', ')}, seed ${seed}`);
         if (names === calm) assert.equal(ground.mesh!.counters().redirectedBytes > 0n, scope !== 'off', 'it took the path that it should');
       }
@@ -28,10 +28,12 @@ for (const sidecar of SIDECAR_KINDS) {
 }
 
 for (const sidecar of SIDECAR_KINDS) {
-  test(`${sidecar}: a program that keeps no order is found damaging`, { timeout: 240_000 }, async t => {
-    t.diagnostic(`MERBRIDGE_SEED=${seed}`);
-    const { streams, bad } = await findDamage(sidecar, seed, 98);
-    t.diagnostic(`${bad.length} of ${streams} streams: ${[...new Set(bad.map(({ damage }) => damage))].join(', ')}`);
-    assert.ok(bad.length > 0, `the naive program went unfound over ${streams} streams`);
-  });
+  for (const finder of FINDERS) {
+    test(`${sidecar}: a program that keeps no order is found damaging by streams of '${finder}'`, { timeout: 240_000 }, async t => {
+      t.diagnostic(`MERBRIDGE_SEED=${seed}`);
+      const { streams, bad } = await findDamage(finder, sidecar, seed, 98);
+      t.diagnostic(`${bad.length} of ${streams} streams: ${[...new Set(bad.map(({ damage }) => damage))].join(', ')}`);
+      assert.ok(bad.length > 0, `the naive program went unfound over ${streams} streams`);
+    });
+  }
 }

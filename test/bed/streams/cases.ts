@@ -22,6 +22,11 @@ const delay = (milliseconds: number): Promise<void> => new Promise(done => setTi
 const streams = (family: string, count: number, parallel: number): Case => (traffic, { scale }) =>
   traffic.run({ family, parallel, count: Math.ceil(count * scale) });
 
+/** The same with readers of every kind. */
+const readers = (family: 'readers' | 'lifetime', count: number, parallel: number): Case => async (traffic, { scale }) => {
+  await traffic.runReaders({ family, parallel, count: Math.ceil(count * scale) });
+};
+
 /** Clients that are killed with their streams open. Their streams may end at any moment, but they must end. */
 const dying: Case = async (traffic, { seconds }) => {
   for (let round = 0; round < Math.max(1, seconds / 2); round++)
@@ -82,6 +87,8 @@ export const CASES = {
   upgrade: streams('upgrade', 100, 16),
   pipeline: streams('pipeline', 150, 16),
   http2: streams('http2', 40, 8),
+  readers: readers('readers', 200, 16),
+  lifetime: readers('lifetime', 30, 8),
   download: (traffic, { downloadBytes }) => traffic.run({ family: 'download', parallel: 1, count: 1, bytes: downloadBytes }),
   dying,
   proxied,

@@ -17,6 +17,7 @@ export interface GroundOptions {
   /** Threads of each sidecar (default 1). */
   readonly threads?: number;
   readonly subnet?: number;
+  readonly backlogLimit?: number;
 }
 
 /** Two pods with sidecars that pass streams through, and a way between them: where streams are tried. */
@@ -53,8 +54,8 @@ export class Ground implements AsyncDisposable {
 
   /** Brings both pods into the mesh: at the beginning, and again after the accelerator was closed. */
   async enter(): Promise<void> {
-    const { path } = this.options;
-    this.mesh = path === 'naive' ? await enterNaiveMesh(this.#bed) : await enterMesh(this.#bed, path);
+    const { path, backlogLimit } = this.options;
+    this.mesh = path === 'naive' ? await enterNaiveMesh(this.#bed) : await enterMesh(this.#bed, path, backlogLimit ? { backlogLimit } : {});
   }
 
   /** Kills the sidecar of the client's (0) or the server's pod (1), and starts another in its place. */

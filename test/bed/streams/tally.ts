@@ -19,10 +19,13 @@ export interface BadStream {
 /** The outcome of some streams: how many connections there were, and those that went wrong, each once. */
 export class Tally {
   streams = 0;
+  /** Reads that ended with EAGAIN for nothing, where that is a documented hazard. */
+  again = 0;
   readonly bad: BadStream[] = [];
 
   add(other: Tally): this {
     this.streams += other.streams;
+    this.again += other.again;
     this.bad.push(...other.bad);
     return this;
   }
