@@ -25,6 +25,7 @@ export {
   INBOUND_PORT, OUTBOUND_PORT, SIDECAR_KINDS, SIDECAR_UID, Sidecar, type SidecarKind, type SidecarOptions, originalDestinations,
   startSidecar,
 } from './sidecar';
+export { SLOWNESS } from './slowness';
 export { type Stall, type StallCost, type StallEnd, type StallOptions, type StalledStreams, stall, startStall } from './stall';
 export {
   STREAM_PORT, type Received, type StreamClient, type StreamReport, type StreamServerOptions, startStreamServer, stream,

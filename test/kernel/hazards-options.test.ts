@@ -1,7 +1,7 @@
 /** Flags and options of a reader that a socket in a sockmap takes no notice of: docs/hazards.md. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Ends, SOCKMAP, STACK, Worlds, all } from '../bed';
+import { type Ends, SLOWNESS, SOCKMAP, STACK, Worlds, all } from '../bed';
 
 let worlds: Worlds;
 before(async () => { worlds = await Worlds.create(105); });
@@ -13,7 +13,7 @@ async function hello({ client, server }: Ends): Promise<void> {
   assert.equal(await server.get('arrived', 5), 'hello');
 }
 
-test('MSG_TRUNC does not discard redirected bytes: it copies them, and fails without a buffer', { timeout: 60_000 }, async () => {
+test('MSG_TRUNC does not discard redirected bytes: it copies them, and fails without a buffer', { timeout: 60_000 * SLOWNESS }, async () => {
   const truncate = async (ends: Ends): Promise<unknown> => {
     await hello(ends);
     const { server } = ends;
@@ -27,7 +27,7 @@ test('MSG_TRUNC does not discard redirected bytes: it copies them, and fails wit
   ]));
 });
 
-test('SO_RCVLOWAT is ignored: poll and recv are content with what is there', { timeout: 60_000 }, async () => {
+test('SO_RCVLOWAT is ignored: poll and recv are content with what is there', { timeout: 60_000 * SLOWNESS }, async () => {
   assert.deepEqual(await worlds.observe(STACK, async ends => {
     await hello(ends);
     await ends.server.get('low_water', 10);
@@ -44,7 +44,7 @@ test('SO_RCVLOWAT is ignored: poll and recv are content with what is there', { t
   }), all(SOCKMAP, { readable: true, read: { value: 'hello' } }));
 });
 
-test('SO_PEEK_OFF is ignored: each MSG_PEEK begins at the first byte', { timeout: 60_000 }, async t => {
+test('SO_PEEK_OFF is ignored: each MSG_PEEK begins at the first byte', { timeout: 60_000 * SLOWNESS }, async t => {
   const peekTwice = async (ends: Ends): Promise<unknown> => {
     await hello(ends);
     const { server } = ends;
@@ -62,7 +62,7 @@ test('SO_PEEK_OFF is ignored: each MSG_PEEK begins at the first byte', { timeout
   assert.deepEqual(await worlds.observe(SOCKMAP, peekTwice), all<unknown>(SOCKMAP, ['hel', 'hel']));
 });
 
-test('TCP_INQ is ignored: recvmsg does not tell how much is left', { timeout: 60_000 }, async () => {
+test('TCP_INQ is ignored: recvmsg does not tell how much is left', { timeout: 60_000 * SLOWNESS }, async () => {
   const left = async (ends: Ends): Promise<unknown> => {
     await ends.server.get('ask_left');
     await hello(ends);
@@ -72,7 +72,7 @@ test('TCP_INQ is ignored: recvmsg does not tell how much is left', { timeout: 60
   assert.deepEqual(await worlds.observe(SOCKMAP, left), all<unknown>(SOCKMAP, null));
 });
 
-test('SO_TIMESTAMP is ignored: recvmsg does not tell when redirected bytes came', { timeout: 60_000 }, async () => {
+test('SO_TIMESTAMP is ignored: recvmsg does not tell when redirected bytes came', { timeout: 60_000 * SLOWNESS }, async () => {
   const receive = async ({ client, server }: Ends): Promise<boolean> => {
     await client.get('send', 'hello');
     return (await server.get('recv_told', 5)).time;

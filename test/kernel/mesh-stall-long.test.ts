@@ -2,17 +2,17 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Bed, enterMesh, stall, startSidecar } from '../bed';
+import { Bed, SLOWNESS, enterMesh, stall, startSidecar } from '../bed';
 
 const BYTES = 24_000_000;
 const STALL_SECONDS = 20;
 /** BBR took 150 s, by the bandwidth that it had seen during the stall. */
-const LIMIT_SECONDS = 75;
+const LIMIT_SECONDS = 75 * SLOWNESS;
 
 const available = (): string => readFileSync('/proc/sys/net/ipv4/tcp_available_congestion_control', 'utf8');
 
 for (const congestion of ['reno', 'bbr']) {
-  test(`haproxy, full, ${congestion}: a reader that stops for ${STALL_SECONDS} s gets the rest soon after`, { timeout: 300_000 }, async t => {
+  test(`haproxy, full, ${congestion}: a reader that stops for ${STALL_SECONDS} s gets the rest soon after`, { timeout: 300_000 * SLOWNESS }, async t => {
     if (!available().split(/\s/).includes(congestion)) {
       t.diagnostic(`this kernel has no ${congestion}, or has not loaded it`);
       return;
