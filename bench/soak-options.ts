@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { CASE_NAMES, MODES, SIDECAR_KINDS, type CaseName, type Mode, type SidecarKind } from '../test/bed';
+import { oneOf } from './one-of';
 import { positive } from './positive';
 
 /** What the soak was asked for. */
@@ -44,11 +45,4 @@ export function soakOptions(args: readonly string[]): SoakOptions | 'help' {
     modes: oneOf('scope', values.scope, MODES),
     sidecars: oneOf('sidecar', values.sidecar, SIDECAR_KINDS),
   };
-}
-
-function oneOf<T extends string>(name: string, text: string | undefined, all: readonly T[]): readonly T[] {
-  if (text === undefined) return all;
-  const found = all.filter(value => value === text);
-  if (found.length === 0) throw new RangeError(`--${name} must be one of ${all.join(', ')}, not '${text}'`);
-  return found;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* sk_msg: moves a message into the receiver's socket, if that keeps the order of the bytes and the bound on memory. */
+#include "meet.h"
 #include "memory.h"
 #include "psock.h"
 #include "scope.h"
@@ -116,27 +117,14 @@ static __always_inline __u32 mb_may_redirect(const bool plain, struct mb_peer *p
 	return MB_COUNT_REDIRECTED;
 }
 
-/* The accepting side knows its peer from the handshake on; the dialling side finds it here, once. */
 static __always_inline __u32 mb_find_peer(struct mb_peer *peer, __u32 size)
 {
-	struct mb_introduction *other = bpf_map_lookup_elem(&peer_introductions, &peer->key);
-	struct mb_quadruple own;
-
-	if (other) {
-		peer->cookie = other->cookie;
-		peer->sock = other->sock;
-		bpf_map_delete_elem(&peer_introductions, &peer->key);
-		if (peer->sock)
-			return MB_COUNT_REDIRECTED;
-		peer->is_alone = 1;
-		return MB_COUNT_PASSED_NO_PEER;
-	}
+	if (mb_take_answer(peer))
+		return peer->is_alone ? MB_COUNT_PASSED_NO_PEER : MB_COUNT_REDIRECTED;
 	/* Its handshake may be under way on another CPU. */
 	if (mb_is_first(peer, size))
 		return MB_COUNT_PASSED_FIRST;
-	/* The other end enters if it finds what was written for it: whoever takes that decides, and each of both may. */
-	mb_reverse(&peer->key, &own);
-	peer->is_alone = !bpf_map_delete_elem(&peer_introductions, &own);
+	mb_take_back(peer);
 	return MB_COUNT_PASSED_NO_PEER;
 }
 

@@ -9,10 +9,13 @@ cd "$(dirname "$0")/.."
 # What needs what: bpftool lists what is left in the kernel; clang-format checks the programs' layout; clang, llvm (llvm-strip), libbpf-dev and linux-libc-dev compile the programs; libbpf1 is what the
 # library calls; iproute2, util-linux (nsenter, setpriv), iptables, haproxy, wrk, curl and openssl are the test bed; etcd-server and
 # util-linux (flock) belong to the API server that scripts/kube-apiserver.sh builds; strace counts what an idle agent does; python3-venv holds Envoy;
+# nginx, apache2-bin, python3-aiohttp, default-jdk-headless and Go (below) are servers and clients that the datapath has to carry;
 # sockperf, iperf3, libc6-dev (a C program to compare with) and fonts-dejavu-core (for the pictures) are for bench/.
 PACKAGES='bpftool clang clang-format llvm libbpf1 libbpf-dev linux-libc-dev iproute2 util-linux iptables haproxy wrk curl openssl ca-certificates
-  etcd-server strace python3-venv sockperf iperf3 libc6-dev fonts-dejavu-core'
+  etcd-server strace python3-venv nginx apache2-bin python3-aiohttp default-jdk-headless sockperf iperf3 libc6-dev fonts-dejavu-core'
 NODE_MAJOR=20
+# One that Go's own installer put there is as good, and often newer.
+command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || PACKAGES="$PACKAGES golang-go"
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -62,9 +65,10 @@ install_packages() {
   say "system packages: installing $missing"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
-  # The tests start their own; the packages' services are of no use here.
+  # The tests start their own; the packages' services are of no use here. (apache2-bin has none: that is in apache2.)
   case $missing in *haproxy*) no_service haproxy ;; esac
   case $missing in *etcd-server*) no_service etcd ;; esac
+  case $missing in *nginx*) no_service nginx ;; esac
 }
 
 no_service() {

@@ -16,7 +16,7 @@
 #ifndef MERBRIDGE_LEAVE_H
 #define MERBRIDGE_LEAVE_H
 
-#include "common.h"
+#include "meet.h"
 #include "psock.h"
 #include "report-socket.h"
 
@@ -132,7 +132,14 @@ static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct bpf_sock 
 	peer = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
 	self = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 	/* On close(2) the kernel has taken it out already. */
-	if (!peer || !self || peer->leaving == MB_OUT || !peer->sock || !mb_psock_of(self) || !mb_psock_is_empty(self))
+	if (!peer || !self || peer->leaving == MB_OUT || !mb_psock_of(self) || !mb_psock_is_empty(self))
+		return;
+	/* One that has dialled and sent nothing yet. */
+	if (!peer->sock && !mb_take_answer(peer))
+		mb_take_back(peer);
+	if (peer->is_alone)
+		mb_leave(ctx, peer);
+	if (peer->is_alone || !peer->sock)
 		return;
 	other = (struct tcp_sock *)peer->sock;
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~MB_IN_FLAG);

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { createCgroup } from './cgroup';
 import { onAbnormalEnd } from './abnormal-end';
-import { createNodeNetns } from './netns';
+import { createNodeNetns, netnsPath } from './netns';
 import { sweepOwned } from './owned';
 import { deadRuns, recordOwner } from './owner';
 import { Pod } from './pod';
 import { leftoversOf, namesOf, removeRun } from './remove';
+import { sh } from './shell';
 
 /** Options of {@link Bed.create}. */
 export interface BedOptions {
@@ -88,6 +89,11 @@ export class Bed implements Disposable {
     });
     this.pods.push(pod);
     return pod;
+  }
+
+  /** Runs an administrative command in the node's namespace, through which the pods meet. */
+  onNode(command: string, args: readonly string[]): string {
+    return sh('nsenter', [`--net=${netnsPath(this.#node)}`, '--', command, ...args]);
   }
 
   /** Removes everything this bed made and returns what that was. After a failure it may be called again. */

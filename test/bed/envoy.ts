@@ -150,7 +150,8 @@ function tcpFilter(plan: SidecarPlan, side: 'outbound' | 'inbound', to: string):
 function accessLog(plan: SidecarPlan, side: 'outbound' | 'inbound'): object[] {
   if (!plan.log) return [];
   const line = logLine(
-    side, '%DOWNSTREAM_LOCAL_ADDRESS%', '%DOWNSTREAM_REMOTE_ADDRESS%', '%UPSTREAM_HOST%', '%RESPONSE_CODE%');
+    side, '%DOWNSTREAM_LOCAL_ADDRESS%', '%DOWNSTREAM_REMOTE_ADDRESS%', '%UPSTREAM_HOST%', '%RESPONSE_CODE%',
+    '%RESPONSE_FLAGS%');
   return [{
     name: 'envoy.access_loggers.file',
     typed_config: {

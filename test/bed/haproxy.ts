@@ -20,7 +20,7 @@ export function haproxyConfig(plan: SidecarPlan): string {
   const side = (name: string, port: number, source: string): string => `
 listen ${name}
   bind 0.0.0.0:${port}
-${plan.log ? `  log-format "${logLine(name, '%[dst]:%[dst_port]', '%ci:%cp', '%si:%sp', http ? '%ST' : '0')}"` : ''}
+${plan.log ? `  log-format "${logLine(name, '%[dst]:%[dst_port]', '%ci:%cp', '%si:%sp', http ? '%ST' : '0', '%ts')}"` : ''}
 ${source}  server original 0.0.0.0
 `;
   return `

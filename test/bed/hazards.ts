@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { spawn } from './children';
 import type { Pod } from './pod';
+import { SLOWNESS } from './slowness';
 import { APPLICATION_UID } from './web-server';
 
 const app = resolve(__dirname, 'apps', 'hazards.py');
@@ -16,6 +17,12 @@ interface Operations {
   send: (text: string, ...flags: Flag[]) => number;
   fill: (limit: number) => number;
   recv: (length: number, ...flags: Flag[]) => string;
+  truncate: (length: number, buffer: boolean) => { readonly taken: number; readonly memory: string | null };
+  low_water: (length: number) => null;
+  peek_offset: (offset: number) => null;
+  ask_left: () => null;
+  ask_time: () => null;
+  recv_told: (length: number) => { readonly text: string; readonly left: number | null; readonly time: boolean };
   half_close_and_recv: (length: number) => string;
   half_close_under_recv: (length: number) => Answer<string>;
   drain: (length: number) => number;
@@ -136,16 +143,16 @@ export async function connectEnds(from: Pod, to: Pod, host: string, port: number
   }
 }
 
-/** Whether a promise is still open after a while: for calls that never return. */
+/** Whether a promise is still open after a while, a longer one on a slow machine: for calls that never return. */
 export async function isOpenAfter(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<true>(done => { timer = setTimeout(done, milliseconds, true); });
+  const late = new Promise<true>(done => { timer = setTimeout(done, milliseconds * SLOWNESS, true); });
   const open = await Promise.race([promise.then(() => false), late]);
   clearTimeout(timer);
   return open;
 }
 
 async function within<T>(promise: Promise<T>, what: string): Promise<T> {
-  if (await isOpenAfter(PATIENCE_MS, promise)) throw new Error(`${what}: no answer in ${PATIENCE_MS} ms`);
+  if (await isOpenAfter(PATIENCE_MS, promise)) throw new Error(`${what}: no answer in ${PATIENCE_MS * SLOWNESS} ms`);
   return promise;
 }

@@ -1,5 +1,6 @@
 /** Real pods on one machine with unmodified real sidecars: shared by tests, examples and benchmarks. */
 export { Bed, type BedOptions } from './bed';
+export { type BlockingCase, Writers, blocking, startBlockingServer } from './blocking';
 export { cgroup2Mount, cgroupCpuTime } from './cgroup';
 export type { Connection } from './connection-log';
 export { type Dialled, type Who, dial, startListener } from './dial';
@@ -11,7 +12,7 @@ export {
 export { type Answer, type Ends, RemoteSocket, connectEnds, isOpenAfter } from './hazards';
 export { type IstioRules, applyIstioRules, istioRules, removeIstioRules, replaceIstioRules } from './istio-rules';
 export { type LoadOptions, type LoadResult, load } from './load';
-export { MODES, type Mode, SCOPES, WAYS, type Way, enterMesh } from './modes';
+export { type EnterOptions, MODES, type Mode, SCOPES, WAYS, type Way, enterMesh } from './modes';
 export { type NaiveSockmap, enterNaiveMesh, enterNaiveSockmap } from './naive';
 export { type Sampling, machineMemory, memoryCost, sample, tcpMemory } from './memory';
 export type { Finished, Pod, SpawnOptions } from './pod';
@@ -38,4 +39,6 @@ export { FINDERS, type Finder, findDamage } from './streams/find-damage';
 export { Ground, type GroundOptions, type Path } from './streams/ground';
 export { type BadStream, DAMAGES, type Damage, Tally } from './streams/tally';
 export { Traffic, type ReadersOptions, type TrafficOptions } from './streams/traffic';
+export { type Outcomes, tally, tallyOf } from './tally';
+export { trackOnNode, trackedOnNode } from './tracking';
 export { MESH, SOCKMAP, STACK, type World, Worlds, all } from './worlds';

@@ -13,11 +13,11 @@ export type Way = Mode | `iptables+${Acceleration}`;
 
 export const WAYS: readonly Way[] = [...MODES, ...SCOPES.map(scope => `iptables+${scope}` as const)];
 
-/** Options of the accelerator that {@link enterMesh} passes on. */
-export type EnterOptions = Pick<MeshAcceleratorOptions, 'backlogLimit'>;
+/** What {@link enterMesh} hands to the accelerator beside what it decides itself. */
+export type EnterOptions = Omit<MeshAcceleratorOptions, 'profile' | 'cgroup' | 'acceleration' | 'pods'>;
 
 /** Enters all pods that the bed has. Under iptables there is no accelerator to return. */
-export function enterMesh(bed: Bed, mode: 'iptables'): Promise<undefined>;
+export function enterMesh(bed: Bed, mode: 'iptables', options?: EnterOptions): Promise<undefined>;
 export function enterMesh(bed: Bed, mode: Acceleration, options?: EnterOptions): Promise<Accelerator>;
 export function enterMesh(bed: Bed, way: Way, options?: EnterOptions): Promise<Accelerator | undefined>;
 export async function enterMesh(bed: Bed, way: Way, options: EnterOptions = {}): Promise<Accelerator | undefined> {
@@ -26,6 +26,6 @@ export async function enterMesh(bed: Bed, way: Way, options: EnterOptions = {}):
   if (scope === undefined) return undefined;
   const { MeshAccelerator } = await import('merbridge'); // here, so that the bed alone needs no built library
   return MeshAccelerator.start({
-    profile: 'istio', cgroup: bed.cgroupPath, acceleration: scope, pods: bed.pods.map(pod => pod.address), ...options,
+    ...options, profile: 'istio', cgroup: bed.cgroupPath, acceleration: scope, pods: bed.pods.map(pod => pod.address),
   });
 }

@@ -7,6 +7,7 @@ import { createPodNetns, netnsPath } from './netns';
 import { startTime } from './processes';
 import { reachFlags } from './reach';
 import { SYSTEM_PATH, sh } from './shell';
+import { SLOWNESS } from './slowness';
 
 /** How {@link Pod.spawn} runs a process. */
 export interface SpawnOptions {
@@ -93,12 +94,12 @@ export class Pod {
     return child;
   }
 
-  /** Runs a program in this pod to its end. It is killed after `timeoutMs` (default 30 s). */
+  /** Runs a program in this pod to its end. It is killed after `timeoutMs` (default 30 s), or more on a slow machine: see {@link SLOWNESS}. */
   async run(
     command: string, args: readonly string[] = [], options: SpawnOptions & { readonly timeoutMs?: number } = {},
   ): Promise<Finished> {
     const child = this.spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), (options.timeoutMs ?? 30_000) * SLOWNESS);
     let stdout = '';
     let stderr = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => { stdout += text; });

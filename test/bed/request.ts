@@ -1,4 +1,5 @@
 import type { Pod } from './pod';
+import { SLOWNESS } from './slowness';
 import { APPLICATION_UID } from './web-server';
 
 /** How one request went. */
@@ -30,7 +31,7 @@ const MARK = '\n--merbridge--';
 export async function request(pod: Pod, url: string, options: RequestOptions = {}): Promise<RequestResult> {
   const { timeoutMs = 2000, uid = APPLICATION_UID } = options;
   const run = await pod.run('curl', [
-    '-gsS', '--max-time', `${timeoutMs / 1000}`, '--noproxy', '*',
+    '-gsS', '--max-time', `${timeoutMs / 1000 * SLOWNESS}`, '--noproxy', '*',
     '-w', `${MARK}%{http_code} %{time_total} %{remote_ip}:%{remote_port}`, url,
   ], { uid, timeoutMs: timeoutMs + 5000 });
   const at = run.stdout.lastIndexOf(MARK);

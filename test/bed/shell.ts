@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { SLOWNESS } from './slowness';
 
 /** Where the tools are: a root shell that came by `su` has no sbin in its PATH. */
 export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -39,15 +40,16 @@ export function sleepSync(milliseconds: number): void {
   Atomics.wait(sleeper, 0, 0, milliseconds);
 }
 
-/** Waits until `probe` gives something, asking every few milliseconds. */
+/** Waits until `probe` gives something, asking every few milliseconds. On a slow machine `timeoutMs` is longer: see {@link SLOWNESS}. */
 export async function until<T>(
   what: string, probe: () => T | undefined | false, timeoutMs: number, detail: () => string = () => '',
 ): Promise<T> {
-  const end = Date.now() + timeoutMs;
+  const limit = timeoutMs * SLOWNESS;
+  const end = Date.now() + limit;
   for (;;) {
     const value = probe();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > end) throw new Error(`${what}: not within ${timeoutMs} ms${detail()}`);
+    if (Date.now() > end) throw new Error(`${what}: not within ${limit} ms${detail()}`);
     await new Promise(resolve => setTimeout(resolve, 5));
   }
 }

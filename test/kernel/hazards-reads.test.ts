@@ -65,7 +65,7 @@ test('splice(2) in a sidecar: it needs the scope off, for the accelerator or for
   assert.equal(mesh.counters().redirectedMessages > 0n, true, 'what hung had been redirected');
 });
 
-test('blocking recv after shutdown(SHUT_WR) returns EAGAIN', { timeout: 60_000 }, async () => {
+test('blocking recv returns EAGAIN when another thread half-closes', { timeout: 60_000 }, async () => {
   // The answer comes only after the reader waits for it, as it does over the stack.
   assert.deepEqual(await worlds.observe(STACK, async ({ client, server }) => {
     const answer = client.start('half_close_and_recv', 5);

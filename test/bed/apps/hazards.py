@@ -7,6 +7,7 @@
 Every line of standard input is a JSON list: a number, the name of a method of Operations, its arguments. Each gets a line of JSON when it
 is done: [number, {"value": ...}] or [number, {"error": "EAGAIN"}]. Each runs in a thread of its own: a call may block while others follow.
 """
+import ctypes
 import errno
 import fcntl
 import json
@@ -20,11 +21,12 @@ import threading
 import time
 
 IPPROTO_MPTCP = 262
-SO_MEMINFO, SO_ZEROCOPY = 55, 60
-TCP_ULP = 31
+SO_TIMESTAMP, SO_PEEK_OFF, SO_MEMINFO, SO_ZEROCOPY = 29, 42, 55, 60
+TCP_ULP, TCP_INQ = 31, 36
 MSG_ZEROCOPY = 0x4000000
 SO_EE_ORIGIN_ZEROCOPY = 5
 CHUNK = 1 << 16
+libc = ctypes.CDLL(None, use_errno=True)
 
 FLAGS = {'dontwait': socket.MSG_DONTWAIT, 'peek': socket.MSG_PEEK, 'waitall': socket.MSG_WAITALL, 'oob': socket.MSG_OOB,
          'zerocopy': MSG_ZEROCOPY, 'nosignal': socket.MSG_NOSIGNAL}
@@ -55,6 +57,35 @@ class Operations:
 
     def recv(self, length, *flags):
         return self.connection.recv(length, bits(flags)).decode()
+
+    def truncate(self, length, buffer):
+        """recv(2) with MSG_TRUNC: how much it took, and what is in a buffer of '-' then; without a BUFFER it is given NULL."""
+        memory = ctypes.create_string_buffer(b'-' * length, length) if buffer else None
+        taken = libc.recv(self.connection.fileno(), memory, length, socket.MSG_TRUNC)
+        if taken < 0:
+            raise OSError(ctypes.get_errno(), 'recv')
+        return {'taken': taken, 'memory': memory.raw.decode() if memory else None}
+
+    def low_water(self, length):
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, length)
+
+    def peek_offset(self, offset):
+        self.connection.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, offset)
+
+    def ask_left(self):
+        """TCP_INQ: each recvmsg is told how much is left."""
+        self.connection.setsockopt(socket.IPPROTO_TCP, TCP_INQ, 1)
+
+    def ask_time(self):
+        """SO_TIMESTAMP: each recvmsg is told when it came."""
+        self.connection.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMP, 1)
+
+    def recv_told(self, length):
+        """recvmsg(2): the text, how much is left and whether there is a time, as far as it was told."""
+        text, control, _, _ = self.connection.recvmsg(length, 256)
+        told = {(level, kind): data for level, kind, data in control}
+        left = told.get((socket.IPPROTO_TCP, TCP_INQ))
+        return {'text': text.decode(), 'left': struct.unpack('i', left)[0] if left else None, 'time': (socket.SOL_SOCKET, SO_TIMESTAMP) in told}
 
     def half_close_and_recv(self, length):
         """What a client does that says it is done and waits for the answer."""

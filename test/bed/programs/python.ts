@@ -1,0 +1,28 @@
+import { join } from 'node:path';
+import { startService } from '../service';
+import { APPLICATION_UID } from '../web-server';
+import type { ClientProgram, ServerProgram } from './program';
+
+/** The system's own: aiohttp is its package. */
+const PYTHON = '/usr/bin/python3';
+
+function server(name: string, port: number, file: string): ServerProgram {
+  return {
+    name, port,
+    uploads: ['/upload'],
+    start: (pod, { apps, bodies }) => startService(pod, {
+      name: file, command: PYTHON, args: [join(apps, `${file}.py`), `${port}`, bodies], uid: APPLICATION_UID, ports: [port], timeoutMs: 30_000,
+    }),
+  };
+}
+
+const client = (name: string, file: string): ClientProgram => ({ name, command: ({ apps }) => [PYTHON, join(apps, `${file}.py`)] });
+
+/** An event loop. */
+export const aiohttp = server('aiohttp', 8003, 'aiohttp_server');
+/** Blocking sockets, a thread for each. */
+export const httpServer = server('http.server', 8004, 'http_server');
+
+export const aiohttpClient = client('aiohttp', 'aiohttp_client');
+/** A blocking socket that sends a body in one call, then reads. */
+export const httpClient = client('http.client', 'http_client');
