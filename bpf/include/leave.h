@@ -118,6 +118,17 @@ static __always_inline void mb_on_option_read(struct bpf_sock_ops *ctx, struct b
 		mb_leave(ctx, peer);
 }
 
+/* How often to look whether a system call on the other end has ended: some 20 microseconds, and most take less. */
+#define MB_LOOKS 400
+
+static __always_inline bool mb_becomes_quiet(struct tcp_sock *other)
+{
+	for (int i = 0; i < MB_LOOKS; i++)
+		if (!mb_is_owned(other))
+			return true;
+	return false;
+}
+
 /* A socket that half-closes leaves without a word from the other end. In the map a recv(2) that waits for the answer would be woken by the
  * acknowledgement of its FIN, and return EAGAIN (tcp_msg_wait_data in net/ipv4/tcp_bpf.c).
  *
@@ -144,7 +155,7 @@ static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct bpf_sock 
 	other = (struct tcp_sock *)peer->sock;
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~MB_IN_FLAG);
 	mb_barrier(&peer->order);
-	is_quiet = !mb_other_is_in(peer) || !mb_is_owned(other);
+	is_quiet = !mb_other_is_in(peer) || mb_becomes_quiet(other);
 	mb_barrier(&peer->order);
 	if (is_quiet && !mb_may_be_in_flight(self, mb_own_references(self)) && mb_psock_is_empty(self))
 		mb_leave(ctx, peer);

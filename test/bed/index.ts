@@ -38,7 +38,7 @@ export { CASE_NAMES, type CaseName, DISTURBING, type Measure, notHere, runCases 
 export { FINDERS, type Finder, findDamage } from './streams/find-damage';
 export { Ground, type GroundOptions, type Path } from './streams/ground';
 export { type BadStream, DAMAGES, type Damage, Tally } from './streams/tally';
-export { Traffic, type ReadersOptions, type TrafficOptions } from './streams/traffic';
 export { type Outcomes, tally, tallyOf } from './tally';
 export { trackOnNode, trackedOnNode } from './tracking';
+export { Traffic, type ReadersOptions, type TrafficOptions } from './streams/traffic';
 export { MESH, SOCKMAP, STACK, type World, Worlds, all } from './worlds';

@@ -13,7 +13,7 @@ describe('options', () => {
   it('have their defaults', () => {
     assert.deepEqual(resolveOptions({ cgroup }), {
       given: new Set(['cgroup']), pinDirectory: undefined, cgroup, profile: meshProfiles.istio, acceleration: 'proxies', pods: [],
-      maxPods: 16384, maxRulePorts: 131072, maxRuleRanges: 262144, maxPodRulePorts: undefined, maxPodRuleRanges: undefined, maxSockets: 65536, backlogLimit: 2 * MiB, backlogAccount: 'auto', ignoreAdvisories: false, events: false,
+      maxPods: 16384, maxRulePorts: 131072, maxRuleRanges: 262144, maxPodRulePorts: undefined, maxPodRuleRanges: undefined, maxSockets: 65536, backlogLimit: 2 * MiB, backlogAccount: 'auto', keepAlive: 60, ignoreAdvisories: false, events: false,
     });
     assert.equal(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }).maxPods, 16384);
   });
@@ -21,7 +21,7 @@ describe('options', () => {
   it('are taken as they are', () => {
     const given = {
       cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxRulePorts: 3, maxRuleRanges: 4, maxPodRulePorts: 5, maxPodRuleRanges: 6, maxSockets: 2,
-      backlogLimit: 1024 * MiB, backlogAccount: 'programs', ignoreAdvisories: ['CVE-2025-38154', 'FIONREAD'], events: { perSecond: 10, dropped: 20 }, pinDirectory: '/sys/fs/bpf/mesh/',
+      backlogLimit: 1024 * MiB, backlogAccount: 'programs', keepAlive: 1, ignoreAdvisories: ['CVE-2025-38154', 'FIONREAD'], events: { perSecond: 10, dropped: 20 }, pinDirectory: '/sys/fs/bpf/mesh/',
     } as const;
     assert.deepEqual(resolveOptions(given), {
       ...given, profile: meshProfiles.istio, given: new Set(Object.keys(given)), pinDirectory: '/sys/fs/bpf/mesh',
@@ -51,6 +51,8 @@ describe('options', () => {
     [{ backlogAccount: 'kernel' }, TypeError, /backlogAccount/],
     [{ backlogLimit: MiB - 1 }, RangeError, /backlogLimit/],
     [{ backlogLimit: 1024 * MiB + 1 }, RangeError, /backlogLimit/],
+    [{ keepAlive: -1 }, RangeError, /keepAlive must be an integer from 0 to 32767, not -1/],
+    [{ keepAlive: 0.5 }, RangeError, /keepAlive/],
     [{ ignoreAdvisories: 'CVE-2025-38154' }, TypeError, /ignoreAdvisories/],
     [{ ignoreAdvisories: ['CVE-2025'] }, TypeError, /'CVE-2025' is not/],
     [{ ignoreAdvisories: ['FIONREAD2'] }, TypeError, /'FIONREAD2' is not .* nor FIONREAD/],
