@@ -316,8 +316,8 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 		mb_on_option_read(ctx, ctx->sk);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
-		if (ctx->args[1] == BPF_TCP_FIN_WAIT1 || ctx->args[1] == BPF_TCP_FIN_WAIT2)
-			mb_leave_alone(ctx, ctx->sk);
+		if (ctx->args[1] == BPF_TCP_FIN_WAIT1 || ctx->args[1] == BPF_TCP_FIN_WAIT2 || ctx->args[1] == BPF_TCP_LAST_ACK)
+			mb_on_last(ctx, ctx->sk);
 		if (ctx->args[1] != BPF_TCP_CLOSE)
 			break;
 		/* The SYN counts as one: without more the other end may never have accepted. */

@@ -21,11 +21,14 @@ export class Tally {
   streams = 0;
   /** Reads that ended with EAGAIN for nothing, where that is a documented hazard. */
   again = 0;
+  /** Connections of readers that changed from the psock to the stack. */
+  crossed = 0;
   readonly bad: BadStream[] = [];
 
   add(other: Tally): this {
     this.streams += other.streams;
     this.again += other.again;
+    this.crossed += other.crossed;
     this.bad.push(...other.bad);
     return this;
   }

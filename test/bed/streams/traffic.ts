@@ -29,6 +29,7 @@ interface Served {
   readonly orphans: number;
   readonly oneway: number;
   readonly again?: number;
+  readonly crossed?: number;
   readonly bad: number;
 }
 
@@ -115,6 +116,7 @@ export class Traffic {
     const tally = new Tally();
     // A client that was killed tells nothing: its streams are those that reached the server.
     tally.streams = this.#sent.reduce((all, { streams }) => all + streams, sum('orphans'));
+    tally.crossed = ended.reduce((all, { served: { crossed = 0 } }) => all + crossed, 0);
     tally.again = [...this.#sent, ...ended.map(({ served }) => served)].reduce((all, { again = 0 }) => all + again, 0);
     tally.bad.push(...distinct([...this.#sent.flatMap(({ bad }) => bad), ...reports]));
     const missing = this.#sent.reduce((all, { oneway }) => all + oneway, 0) - sum('oneway');

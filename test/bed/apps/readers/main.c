@@ -71,7 +71,7 @@ static void no_delay(int fd)
 /* The server's accounts, and the client's. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int open_streams;
-static unsigned streams, oneway, refused, again, bad;
+static unsigned streams, oneway, refused, again, crossed, bad;
 
 static void add(unsigned *counter, unsigned number)
 {
@@ -136,6 +136,7 @@ static void *serve(void *argument)
 		plan_make(&plan, &header);
 		wire_open(&wire, fd, SERVER, &plan, header.plain);
 		wire_run(&wire);
+		add(&crossed, wire_crossed(&wire));
 		wire_close(&wire);
 		add(&again, wire.again);
 		if (wire_verdict(&wire)) {
@@ -193,7 +194,7 @@ static int server(unsigned short port)
 			break;
 		}
 	}
-	dprintf(STDOUT_FILENO, "{\"orphans\":0,\"oneway\":%u,\"again\":%u,\"bad\":%u}\n", oneway, again, bad);
+	dprintf(STDOUT_FILENO, "{\"orphans\":0,\"oneway\":%u,\"again\":%u,\"crossed\":%u,\"bad\":%u}\n", oneway, again, crossed, bad);
 	return 0;
 }
 

@@ -131,7 +131,7 @@ static void lifetime(struct making *making)
 /* What was redirected is unread while more than the limit is sent. */
 static void crossing(struct making *making)
 {
-	add(making, between(making, 1300 * KB, 4 * MB), 0)->away_ms[SERVER] = 5 + below(making, 20);
+	add(making, between(making, 1500 * KB, 4 * MB), 0)->away_ms[SERVER] = 30 + below(making, 70);
 }
 
 /* The last of what is said belongs to the ending. */

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "wire.h"
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +129,16 @@ const char *wire_verdict(const struct wire *wire)
 			return wire->damage;
 	}
 	return damage;
+}
+
+bool wire_crossed(const struct wire *wire)
+{
+	struct tcp_info info = {};
+	socklen_t size = sizeof(info);
+
+	getsockopt(wire->fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+	/* The end of the stream counts as one byte. */
+	return info.tcpi_bytes_received > 1 && info.tcpi_bytes_received < wire->in.bytes;
 }
 
 void wire_report(const struct wire *wire, const struct header *header, char *line, size_t size)

@@ -40,6 +40,8 @@ bool wire_send(struct wire *wire, uint64_t target, bool blocks);
 /* The kind of damage, or NULL. */
 const char *wire_verdict(const struct wire *wire);
 
+/* Whether some of what was read was redirected, and some came through the stack. Only the stack's bytes are in TCP_INFO. */
+bool wire_crossed(const struct wire *wire);
 /* Says so, in one line of JSON. */
 void wire_report(const struct wire *wire, const struct header *header, char *line, size_t size);
 
