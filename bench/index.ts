@@ -1,4 +1,5 @@
 /** `npm run bench`, `npm run bench -- NAME`: the measurements behind the figures of the README and of docs/performance.md. */
+import { bulk } from './bulk';
 import { compareAll } from './compare';
 import { connections } from './connections';
 import { figures } from './figures';
@@ -12,6 +13,7 @@ const benches: Readonly<Record<string, readonly [string, Bench]>> = {
   figures: ['what the library costs its process', () => figures()],
   library: ['map operations, adoption, load, attach and memory, beside C and beside the npm package bpf', () => library()],
   hops: ['requests/s and the run time of each program, beside iptables and beside a naive program for messages', hops],
+  bulk: ['one and eight bulk streams', bulk],
   pooled: ['requests/s before and after the connections between sidecars carried large bodies', pooled],
   connections: ['new connections/s through both sidecars, and the run time of each program', connections],
 };

@@ -76,7 +76,7 @@ static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	if (!other && (hop == MB_HOP_INBOUND || hop == MB_HOP_DIRECT))
 		mb_keep_alive(ctx);
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | MB_IN_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG |
-					       BPF_SOCK_OPS_STATE_CB_FLAG);
+					       BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG);
 	self.sock = (__u64)bpf_skc_to_tcp_sock(sk);
 	self.cookie = bpf_get_socket_cookie(ctx);
 	self.pods[0] = pods[0];
@@ -296,6 +296,7 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 		break;
 	case BPF_SOCK_OPS_RTO_CB:
 		mb_on_retransmission(ctx, ctx->sk);
+		mb_on_held(ctx, ctx->sk);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		if (mb_on_active(ctx, ctx->sk))
@@ -315,8 +316,8 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 		mb_on_option_read(ctx, ctx->sk);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
-		if (ctx->args[1] == BPF_TCP_FIN_WAIT1 || ctx->args[1] == BPF_TCP_FIN_WAIT2)
-			mb_leave_alone(ctx, ctx->sk);
+		if (ctx->args[1] == BPF_TCP_FIN_WAIT1 || ctx->args[1] == BPF_TCP_FIN_WAIT2 || ctx->args[1] == BPF_TCP_LAST_ACK)
+			mb_on_last(ctx, ctx->sk);
 		if (ctx->args[1] != BPF_TCP_CLOSE)
 			break;
 		/* The SYN counts as one: without more the other end may never have accepted. */

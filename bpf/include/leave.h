@@ -25,6 +25,9 @@
 #define MB_OPTION_SIZE 4
 #define MB_OPTION_ID 0x4d42
 
+/* linux/tcp.h, which has no place beside this object's own struct tcp_sock. */
+#define TCP_CONGESTION 13
+
 struct mb_option {
 	__u8 kind;
 	__u8 size;
@@ -90,6 +93,17 @@ static __always_inline void mb_on_option_length(struct bpf_sock_ops *ctx, struct
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 }
 
+/* BPF_SOCK_OPS_RTO_CB: a segment of a socket that leaves is held back, or was lost. A congestion control that measures takes the reader for a slow
+ * network, and a paced one (bbr) goes on at that speed for minutes. Reno does not measure, and this connection never leaves the node. */
+static __always_inline void mb_on_held(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct mb_peer *peer = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
+	char reno[] = "reno";
+
+	if (peer && peer->leaving != MB_IN)
+		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof(reno));
+}
+
 static __always_inline void mb_on_option_write(struct bpf_sock_ops *ctx)
 {
 	struct mb_option option = mb_leave_option();
@@ -129,22 +143,22 @@ static __always_inline bool mb_becomes_quiet(struct tcp_sock *other)
 	return false;
 }
 
-/* A socket that half-closes leaves without a word from the other end. In the map a recv(2) that waits for the answer would be woken by the
- * acknowledgement of its FIN, and return EAGAIN (tcp_msg_wait_data in net/ipv4/tcp_bpf.c).
+/* Is this an application's end, and not a sidecar's? */
+static __always_inline bool mb_is_application(const struct mb_peer *peer)
+{
+	return peer->dialled ? peer->hop == MB_HOP_OUTBOUND || peer->hop == MB_HOP_DIRECT : peer->hop == MB_HOP_DELIVERY;
+}
+
+/* An application's socket that half-closes leaves without a word from the other end. In the map a recv(2) that waits for the answer would be woken by
+ * the acknowledgement of its FIN, and return EAGAIN (tcp_msg_wait_data in net/ipv4/tcp_bpf.c). Sidecars do not block.
  *
  * First it says that it is out, so that no verdict for it begins (sk_msg.bpf.c). A verdict is made, and the reference to this socket taken, by a system
  * call that has the other end's lock: if none has it now, each that began before shows as a reference. */
-static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+static __always_inline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_peer *peer, struct tcp_sock *self)
 {
-	struct tcp_sock *self, *other;
-	struct mb_peer *peer;
+	struct tcp_sock *other;
 	bool is_quiet;
 
-	peer = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
-	self = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
-	/* On close(2) the kernel has taken it out already. */
-	if (!peer || !self || peer->leaving == MB_OUT || !mb_psock_of(self) || !mb_psock_is_empty(self))
-		return;
 	/* One that has dialled and sent nothing yet. */
 	if (!peer->sock && !mb_take_answer(peer))
 		mb_take_back(peer);
@@ -161,6 +175,23 @@ static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct bpf_sock 
 		mb_leave(ctx, peer);
 	else
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | MB_IN_FLAG);
+}
+
+/* A socket sends no more: it is closed, and then the kernel has taken it out of the map already, or it half-closes. */
+static __noinline void mb_on_last(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct mb_peer *peer = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
+	struct tcp_sock *self = peer ? bpf_skc_to_tcp_sock(sk) : NULL;
+
+	if (!self || peer->leaving == MB_OUT)
+		return;
+	if (mb_is_application(peer) && mb_psock_of(self)) {
+		if (mb_psock_is_empty(self))
+			mb_leave_alone(ctx, peer, self);
+	} else if (peer->leaving == MB_IN) {
+		/* It has nothing to say any more, and most connections end like this. */
+		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+	}
 }
 
 /* A socket is disconnected (connect(2) with AF_UNSPEC): TCP throws away what is unread, but its psock survives that (tcp_disconnect in net/ipv4/tcp.c).

@@ -62,6 +62,7 @@ for (const kind of SIDECAR_KINDS) {
     all('a blocking recv after shutdown(SHUT_WR)', {
       'behind a small request': [many, each(many, 'half', 700)],
       'behind a large one': [few, each(few, 'half', 10e6)],
+      'behind many small ones': [many, each(many, 'pieces', 700)],
       'on an AF_INET6 socket': [many, each(many, 'half', 700, mapped)],
       'by the server, which reads on': [many, each(many, 'first', 700)],
       'by the server, which reads much': [few, each(few, 'first', 10e6)],

@@ -26,8 +26,7 @@ for (const kind of KINDS) {
       assert.equal(counters.inbound, 2000n);
       assert.equal(counters.hookErrors, 0n);
       assert.equal(counters.sockets, scope === 'off' ? 0n : scope === 'proxies' ? 4000n : 12_000n);
-      // One message each way, and a half-close between: the first takes the stack to a sidecar, and then both sockets have left the map.
-      assert.equal(counters.redirectedMessages > 0n, scope === 'full');
+      assert.equal(counters.redirectedMessages > 0n, scope !== 'off');
       assert.equal(counters.passedFirst > 0n, scope !== 'off');
     });
   }

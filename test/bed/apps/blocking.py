@@ -4,6 +4,7 @@
     blocking.py upload HOST PORT COUNT MIN MAX     sends MIN to MAX bytes at once, then waits for one byte, then for the rest
     blocking.py put HOST PORT COUNT MIN MAX        the same as a PUT of http.client
     blocking.py half HOST PORT COUNT MIN MAX       sends, half-closes, waits for the answer
+    blocking.py pieces HOST PORT COUNT MIN MAX     the same in pieces of 100 bytes, so that the other end is at work when the last one is sent
     blocking.py first HOST PORT COUNT MIN MAX      the server half-closes first and reads on
     blocking.py handed HOST PORT COUNT MIN MAX     sends a part, hands the socket to another process (SCM_RIGHTS), which does the rest
 
@@ -156,6 +157,16 @@ def half(host, port, body):
         return judge(rest_of(connection), body)
 
 
+def pieces(host, port, body):
+    with dial(host, port) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(b'all 0\n')
+        for at in range(0, len(body), 100):
+            connection.sendall(body[at:at + 100])
+        connection.shutdown(socket.SHUT_WR)
+        return judge(rest_of(connection), body)
+
+
 def first(host, port, body):
     name = os.urandom(8).hex().encode()
     with dial(host, port) as connection:
@@ -207,7 +218,7 @@ def name_of(error):
 def main():
     if sys.argv[1] == 'serve':
         serve(int(sys.argv[2]))
-    case = {'upload': upload, 'put': put, 'half': half, 'first': first, 'handed': handed}[sys.argv[1]]
+    case = {'upload': upload, 'put': put, 'half': half, 'pieces': pieces, 'first': first, 'handed': handed}[sys.argv[1]]
     host, (port, count, least, most) = sys.argv[2], map(int, sys.argv[3:])
     whole = body_of(most)
     for _ in range(count):
