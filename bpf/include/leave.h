@@ -73,6 +73,59 @@ static __noinline void mb_leave(struct bpf_sock_ops *ctx, struct mb_peer *peer)
 	mb_count(MB_COUNT_SOCKETS_LEFT, 1);
 }
 
+/* References to a locked socket that whoever runs this program holds: of the segment or the timer that it runs for, if it is no system call. */
+static __always_inline int mb_own_references(struct tcp_sock *self)
+{
+	return mb_is_owned(self) ? 0 : 1;
+}
+
+/* How often to look whether a system call on the other end has ended: some 20 microseconds, and most take less. A system call that half-closes has no
+ * second chance, and a reader of the other end may just be copying the last that was sent: some 400. */
+#define MB_LOOKS 400
+#define MB_LOOKS_AT_LAST 8000
+
+static __always_inline bool mb_becomes_quiet(struct tcp_sock *other, int looks)
+{
+	for (int i = 0; i < looks; i++)
+		if (!mb_is_owned(other))
+			return true;
+	return false;
+}
+
+/* Is this an application's end, and not a sidecar's? */
+static __always_inline bool mb_is_application(const struct mb_peer *peer)
+{
+	return peer->dialled ? peer->hop == MB_HOP_OUTBOUND || peer->hop == MB_HOP_DIRECT : peer->hop == MB_HOP_DELIVERY;
+}
+
+/* An application's socket that half-closes leaves without a word from the other end. In the map a recv(2) that waits for the answer would be woken by
+ * the acknowledgement of its FIN, and return EAGAIN (tcp_msg_wait_data in net/ipv4/tcp_bpf.c). Sidecars do not block.
+ *
+ * First it says that it is out, so that no verdict for it begins (sk_msg.bpf.c). A verdict is made, and the reference to this socket taken, by a system
+ * call that has the other end's lock: if none has it now, each that began before shows as a reference. */
+static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_peer *peer, struct tcp_sock *self, int looks)
+{
+	struct tcp_sock *other;
+	bool is_quiet;
+
+	/* One that has dialled and sent nothing yet. */
+	if (!peer->sock && !mb_take_answer(peer))
+		mb_take_back(peer);
+	if (peer->is_alone)
+		mb_leave(ctx, peer);
+	if (peer->is_alone || !peer->sock)
+		return;
+	other = (struct tcp_sock *)peer->sock;
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~MB_IN_FLAG);
+	mb_barrier(&peer->order);
+	is_quiet = !mb_other_is_in(peer) || mb_becomes_quiet(other, looks);
+	mb_barrier(&peer->order);
+	if (is_quiet && !mb_may_be_in_flight(self, mb_own_references(self)) && mb_psock_is_empty(self))
+		mb_leave(ctx, peer);
+	else
+		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | MB_IN_FLAG);
+}
+
 /* BPF_SOCK_OPS_HDR_OPT_LEN_CB, for each segment, and for tcp_current_mss without one: room for the option while the other end has to be told. */
 static __always_inline void mb_on_option_length(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
@@ -81,6 +134,12 @@ static __always_inline void mb_on_option_length(struct bpf_sock_ops *ctx, struct
 
 	if (!peer || peer->leaving == MB_IN)
 		return;
+	/* Before its sender goes on to wait for an answer in recv(2), where the room that the first acknowledgement gives would wake it. */
+	if (peer->leaving != MB_OUT && peer->sock && mb_is_application(peer)) {
+		self = bpf_skc_to_tcp_sock(sk);
+		if (self && mb_psock_of(self) && mb_psock_is_empty(self) && mb_is_owned(self))
+			mb_leave_alone(ctx, peer, self, MB_LOOKS);
+	}
 	if (peer->is_alone) {
 		self = bpf_skc_to_tcp_sock(sk);
 		if (peer->leaving != MB_OUT && self && mb_psock_is_empty(self))
@@ -111,12 +170,6 @@ static __always_inline void mb_on_option_write(struct bpf_sock_ops *ctx)
 	bpf_store_hdr_opt(ctx, &option, sizeof(option), 0);
 }
 
-/* References to a locked socket that whoever runs this program holds: of the segment or the timer that it runs for, if it is no system call. */
-static __always_inline int mb_own_references(struct tcp_sock *self)
-{
-	return mb_is_owned(self) ? 0 : 1;
-}
-
 /* BPF_SOCK_OPS_PARSE_HDR_OPT_CB, for each segment with an option that TCP does not know. */
 static __always_inline void mb_on_option_read(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
@@ -132,51 +185,6 @@ static __always_inline void mb_on_option_read(struct bpf_sock_ops *ctx, struct b
 		mb_leave(ctx, peer);
 }
 
-/* How often to look whether a system call on the other end has ended: some 20 microseconds, and most take less. */
-#define MB_LOOKS 400
-
-static __always_inline bool mb_becomes_quiet(struct tcp_sock *other)
-{
-	for (int i = 0; i < MB_LOOKS; i++)
-		if (!mb_is_owned(other))
-			return true;
-	return false;
-}
-
-/* Is this an application's end, and not a sidecar's? */
-static __always_inline bool mb_is_application(const struct mb_peer *peer)
-{
-	return peer->dialled ? peer->hop == MB_HOP_OUTBOUND || peer->hop == MB_HOP_DIRECT : peer->hop == MB_HOP_DELIVERY;
-}
-
-/* An application's socket that half-closes leaves without a word from the other end. In the map a recv(2) that waits for the answer would be woken by
- * the acknowledgement of its FIN, and return EAGAIN (tcp_msg_wait_data in net/ipv4/tcp_bpf.c). Sidecars do not block.
- *
- * First it says that it is out, so that no verdict for it begins (sk_msg.bpf.c). A verdict is made, and the reference to this socket taken, by a system
- * call that has the other end's lock: if none has it now, each that began before shows as a reference. */
-static __always_inline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_peer *peer, struct tcp_sock *self)
-{
-	struct tcp_sock *other;
-	bool is_quiet;
-
-	/* One that has dialled and sent nothing yet. */
-	if (!peer->sock && !mb_take_answer(peer))
-		mb_take_back(peer);
-	if (peer->is_alone)
-		mb_leave(ctx, peer);
-	if (peer->is_alone || !peer->sock)
-		return;
-	other = (struct tcp_sock *)peer->sock;
-	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~MB_IN_FLAG);
-	mb_barrier(&peer->order);
-	is_quiet = !mb_other_is_in(peer) || mb_becomes_quiet(other);
-	mb_barrier(&peer->order);
-	if (is_quiet && !mb_may_be_in_flight(self, mb_own_references(self)) && mb_psock_is_empty(self))
-		mb_leave(ctx, peer);
-	else
-		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | MB_IN_FLAG);
-}
-
 /* A socket sends no more: it is closed, and then the kernel has taken it out of the map already, or it half-closes. */
 static __noinline void mb_on_last(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
@@ -187,7 +195,7 @@ static __noinline void mb_on_last(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 		return;
 	if (mb_is_application(peer) && mb_psock_of(self)) {
 		if (mb_psock_is_empty(self))
-			mb_leave_alone(ctx, peer, self);
+			mb_leave_alone(ctx, peer, self, mb_is_owned(self) ? MB_LOOKS_AT_LAST : MB_LOOKS);
 	} else if (peer->leaving == MB_IN) {
 		/* It has nothing to say any more, and most connections end like this. */
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
