@@ -23,7 +23,7 @@ const streams = (family: string, count: number, parallel: number): Case => (traf
   traffic.run({ family, parallel, count: Math.ceil(count * scale) });
 
 /** The same with readers of every kind. */
-const readers = (family: 'readers' | 'lifetime', count: number, parallel: number): Case => async (traffic, { scale }) => {
+const readers = (family: 'readers' | 'lifetime' | 'blocking', count: number, parallel: number): Case => async (traffic, { scale }) => {
   await traffic.runReaders({ family, parallel, count: Math.ceil(count * scale) });
 };
 
@@ -89,6 +89,7 @@ export const CASES = {
   http2: streams('http2', 40, 8),
   readers: readers('readers', 200, 16),
   lifetime: readers('lifetime', 30, 8),
+  blocking: readers('blocking', 400, 16),
   download: (traffic, { downloadBytes }) => traffic.run({ family: 'download', parallel: 1, count: 1, bytes: downloadBytes }),
   dying,
   proxied,

@@ -45,7 +45,7 @@ export interface Sent {
 
 /** Which streams the program of `apps/readers` makes; `plan.c` there says what each family is. */
 export interface ReadersOptions {
-  readonly family: 'readers' | 'lifetime' | 'crossing';
+  readonly family: 'readers' | 'lifetime' | 'blocking' | 'crossing';
   readonly parallel: number;
   readonly count?: number;
   readonly seconds?: number;

@@ -10,9 +10,10 @@ const char *const ENDING_NAMES[ENDINGS] = { "fin", "close", "served", "request",
 #define KB 1000u
 #define MB 1000000u
 
-/* readers: all of it at random; lifetime: a connection of a pool; crossing: what makes a connection change from the psock to the stack. */
-enum family { ANY_READERS, LIFETIME, CROSSING, FAMILIES };
-static const char *const FAMILY_NAMES[FAMILIES] = { "readers", "lifetime", "crossing" };
+/* readers: all of it at random; lifetime: a connection of a pool; crossing: what makes a connection change from the psock to the stack; blocking: what
+ * may wake a thread that waits in recv(2) for nothing. */
+enum family { ANY_READERS, LIFETIME, CROSSING, BLOCKED, FAMILIES };
+static const char *const FAMILY_NAMES[FAMILIES] = { "readers", "lifetime", "crossing", "blocking" };
 
 int family_by_name(const char *name)
 {
@@ -134,6 +135,28 @@ static void crossing(struct making *making)
 	add(making, between(making, 1500 * KB, 4 * MB), 0)->away_ms[SERVER] = 30 + below(making, 70);
 }
 
+/* A reader that comes from sending, or goes to its end: more than a socket holds, at once and before anything was read; or some both ways. */
+static void blocked(struct making *making)
+{
+	if (below(making, 2)) {
+		add(making, MAX_PIECE + between(making, 1, 1 * MB), 0);
+		add(making, 0, between(making, 1, 1 * MB));
+	} else {
+		both(making, 32 * KB, 500 * KB);
+	}
+}
+
+/* One of the ends blocks, or both do. */
+static void block(struct making *making)
+{
+	enum role role = below(making, 2);
+
+	making->plan->reader[role] = BLOCKING;
+	making->plan->reader[!role] = below(making, 2) ? BLOCKING : below(making, BLOCKING);
+	making->plan->write_bytes[CLIENT] = MAX_PIECE;
+	making->plan->write_bytes[SERVER] = 4 * KB;
+}
+
 /* The last of what is said belongs to the ending. */
 static void end(struct making *making, uint32_t last)
 {
@@ -168,6 +191,11 @@ void plan_make(struct plan *plan, const struct header *header)
 	switch (header->family) {
 	case LIFETIME:
 		lifetime(&making);
+		end(&making, 2 * KB);
+		break;
+	case BLOCKED:
+		block(&making);
+		blocked(&making);
 		end(&making, 2 * KB);
 		break;
 	case CROSSING:
