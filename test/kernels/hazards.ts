@@ -32,7 +32,16 @@ const afterHello = (look: (server: RemoteSocket, client: RemoteSocket) => Promis
 
 const LOOKS: Readonly<Record<string, Look>> = {
   'FIONREAD': afterHello(server => server.get('fionread')),
-  'recv after shutdown(SHUT_WR)': async ({ client, server }) => {
+  'recv after shutdown(SHUT_WR), one thread': async ({ client, server }) => {
+    await client.get('send', 'hello');
+    await server.get('recv', 5);
+    const answer = client.start('half_close_and_recv', 5);
+    await server.get('recv', 1);
+    await isOpenAfter(WHILE_MS, answer);
+    await server.get('send', 'hello');
+    return word(await answer);
+  },
+  'recv under shutdown(SHUT_WR), two threads': async ({ client, server }) => {
     const answer = client.start('half_close_under_recv', 5);
     await server.get('recv', 1);
     await isOpenAfter(WHILE_MS, answer);
@@ -68,7 +77,9 @@ const LOOKS: Readonly<Record<string, Look>> = {
     }
     return false;
   },
-  'splice(2)': afterHello(async server => word(await server.call('splice', 5, 'dontwait'))),
+  'splice(2)': afterHello(async server => [
+    word(await server.call('splice', 2, 'dontwait')), { hangs: await isOpenAfter(WHILE_MS, server.start('splice', 3)) },
+  ]),
   'MSG_ZEROCOPY': async ({ client, server }) => {
     await client.get('allow_zerocopy');
     await client.get('send', 'hello', 'zerocopy');
