@@ -12,7 +12,8 @@
 #include "leave.h"
 
 /* Each time that TCP sends a segment again it waits twice as long, and after some minutes it gives up. So while a reader stalls, one segment is let
- * through in this time: TCP begins anew, and a reader that goes on waits no longer than this for the next segment, with which its socket leaves. */
+ * through in this time: TCP begins anew, and a reader that goes on waits no longer than this for the next segment, with which its socket leaves. With a
+ * receive buffer that an application has made smaller than what it may hold, TCP has no room for that one. */
 #define MB_HOLD_NS (2ull * 1000 * 1000 * 1000)
 /* Behind the last one no other comes, so nothing would wake a reader that stops at a short read. It waits longer, but not until a sender with a time-out
  * of its own (TCP_USER_TIMEOUT; gRPC has 20 s) gives up. */

@@ -99,7 +99,8 @@ static __always_inline bool mb_is_application(const struct mb_peer *peer)
 }
 
 /* An application's socket that half-closes leaves without a word from the other end. In the map a recv(2) that waits for the answer would be woken by
- * the acknowledgement of its FIN, and return EAGAIN (tcp_msg_wait_data in net/ipv4/tcp_bpf.c). Sidecars do not block.
+ * the acknowledgement of its FIN, and return EAGAIN (tcp_msg_wait_data in net/ipv4/tcp_bpf.c). With redirected bytes unread it cannot: they would be
+ * lost. Sidecars do not block.
  *
  * First it says that it is out, so that no verdict for it begins (sk_msg.bpf.c). A verdict is made, and the reference to this socket taken, by a system
  * call that has the other end's lock: if none has it now, each that began before shows as a reference. */

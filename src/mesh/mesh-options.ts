@@ -51,7 +51,8 @@ export interface MeshAcceleratorOptions {
   readonly maxSockets?: number;
   /**
    * Bytes that may wait, unread, in one accelerated socket. A sender that outruns its reader by more goes back to the TCP stack, whose
-   * window holds it back, and its connection is plain TCP from then on.
+   * window holds it back, and its connection is plain TCP from then on. So is one on which an application sends more than 64 KiB before its sidecar
+   * has read anything.
    * 1 MiB to 1 GiB, default 2 MiB. Messages are bounded likewise, as if each had at least 512 bytes.
    */
   readonly backlogLimit?: number;

@@ -30,7 +30,10 @@ export interface MeshCounters {
   readonly passedNoPeer: bigint;
   /** First messages to a sidecar, which take the TCP stack until the sidecar has read them. Their connection stays accelerated. */
   readonly passedFirst: bigint;
-  /** Messages left to the TCP stack because the receiver holds more than the backlog limit, or memory for sockets is short. */
+  /**
+   * Messages left to the TCP stack because the receiver holds more than the backlog limit, because an application sent more than 64 KiB before its
+   * sidecar had read anything, or because memory for sockets is short.
+   */
   readonly passedBacklog: bigint;
   /** TCP segments held back until their receiver has read what was redirected before them; TCP sends them again. */
   readonly heldSegments: bigint;
