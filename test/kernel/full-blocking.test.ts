@@ -7,7 +7,7 @@ import {
 } from '../bed';
 
 /** How many connections of those that go wrong now and then only. By hand: 200. */
-const ROUNDS = Number(process.env.MERBRIDGE_TEST_ROUNDS ?? 20);
+const ROUNDS = Number(process.env.MERBRIDGE_TEST_ROUNDS ?? 10);
 /** A round takes this long at most, on a busy machine. */
 const ROUND_MS = 4000;
 /** Below the limit of what may wait in a socket (2 MiB), about it, and with what three hops and their buffers take. */

@@ -14,7 +14,8 @@ before(() => { site = prepareSite([1e6, 20e6]); });
 after(() => site?.remove());
 
 for (const sidecar of SIDECAR_KINDS) {
-  for (const mode of ['full', 'iptables'] as const) {
+  // One control is enough: it is the programs that it speaks of, and not the sidecar.
+  for (const mode of sidecar === 'haproxy' ? (['full', 'iptables'] as const) : (['full'] as const)) {
     test(`${sidecar}, ${mode}: real programs get every body, whole`, { timeout: 200_000 }, async t => {
       await using pods = await ProgramPods.open({ mode, sidecar, site, subnet: 150 });
       const failures: string[] = [];
