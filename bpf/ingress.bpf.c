@@ -73,8 +73,10 @@ int mb_ingress(struct __sk_buff *skb)
 	if (!sk)
 		return MB_PROCEED;
 	peer = bpf_sk_storage_get(&socket_peer, sk, NULL, 0);
+	if (!peer || peer->leaving == MB_OUT)
+		return MB_PROCEED;
 	receiver = bpf_skc_to_tcp_sock(sk);
-	if (!peer || !receiver || peer->leaving == MB_OUT)
+	if (!receiver)
 		return MB_PROCEED;
 	is_empty = mb_psock_is_empty(receiver);
 	if (is_empty)
