@@ -93,15 +93,14 @@ static __always_inline __u32 mb_may_redirect(const bool plain, struct mb_peer *p
 {
 	struct tcp_sock *receiver = (struct tcp_sock *)peer->sock;
 	__u32 copied_seq = mb_read(plain, receiver, struct tcp_sock, copied_seq), bytes;
-	__u8 flags = mb_read(plain, receiver, struct tcp_sock, bpf_sock_ops_cb_flags);
-	bool over_limit;
+	bool is_in = mb_has_in_flag(plain, peer), over_limit;
 
 	over_limit = mb_is_over_limit(plain, peer, receiver, &bytes);
-	/* Last: TCP sockets are SLAB_TYPESAFE_BY_RCU, so the memory is always a TCP socket, and the cookie tells whether still this one. */
+	/* Last: what was read before is of that socket only if it is still there. */
 	barrier();
-	if ((__u64)mb_read(plain, receiver, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) != peer->cookie)
+	if (!mb_is_still_there(plain, peer))
 		return MB_COUNT_PASSED_PEER_GONE;
-	if (!(flags & MB_IN_FLAG))
+	if (!is_in)
 		return MB_COUNT_PASSED_PEER_LEFT;
 	if (peer->first != MB_FIRST_READ) {
 		__u32 verdict = mb_begin(peer, copied_seq == sender->write_seq, size);
@@ -126,13 +125,6 @@ static __always_inline __u32 mb_find_peer(struct mb_peer *peer, __u32 size)
 		return MB_COUNT_PASSED_FIRST;
 	mb_take_back(peer);
 	return MB_COUNT_PASSED_NO_PEER;
-}
-
-static __always_inline bool mb_is_in(const bool plain, const struct mb_peer *peer)
-{
-	struct tcp_sock *other = (struct tcp_sock *)peer->sock;
-
-	return mb_read(plain, other, struct tcp_sock, bpf_sock_ops_cb_flags) & MB_IN_FLAG;
 }
 
 static __always_inline __u32 mb_decide_message(const bool plain, struct mb_peer *peer, struct tcp_sock *sender,
@@ -184,8 +176,7 @@ static __always_inline int mb_message(const bool plain, struct sk_msg_md *msg)
 		}
 		/* One that leaves says so before it takes its key out. Without a key it is closed otherwise, which waits for its system calls. */
 		barrier();
-		peer->is_alone = mb_is_in(plain, peer);
-		verdict = peer->is_alone ? MB_COUNT_PASSED_PEER_GONE : MB_COUNT_PASSED_PEER_LEFT;
+		verdict = mb_has_in_flag(plain, peer) ? MB_COUNT_PASSED_PEER_GONE : MB_COUNT_PASSED_PEER_LEFT;
 	}
 	mb_count(verdict, 1);
 	if (verdict == MB_COUNT_PASSED_FIRST)

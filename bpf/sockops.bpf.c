@@ -239,21 +239,6 @@ static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_
 	}
 }
 
-/* What the dialling side wrote for this one, if it is of this node and in scope. It may be taking it back at this moment: then it has begun without
- * this end (mb_find_peer), which never enters. */
-static __always_inline bool mb_take_introduction(const struct mb_quadruple *key, struct mb_introduction *other)
-{
-	struct mb_introduction *found;
-	struct mb_quadruple reversed;
-
-	mb_reverse(key, &reversed);
-	found = bpf_map_lookup_elem(&peer_introductions, &reversed);
-	if (!found)
-		return false;
-	*other = *found;
-	return !bpf_map_delete_elem(&peer_introductions, &reversed);
-}
-
 static __noinline int mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	const struct mb_settings *settings = mb_settings();

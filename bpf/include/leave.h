@@ -49,12 +49,7 @@ static __always_inline bool mb_is_leave_option(const struct mb_option *option)
 /* Is the other end still in the map? One that is not known counts: it may have entered. */
 static __always_inline bool mb_other_is_in(const struct mb_peer *peer)
 {
-	struct tcp_sock *other = (struct tcp_sock *)peer->sock;
-
-	if (!other)
-		return true;
-	return mb_read(false, other, struct tcp_sock, bpf_sock_ops_cb_flags) & MB_IN_FLAG &&
-	       (__u64)mb_read(false, other, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) == peer->cookie;
+	return !peer->sock || (mb_has_in_flag(false, peer) && mb_is_still_there(false, peer));
 }
 
 /* The socket is locked, nothing that was redirected to it is unread, and nothing is on its way. */
@@ -131,25 +126,21 @@ static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_peer *
 static __always_inline void mb_on_option_length(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_peer *peer = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
-	struct tcp_sock *self;
+	struct tcp_sock *self = peer && peer->leaving != MB_IN ? bpf_skc_to_tcp_sock(sk) : NULL;
 
-	if (!peer || peer->leaving == MB_IN)
+	if (!self)
 		return;
-	/* Before its sender goes on to wait for an answer in recv(2), where the room that the first acknowledgement gives would wake it. */
-	if (peer->leaving != MB_OUT && peer->sock && mb_is_application(peer)) {
-		self = bpf_skc_to_tcp_sock(sk);
-		if (self && mb_psock_of(self) && mb_psock_is_empty(self) && mb_is_owned(self))
+	if (peer->leaving != MB_OUT && mb_psock_is_empty(self)) {
+		/* An application's: before its sender goes on to wait for an answer in recv(2), where the room that the first acknowledgement gives
+		 * would wake it. */
+		if (peer->is_alone)
+			mb_leave(ctx, peer);
+		else if (peer->sock && mb_is_application(peer) && mb_psock_of(self) && mb_is_owned(self))
 			mb_leave_alone(ctx, peer, self, MB_LOOKS);
 	}
-	if (peer->is_alone) {
-		self = bpf_skc_to_tcp_sock(sk);
-		if (peer->leaving != MB_OUT && self && mb_psock_is_empty(self))
-			mb_leave(ctx, peer);
-	} else if (mb_other_is_in(peer)) {
+	if (!peer->is_alone && mb_other_is_in(peer))
 		bpf_reserve_hdr_opt(ctx, MB_OPTION_SIZE, 0);
-		return;
-	}
-	if (peer->leaving == MB_OUT)
+	else if (peer->leaving == MB_OUT)
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 }
 
