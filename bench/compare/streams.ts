@@ -1,11 +1,12 @@
 import { APPLICATION_UID, load, startService, type Pod } from '../../test/bed';
+import { gigabits, startIperf3 } from '../iperf3';
+import { run } from '../run';
 import { ALL_PORTS, type TwoPods } from '../two-pods';
 import { inAllWays, startSidecars } from './all-ways';
 import type { CompareOptions } from './options';
 import type { Round } from './round';
 
 const PING_PONG_PORT = 11111;
-const BULK_PORT = 5201;
 /** At one time, while new connections are counted. */
 const RATE_CONNECTIONS = 16;
 /** A port in TIME_WAIT is taken again after a second, not after a minute. */
@@ -45,9 +46,10 @@ async function newConnections({ client, url }: TwoPods, seconds: number): Promis
 
 /** They stay for all measurements of a round: a server that is started anew may find its port taken by connections that are still closing. */
 async function startServers(pod: Pod): Promise<void> {
-  const uid = APPLICATION_UID;
-  await startService(pod, { name: 'sockperf', command: 'sockperf', args: ['server', ...pingPongAt(pod)], uid, ports: [PING_PONG_PORT] });
-  await startService(pod, { name: 'iperf3', command: 'iperf3', args: ['-s', '-p', `${BULK_PORT}`], uid, ports: [BULK_PORT] });
+  await startService(pod, {
+    name: 'sockperf', command: 'sockperf', args: ['server', ...pingPongAt(pod)], uid: APPLICATION_UID, ports: [PING_PONG_PORT],
+  });
+  await startIperf3(pod);
 }
 
 function pingPongAt({ address }: Pod): string[] {
@@ -60,17 +62,8 @@ async function pingPong({ client, server }: TwoPods, seconds: number): Promise<n
   return numberIn(text, /percentile 50\.000 =\s+([\d.]+)/);
 }
 
-/** What a reader receives of one stream in Gbit/s, by iperf3. */
-async function bulk({ client, server }: TwoPods, seconds: number): Promise<number> {
-  const text = await run(client, 'iperf3', ['-c', server.address, '-p', `${BULK_PORT}`, '-t', `${seconds}`, '-J'], seconds);
-  const { end } = JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } };
-  return end.sum_received.bits_per_second / 1e9;
-}
-
-async function run(pod: Pod, command: string, args: readonly string[], seconds: number): Promise<string> {
-  const { code, signal, stdout, stderr } = await pod.run(command, args, { uid: APPLICATION_UID, timeoutMs: (seconds + 15) * 1000 });
-  if (code !== 0) throw new Error(`${command} in pod ${pod.name} failed (${code ?? signal}): ${stderr}${stdout}`);
-  return stdout;
+function bulk({ client, server }: TwoPods, seconds: number): Promise<number> {
+  return gigabits(client, server, 1, seconds);
 }
 
 function numberIn(text: string, pattern: RegExp): number {
