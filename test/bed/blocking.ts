@@ -1,6 +1,6 @@
-import { join, resolve } from 'node:path';
-import { execFileSync } from './children';
+import { resolve } from 'node:path';
 import type { Pod } from './pod';
+import { podProgram } from './pod-program';
 import { type Service, startService } from './service';
 import { type Outcomes, tally, tallyOf } from './tally';
 import { APPLICATION_UID } from './web-server';
@@ -34,8 +34,7 @@ export class Writers {
 
   /** Compiles the program, and starts a server that stops for a while in the middle of each connection. */
   static async start(pod: Pod, stallMs: number): Promise<Writers> {
-    const program = join(pod.directory, 'writers');
-    execFileSync('clang', ['-O2', '-Wall', '-Werror', '-pthread', '-o', program, resolve(__dirname, 'apps', 'writers.c')]);
+    const program = podProgram(pod, 'writers', [resolve(__dirname, 'apps', 'writers.c')]);
     const server = await startService(pod, {
       name: 'writers', command: program, args: ['serve', `${WRITERS_PORT}`, `${stallMs}`], uid: APPLICATION_UID, ports: [WRITERS_PORT],
     });

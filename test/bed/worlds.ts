@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { MeshAccelerator } from 'merbridge';
 import { Bed } from './bed';
 import { type Ends, connectEnds } from './hazards';
@@ -24,6 +25,12 @@ export const SOCKMAP: readonly World[] = ['naive', 'full'];
 /** What {@link Worlds.observe} gives if each of these worlds saw the same. */
 export function all<T>(worlds: readonly World[], seen: T): Partial<Record<World, T>> {
   return Object.fromEntries(worlds.map(world => [world, seen]));
+}
+
+/** Five bytes that wait at the server. */
+export async function hello({ client, server }: Ends): Promise<void> {
+  await client.get('send', 'hello');
+  assert.equal(await server.get('arrived', 5), 'hello');
 }
 
 /** All worlds of a test file, side by side. */

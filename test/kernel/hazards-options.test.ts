@@ -1,17 +1,11 @@
 /** Flags and options of a reader that a socket in a sockmap takes no notice of: docs/hazards.md. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Ends, SLOWNESS, SOCKMAP, STACK, Worlds, all } from '../bed';
+import { type Ends, SLOWNESS, SOCKMAP, STACK, Worlds, all, hello } from '../bed';
 
 let worlds: Worlds;
 before(async () => { worlds = await Worlds.create(105); });
 after(() => worlds[Symbol.asyncDispose]());
-
-/** Five bytes that wait at the server. */
-async function hello({ client, server }: Ends): Promise<void> {
-  await client.get('send', 'hello');
-  assert.equal(await server.get('arrived', 5), 'hello');
-}
 
 test('MSG_TRUNC does not discard redirected bytes: it copies them, and fails without a buffer', { timeout: 60_000 * SLOWNESS }, async () => {
   const truncate = async (ends: Ends): Promise<unknown> => {

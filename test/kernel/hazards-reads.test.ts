@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
-  type Answer, Bed, type Ends, SOCKMAP, STACK, STREAM_PORT, Worlds, all, connectEnds, enterMesh, isOpenAfter, startSidecar, startStreamServer, stream,
+  type Answer, Bed, type Ends, SOCKMAP, STACK, STREAM_PORT, Worlds, all, connectEnds, enterMesh, hello, isOpenAfter, startSidecar, startStreamServer, stream,
 } from '../bed';
 
 /** How long to look at a call that never returns. */
@@ -11,12 +11,6 @@ const WHILE_MS = 500;
 let worlds: Worlds;
 before(async () => { worlds = await Worlds.create(101); });
 after(() => worlds[Symbol.asyncDispose]());
-
-/** Five bytes that wait at the server. */
-async function hello({ client, server }: Ends): Promise<void> {
-  await client.get('send', 'hello');
-  assert.equal(await server.get('arrived', 5), 'hello');
-}
 
 test('splice(2) readers never see redirected bytes, and hang', { timeout: 60_000 }, async () => {
   assert.deepEqual(await worlds.observe(STACK, async ends => {

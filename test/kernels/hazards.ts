@@ -7,7 +7,7 @@
  */
 import { release } from 'node:os';
 import { tcpPair } from 'merbridge';
-import { type Answer, type Ends, RemoteSocket, Worlds, connectEnds, isOpenAfter, type World } from '../bed';
+import { type Answer, type Ends, RemoteSocket, Worlds, connectEnds, hello, isOpenAfter, type World } from '../bed';
 
 /** How long to look at what may never come. */
 const WHILE_MS = 500;
@@ -18,11 +18,6 @@ type Look = (ends: Ends, worlds: Worlds, world: World) => Promise<unknown>;
 const WORLDS: readonly World[] = ['plain', 'naive', 'full'];
 
 const word = <T>(answer: Answer<T>): unknown => 'error' in answer ? answer.error : answer.value;
-
-async function hello({ client, server }: Ends): Promise<void> {
-  await client.get('send', 'hello');
-  await server.get('arrived', 5);
-}
 
 /** What a call says once five bytes wait at the server. */
 const afterHello = (look: (server: RemoteSocket, client: RemoteSocket) => Promise<unknown>): Look => async ends => {

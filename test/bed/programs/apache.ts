@@ -1,8 +1,9 @@
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod } from '../pod';
 import { type Service, startService } from '../service';
 import { APPLICATION_UID } from '../web-server';
+import { applicationFolder } from './application-folder';
 import { curl } from './curl';
 import type { ClientProgram, ServerProgram, Site } from './program';
 import { httpServer } from './python';
@@ -11,9 +12,7 @@ const MODULES = ['mpm_event', 'authz_core', 'proxy', 'proxy_http'];
 
 /** Apache httpd in one process (`-X`), so that it is the one that was started; with this beside its own defaults. */
 function start(pod: Pod, site: Site, name: string, listen: string, more: string): Promise<Service> {
-  const folder = join(site.scratch, name);
-  mkdirSync(folder);
-  chownSync(folder, APPLICATION_UID, APPLICATION_UID);
+  const folder = applicationFolder(join(site.scratch, name));
   const config = join(pod.directory, `${pod.name}-${name}.conf`);
   writeFileSync(config, `
 ServerRoot /usr/lib/apache2

@@ -1,20 +1,10 @@
-import { startService } from '../service';
-import { APPLICATION_UID } from '../web-server';
-import type { ClientProgram, ServerProgram } from './program';
+import { bodyServer } from './body-server';
+import type { ClientProgram } from './program';
 
-const PORT = 8007;
 /** Three of them run beside each other on a small machine. */
 const FLAGS = ['-Xmx256m', '-XX:+UseSerialGC'];
 
-export const java: ServerProgram = {
-  name: 'Java',
-  port: PORT,
-  uploads: ['/upload'],
-  start: (pod, { apps, bodies }) => startService(pod, {
-    name: 'java-server', command: 'java', args: [...FLAGS, '-cp', apps, 'Server', `${PORT}`, bodies], uid: APPLICATION_UID,
-    ports: [PORT], timeoutMs: 60_000,
-  }),
-};
+export const java = bodyServer('Java', 8007, 'java-server', ({ apps }) => ['java', ...FLAGS, '-cp', apps, 'Server'], 60_000);
 
 const client = (name: string, main: string): ClientProgram => ({ name, command: ({ apps }) => ['java', ...FLAGS, '-cp', apps, main] });
 

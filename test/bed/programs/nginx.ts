@@ -1,8 +1,9 @@
-import { mkdirSync, chownSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod } from '../pod';
 import { type Service, startService } from '../service';
 import { APPLICATION_UID } from '../web-server';
+import { applicationFolder } from './application-folder';
 import { curl } from './curl';
 import type { ClientProgram, ServerProgram, Site } from './program';
 import { httpServer } from './python';
@@ -12,9 +13,7 @@ const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 
 /** nginx as Debian configures it, but one process, so that it is the one that was started; with these servers. */
 function start(pod: Pod, site: Site, name: string, port: number, servers: string): Promise<Service> {
-  const folder = join(site.scratch, name);
-  mkdirSync(folder);
-  chownSync(folder, APPLICATION_UID, APPLICATION_UID);
+  const folder = applicationFolder(join(site.scratch, name));
   const config = join(pod.directory, `${pod.name}-${name}.conf`);
   writeFileSync(config, `
 daemon off;

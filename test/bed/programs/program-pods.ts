@@ -1,10 +1,10 @@
-import { chownSync, mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MeshAccelerator } from 'merbridge';
 import { Bed } from '../bed';
 import { type Mode, enterMesh } from '../modes';
 import { type SidecarKind, startSidecar } from '../sidecar';
-import { APPLICATION_UID } from '../web-server';
+import { applicationFolder } from './application-folder';
 import type { Body } from './bodies';
 import { LineClient } from './lines';
 import type { ClientProgram, Site } from './program';
@@ -47,8 +47,7 @@ export class ProgramPods implements AsyncDisposable {
   private constructor({ subnet, site }: ProgramPodsOptions) {
     this.#bed = Bed.create({ subnet });
     this.#site = { ...site, scratch: join(site.scratch, this.#bed.id) };
-    mkdirSync(this.#site.scratch);
-    chownSync(this.#site.scratch, APPLICATION_UID, APPLICATION_UID);
+    applicationFolder(this.#site.scratch);
   }
 
   static async open(options: ProgramPodsOptions): Promise<ProgramPods> {

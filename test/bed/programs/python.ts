@@ -1,20 +1,11 @@
 import { join } from 'node:path';
-import { startService } from '../service';
-import { APPLICATION_UID } from '../web-server';
+import { bodyServer } from './body-server';
 import type { ClientProgram, ServerProgram } from './program';
 
 /** The system's own: aiohttp is its package. */
 const PYTHON = '/usr/bin/python3';
 
-function server(name: string, port: number, file: string): ServerProgram {
-  return {
-    name, port,
-    uploads: ['/upload'],
-    start: (pod, { apps, bodies }) => startService(pod, {
-      name: file, command: PYTHON, args: [join(apps, `${file}.py`), `${port}`, bodies], uid: APPLICATION_UID, ports: [port], timeoutMs: 30_000,
-    }),
-  };
-}
+const server = (name: string, port: number, file: string): ServerProgram => bodyServer(name, port, file, ({ apps }) => [PYTHON, join(apps, `${file}.py`)]);
 
 const client = (name: string, file: string): ClientProgram => ({ name, command: ({ apps }) => [PYTHON, join(apps, `${file}.py`)] });
 
