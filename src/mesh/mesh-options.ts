@@ -59,9 +59,10 @@ export interface MeshAcceleratorOptions {
   /** Who keeps the account of what waits. Default `'auto'`: the kernel where it does, which is tried at start; otherwise the programs. */
   readonly backlogAccount?: 'auto' | 'programs';
   /**
-   * Seconds, 0 to 32767, after which TCP probes an accelerated connection between two pods that has sent no segment (TCP_KEEPIDLE, TCP_KEEPINTVL). What is moved
-   * from socket to socket is no segment: without probes connection tracking and firewalls on the node forget the connection, and drop its end. The
-   * socket of the pod that dialled gets the setting, unless it has SO_KEEPALIVE when it dials; what is set later stands, a TCP_KEEPIDLE that it set before alone does not. 0: no socket gets it. Default 60.
+   * Seconds, 0 to 32767, after which TCP probes an accelerated connection between two pods that has sent no segment (TCP_KEEPIDLE, TCP_KEEPINTVL).
+   * What is moved from socket to socket is no segment: without probes connection tracking and firewalls on the node forget the connection, and drop
+   * its end. The socket of the pod that dialled gets the setting, unless it has SO_KEEPALIVE when it dials; what is set later stands, a TCP_KEEPIDLE
+   * that it set before alone does not. 0: no socket gets it. Default 60.
    */
   readonly keepAlive?: number;
   /**
