@@ -21,8 +21,10 @@
 
 struct mb_segment {
 	__u32 seq;
+	__u32 acknowledged;
 	__u32 size; /* bytes of data */
 	bool fin;
+	bool rst;
 	bool is_marked;
 };
 
@@ -40,8 +42,10 @@ static __always_inline bool mb_read_segment(struct __sk_buff *skb, struct mb_seg
 		return false;
 	header = ip.ihl * 4 + tcp.doff * 4;
 	segment->seq = bpf_ntohl(tcp.seq);
+	segment->acknowledged = bpf_ntohl(tcp.ack_seq);
 	segment->size = skb->len > header ? skb->len - header : 0;
 	segment->fin = tcp.fin;
+	segment->rst = tcp.rst;
 	/* The kernel puts the options of programs behind all others. */
 	segment->is_marked = tcp.doff > sizeof(tcp) / 4 && !bpf_skb_load_bytes(skb, header - sizeof(option), &option, sizeof(option)) &&
 			     mb_is_leave_option(&option);
@@ -54,6 +58,24 @@ static __always_inline bool mb_is_last(const struct mb_peer *peer, const struct 
 	struct tcp_sock *sender = (struct tcp_sock *)peer->sock;
 
 	return sender && mb_read(false, sender, struct tcp_sock, write_seq) - (segment->seq + segment->size) <= 1;
+}
+
+/* include/net/sock.h */
+#define SEND_SHUTDOWN 2
+
+/* Retransmissions that are left to TCP before it gives up (tcp_retries2). */
+#define MB_RETRIES_LEFT 3
+
+/* An application that has half-closed and could not leave then (mb_on_last) may wait in recv(2) for the answer. The acknowledgement of its FIN would wake
+ * it, and recv would return EAGAIN. The answer, or the end of the stream, acknowledges the FIN as well; until then TCP sends the FIN again. */
+static __always_inline bool mb_would_wake_reader(const struct mb_peer *peer, struct tcp_sock *receiver, const struct mb_segment *segment)
+{
+	struct inet_connection_sock *connection = &receiver->inet_conn;
+	struct sock *sk = &connection->icsk_inet.sk;
+
+	return !segment->size && !segment->fin && !segment->rst && segment->acknowledged == receiver->write_seq &&
+	       sk->sk_shutdown == SEND_SHUTDOWN && mb_is_application(peer) && mb_psock_of(receiver) && !connection->icsk_user_timeout &&
+	       connection->icsk_retransmits + MB_RETRIES_LEFT < BPF_CORE_READ(sk, __sk_common.skc_net.net, ipv4.sysctl_tcp_retries2);
 }
 
 SEC("cgroup_skb/ingress")
@@ -83,6 +105,10 @@ int mb_ingress(struct __sk_buff *skb)
 		peer->held_since = 0;
 	if (!mb_read_segment(skb, &segment))
 		return MB_PROCEED;
+	if (sk->state == BPF_TCP_FIN_WAIT1 && mb_would_wake_reader(peer, receiver, &segment)) {
+		mb_count(MB_COUNT_HELD, 1);
+		return MB_DROP;
+	}
 	/* Of several threads that send one may still be about to queue a message. The end of the stream alone counts only behind unread bytes. */
 	if (is_empty && !(segment.is_marked && mb_may_be_in_flight(receiver, 1)))
 		return MB_PROCEED;

@@ -37,10 +37,15 @@ struct netns_nf {
 	struct nf_hook_entries *hooks_ipv4[5];
 };
 
+struct netns_ipv4 {
+	__u8 sysctl_tcp_retries2;
+};
+
 struct net {
 	struct list_head dev_base_head;
 	__u64 net_cookie;
 	struct user_namespace *user_ns;
+	struct netns_ipv4 ipv4;
 	struct netns_nf nf;
 };
 
@@ -132,6 +137,7 @@ struct sock {
 			int counter;
 		} rmem_alloc;
 	} sk_backlog;
+	__u8 sk_shutdown;
 	struct socket *sk_socket;
 	void *sk_user_data;
 	struct mem_cgroup *sk_memcg;
@@ -147,6 +153,8 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	__u8 icsk_retransmits;
+	__u32 icsk_user_timeout;
 	struct timer_list icsk_retransmit_timer;
 	struct timer_list icsk_delack_timer;
 	struct timer_list icsk_keepalive_timer;

@@ -74,14 +74,12 @@ static __always_inline int mb_own_references(struct tcp_sock *self)
 	return mb_is_owned(self) ? 0 : 1;
 }
 
-/* How often to look whether a system call on the other end has ended: some 20 microseconds, and most take less. A system call that half-closes has no
- * second chance, and a reader of the other end may just be copying the last that was sent: some 400. */
+/* How often to look whether a system call on the other end has ended: some 20 microseconds, and most take less. */
 #define MB_LOOKS 400
-#define MB_LOOKS_AT_LAST 8000
 
-static __always_inline bool mb_becomes_quiet(struct tcp_sock *other, int looks)
+static __always_inline bool mb_becomes_quiet(struct tcp_sock *other)
 {
-	for (int i = 0; i < looks; i++)
+	for (int i = 0; i < MB_LOOKS; i++)
 		if (!mb_is_owned(other))
 			return true;
 	return false;
@@ -95,11 +93,11 @@ static __always_inline bool mb_is_application(const struct mb_peer *peer)
 
 /* An application's socket that half-closes leaves without a word from the other end. In the map a recv(2) that waits for the answer would be woken by
  * the acknowledgement of its FIN, and return EAGAIN (tcp_msg_wait_data in net/ipv4/tcp_bpf.c). With redirected bytes unread it cannot: they would be
- * lost. Sidecars do not block.
+ * lost, and the acknowledgement is held back instead (ingress.bpf.c). Sidecars do not block.
  *
  * First it says that it is out, so that no verdict for it begins (sk_msg.bpf.c). A verdict is made, and the reference to this socket taken, by a system
  * call that has the other end's lock: if none has it now, each that began before shows as a reference. */
-static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_peer *peer, struct tcp_sock *self, int looks)
+static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_peer *peer, struct tcp_sock *self)
 {
 	struct tcp_sock *other;
 	bool is_quiet;
@@ -114,7 +112,7 @@ static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_peer *
 	other = (struct tcp_sock *)peer->sock;
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~MB_IN_FLAG);
 	mb_barrier(&peer->order);
-	is_quiet = !mb_other_is_in(peer) || mb_becomes_quiet(other, looks);
+	is_quiet = !mb_other_is_in(peer) || mb_becomes_quiet(other);
 	mb_barrier(&peer->order);
 	if (is_quiet && !mb_may_be_in_flight(self, mb_own_references(self)) && mb_psock_is_empty(self))
 		mb_leave(ctx, peer);
@@ -136,7 +134,7 @@ static __always_inline void mb_on_option_length(struct bpf_sock_ops *ctx, struct
 		if (peer->is_alone)
 			mb_leave(ctx, peer);
 		else if (peer->sock && mb_is_application(peer) && mb_psock_of(self) && mb_is_owned(self))
-			mb_leave_alone(ctx, peer, self, MB_LOOKS);
+			mb_leave_alone(ctx, peer, self);
 	}
 	if (!peer->is_alone && mb_other_is_in(peer))
 		bpf_reserve_hdr_opt(ctx, MB_OPTION_SIZE, 0);
@@ -187,7 +185,7 @@ static __noinline void mb_on_last(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 		return;
 	if (mb_is_application(peer) && mb_psock_of(self)) {
 		if (mb_psock_is_empty(self))
-			mb_leave_alone(ctx, peer, self, mb_is_owned(self) ? MB_LOOKS_AT_LAST : MB_LOOKS);
+			mb_leave_alone(ctx, peer, self);
 	} else if (peer->leaving == MB_IN) {
 		/* It has nothing to say any more, and most connections end like this. */
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);

@@ -35,7 +35,10 @@ export interface MeshCounters {
    * sidecar had read anything, or because memory for sockets is short.
    */
   readonly passedBacklog: bigint;
-  /** TCP segments held back until their receiver has read what was redirected before them; TCP sends them again. */
+  /**
+   * TCP segments held back until their receiver has read what was redirected before them, and acknowledgements of a FIN that would wake a blocking
+   * `recv` for nothing. TCP sends them again.
+   */
   readonly heldSegments: bigint;
   /** Messages left to the TCP stack because acceleration is `'off'` for all. */
   readonly passedSwitch: bigint;

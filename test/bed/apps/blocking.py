@@ -5,7 +5,10 @@
     blocking.py put HOST PORT COUNT MIN MAX        the same as a PUT of http.client
     blocking.py half HOST PORT COUNT MIN MAX       sends, half-closes, waits for the answer
     blocking.py pieces HOST PORT COUNT MIN MAX     the same in pieces of 100 bytes, so that the other end is at work when the last one is sent
+    blocking.py unread HOST PORT COUNT MIN MAX     sends and half-closes with a greeting of the server unread, then reads it and the answer
+    blocking.py patient HOST PORT COUNT MIN MAX    the same, and the answer takes 3 seconds
     blocking.py first HOST PORT COUNT MIN MAX      the server half-closes first and reads on
+    blocking.py late HOST PORT COUNT MIN MAX       the same, but half of what is sent to it is unread when it half-closes
     blocking.py handed HOST PORT COUNT MIN MAX     sends a part, hands the socket to another process (SCM_RIGHTS), which does the rest
 
 HOST with a colon makes an AF_INET6 socket. A client prints a line for each connection: `ok`, or what went wrong.
@@ -74,7 +77,14 @@ def serve_one(connection):
             answer = reader.read()
             time.sleep(0.03)  # so that the client waits for it already
             connection.sendall(answer)
-        elif verb == 'first':
+        elif verb == 'greet':
+            connection.sendall(b'hello')
+            answer = reader.read()
+            time.sleep(float(argument))
+            connection.sendall(answer)
+        elif verb in ('first', 'late'):
+            if verb == 'late':
+                time.sleep(0.03)  # so that there is something unread
             connection.sendall(b'hello')
             connection.shutdown(socket.SHUT_WR)
             try:
@@ -167,20 +177,42 @@ def pieces(host, port, body):
         return judge(rest_of(connection), body)
 
 
-def first(host, port, body):
-    name = os.urandom(8).hex().encode()
+def unread(host, port, body, seconds=0):
     with dial(host, port) as connection:
-        connection.sendall(b'first %s\n' % name)
+        connection.sendall(b'greet %d\n' % seconds)
+        time.sleep(0.03)  # so that the greeting waits
+        connection.sendall(body)
+        connection.shutdown(socket.SHUT_WR)
+        got = rest_of(connection)
+        return judge(got[5:], body) if got.startswith(b'hello') else f'greeting {got[:5]!r}'
+
+
+def patient(host, port, body):
+    return unread(host, port, body, 3)
+
+
+def first(host, port, body, verb='first'):
+    name = os.urandom(8).hex().encode()
+    middle = len(body) // 2
+    with dial(host, port) as connection:
+        connection.sendall(b'%s %s\n' % (verb.encode(), name))
+        if verb == 'late':
+            time.sleep(0.01)  # so that what follows is not of the first bytes
+            connection.sendall(body[:middle])
         greeting = rest_of(connection)
         if greeting != b'hello':
             return f'greeting {greeting!r}'
-        middle = len(body) // 2
-        connection.sendall(body[:middle])
+        if verb == 'first':
+            connection.sendall(body[:middle])
         time.sleep(0.03)  # so that the server waits for more already
         connection.sendall(body[middle:])
     with dial(host, port) as connection:
         connection.sendall(b'told %s\n' % name)
         return judge(rest_of(connection), body)
+
+
+def late(host, port, body):
+    return first(host, port, body, 'late')
 
 
 def handed(host, port, body):
@@ -218,7 +250,8 @@ def name_of(error):
 def main():
     if sys.argv[1] == 'serve':
         serve(int(sys.argv[2]))
-    case = {'upload': upload, 'put': put, 'half': half, 'pieces': pieces, 'first': first, 'handed': handed}[sys.argv[1]]
+    cases = [upload, put, half, pieces, unread, patient, first, late, handed]
+    case = {each.__name__: each for each in cases}[sys.argv[1]]
     host, (port, count, least, most) = sys.argv[2], map(int, sys.argv[3:])
     whole = body_of(most)
     for _ in range(count):
