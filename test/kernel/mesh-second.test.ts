@@ -11,7 +11,7 @@ import {
 } from 'merbridge';
 import { Agent } from '../bed/agent';
 import { ROOT } from '../fixtures/compile';
-import { LAST_LANDED, buildCommit } from '../fixtures/landed';
+import { WITHOUT_LOOK_BELOW, buildCommit } from '../fixtures/landed';
 import { PinPlace } from '../fixtures/pin-place';
 import { NOBODY_SPECIAL, unprivileged } from '../fixtures/unprivileged';
 
@@ -95,8 +95,7 @@ test('check tells of a second one from above, of another version too, once, and 
   const mesh = await MeshAccelerator.start(at(pod));
   assert.deepEqual(mesh.check({ cgroups: [pod!.path] }), []);
   for (const more of [{}, { pinDirectory: place.options.pinDirectory }]) {
-    // That version does not look below its cgroup.
-    const other = await Agent.start(at(top, more), buildCommit(LAST_LANDED));
+    const other = await Agent.start(at(top, more), buildCommit(WITHOUT_LOOK_BELOW));
     assert.equal(other.report.code, undefined, other.report.message);
     for (const options of [{}, { cgroups: [pod!.path] }, { cgroups: [pod!.path, pod!.path] }]) {
       const problems = mesh.check(options);
@@ -143,7 +142,7 @@ test('diagnose names those at the cgroup, above and below; two for the same pods
   ]);
   await beside.end('SIGKILL');
   await detachAll({ pinDirectory: place.options.pinDirectory });
-  const above = await Agent.start(at(top), buildCommit(LAST_LANDED));
+  const above = await Agent.start(at(top), buildCommit(WITHOUT_LOOK_BELOW));
   for (const cgroup of [top, pod]) {
     const { ok: works, problems } = await look(cgroup);
     assert.equal(works, false);
