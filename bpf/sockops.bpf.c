@@ -11,6 +11,7 @@
 #define SO_KEEPALIVE 9
 #define TCP_KEEPIDLE 4
 #define TCP_KEEPINTVL 5
+#define TCP_CONGESTION 13
 
 /* Bytes that wait in the psock and bytes that wait in the TCP receive queue are charged to one account, and the window is what sk_rcvbuf
  * leaves of it. So it gets room for both: a window stays open while messages wait, and a message that takes the stack is not held up until
@@ -44,6 +45,18 @@ static __always_inline void mb_keep_alive(struct bpf_sock_ops *ctx)
 	bpf_setsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
+/* A congestion control that measures and paces (bbr) carries half as much between two sockets of one node, for twice the CPU time, and takes a reader that
+ * stalls for a slow network: it went on at that speed for minutes. Reno does neither, and every kernel has it. The choice of an application is left
+ * alone. At this moment none has been initialized yet (tcp_init_transfer in net/ipv4/tcp_input.c). */
+static __always_inline void mb_set_congestion_control(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	char reno[] = "reno";
+
+	if (tcp && !BPF_CORE_READ_BITFIELD(&tcp->inet_conn, icsk_ca_setsockopt))
+		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof(reno));
+}
+
 /* Called for a connection in scope. The introduction is made last: whoever finds it may redirect at once. */
 static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key,
 				     const struct mb_introduction *other, const struct mb_address pods[2], __u32 hop, __u32 generation)
@@ -73,10 +86,11 @@ static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 		goto refused;
 	}
 	mb_set_buffers(ctx);
+	mb_set_congestion_control(ctx, sk);
 	if (!other && (hop == MB_HOP_INBOUND || hop == MB_HOP_DIRECT))
 		mb_keep_alive(ctx);
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | MB_IN_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG |
-					       BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG);
+					       BPF_SOCK_OPS_STATE_CB_FLAG);
 	self.sock = (__u64)bpf_skc_to_tcp_sock(sk);
 	self.cookie = bpf_get_socket_cookie(ctx);
 	self.pods[0] = pods[0];
@@ -281,7 +295,6 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 		break;
 	case BPF_SOCK_OPS_RTO_CB:
 		mb_on_retransmission(ctx, ctx->sk);
-		mb_on_held(ctx, ctx->sk);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		if (mb_on_active(ctx, ctx->sk))

@@ -153,6 +153,7 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	__u8 icsk_ca_setsockopt : 1;
 	__u8 icsk_retransmits;
 	__u32 icsk_user_timeout;
 	struct timer_list icsk_retransmit_timer;

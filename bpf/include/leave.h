@@ -25,9 +25,6 @@
 #define MB_OPTION_SIZE 4
 #define MB_OPTION_ID 0x4d42
 
-/* linux/tcp.h, which has no place beside this object's own struct tcp_sock. */
-#define TCP_CONGESTION 13
-
 struct mb_option {
 	__u8 kind;
 	__u8 size;
@@ -140,17 +137,6 @@ static __always_inline void mb_on_option_length(struct bpf_sock_ops *ctx, struct
 		bpf_reserve_hdr_opt(ctx, MB_OPTION_SIZE, 0);
 	else if (peer->leaving == MB_OUT)
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
-}
-
-/* BPF_SOCK_OPS_RTO_CB: a segment of a socket that leaves is held back, or was lost. A congestion control that measures takes the reader for a slow
- * network, and a paced one (bbr) goes on at that speed for minutes. Reno does not measure, and this connection never leaves the node. */
-static __always_inline void mb_on_held(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
-{
-	struct mb_peer *peer = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
-	char reno[] = "reno";
-
-	if (peer && peer->leaving != MB_IN)
-		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof(reno));
 }
 
 static __always_inline void mb_on_option_write(struct bpf_sock_ops *ctx)
