@@ -30,6 +30,7 @@ export function startWebServer(pod: Pod, options: WebServerOptions = {}): Promis
 global
   maxconn 9000
   nbthread 1
+  tune.bufsize ${Math.max(16_384, bodyBytes + 4096)}
 
 defaults
   mode http

@@ -1,3 +1,4 @@
+// Alone: a sweep of another file would take what it leaves for its own.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,4 +1,5 @@
 /** What a test starts ends with it, however it ends, and what it made goes: at once where it can still act, with the next sweep after SIGKILL. */
+// Alone: a sweep of another file would take what it leaves for its own.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

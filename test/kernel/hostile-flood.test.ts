@@ -2,6 +2,7 @@
  * A process of the sidecar's user dials in a loop while another pod's sidecar does not answer. What is remembered of connections that wait for that
  * sidecar must not be lost to it.
  */
+// Alone: its sidecars have to keep up with thousands of connections.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';

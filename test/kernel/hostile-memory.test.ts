@@ -2,6 +2,7 @@
  * The bound on memory is measured at the honest receiver. A thief with the quadruple of a connection that reads nothing must not be sent what nobody
  * measures.
  */
+// Alone: it measures the memory of all TCP sockets of the machine.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';

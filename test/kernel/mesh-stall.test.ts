@@ -1,4 +1,5 @@
 /** Readers that stop: what they cost the kernel, that their streams stay whole, and that everything goes with them when they die. */
+// Alone: it measures the memory of all TCP sockets of the machine.
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { test, type TestContext } from 'node:test';

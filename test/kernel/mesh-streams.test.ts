@@ -1,4 +1,5 @@
 /** Whole streams in every scope: data right after connect with a half-close behind it, and a reader that sleeps under a fast sender. */
+// Alone: it measures the memory of the machine.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Bed, SCOPES, STREAM_PORT, enterMesh, stall, startSidecar, startStreamServer, stream, type SidecarKind } from '../bed';
