@@ -9,7 +9,7 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { BpfError, MeshAccelerator, fromBytes, ipAddress, toBytes, type PodOptions } from 'merbridge';
+import { MerbridgeError, MeshAccelerator, fromBytes, ipAddress, toBytes, type PodOptions } from 'merbridge';
 
 /** What may be wrong with one pod, and is no reason to leave out the others. */
 const REFUSED: ReadonlySet<string> = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_POD_RULES', 'ERR_BPF_MAP_FULL', 'ERR_BPF_NOT_A_CGROUP']);
@@ -89,7 +89,7 @@ class PodFileController implements AsyncDisposable {
       step();
     } catch (error) {
       // A TypeError: options that make no sense.
-      if (!(error instanceof TypeError) && !(error instanceof BpfError && REFUSED.has(error.code))) throw error;
+      if (!(error instanceof TypeError) && !(error instanceof MerbridgeError && REFUSED.has(error.code))) throw error;
       console.error(`skipped ${address}: ${error.message}`);
     }
   }
@@ -104,7 +104,7 @@ class PodFileController implements AsyncDisposable {
 }
 
 /** What an operator should do. Codes are stable; messages are for people. */
-function advice(error: BpfError): string {
+function advice(error: MerbridgeError): string {
   switch (error.code) {
     case 'ERR_BPF_PERMISSION': return 'run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON';
     case 'ERR_BPF_NOT_A_CGROUP': return 'name a directory of the cgroup2 file system';
@@ -122,6 +122,6 @@ async function main(path: string | undefined, cgroup = '/sys/fs/cgroup/kubepods.
 }
 
 main(...(process.argv.slice(2) as [string?, string?])).catch((error: unknown) => {
-  console.error(error instanceof BpfError ? `${error.code}: ${error.message}\n${advice(error)}` : error);
+  console.error(error instanceof MerbridgeError ? `${error.code}: ${error.message}\n${advice(error)}` : error);
   process.exitCode = 1;
 });

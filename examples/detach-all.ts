@@ -6,7 +6,7 @@
  * --force goes on although a process works with these pins. The exit code is 0 also if nothing was there.
  */
 import { parseArgs } from 'node:util';
-import { BpfError, detachAll } from 'merbridge';
+import { MerbridgeError, detachAll } from 'merbridge';
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { force: { type: 'boolean', default: false } } });
@@ -17,6 +17,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  console.error(error instanceof BpfError ? `${error.code}: ${error.message}` : error);
+  console.error(error instanceof MerbridgeError ? `${error.code}: ${error.message}` : error);
   process.exitCode = 1;
 });

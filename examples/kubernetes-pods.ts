@@ -6,7 +6,7 @@
  * In a pod it needs NODE_NAME (downward API) and an account that may list and watch pods. Elsewhere, for instance through `kubectl proxy` or with a
  * token, see `server` and `kubeConfig` in docs/kubernetes.md. With PODS_FILE set, the pods come from that file instead.
  */
-import { BpfError, MeshAccelerator } from 'merbridge';
+import { MerbridgeError, MeshAccelerator } from 'merbridge';
 import { KubernetesPods, PodController, WatchedFile, type PodSource } from 'merbridge/kubernetes';
 
 async function main(cgroup = '/sys/fs/cgroup/kubepods.slice'): Promise<void> {
@@ -33,7 +33,7 @@ async function main(cgroup = '/sys/fs/cgroup/kubepods.slice'): Promise<void> {
 
 main(process.argv[2]).catch((error: unknown) => {
   // Stopped before the first sync: nothing was attached.
-  if (error instanceof BpfError && error.code === 'ERR_BPF_CLOSED') return;
-  console.error(error instanceof BpfError ? `${error.code}: ${error.message}` : error);
+  if (error instanceof MerbridgeError && error.code === 'ERR_BPF_CLOSED') return;
+  console.error(error instanceof MerbridgeError ? `${error.code}: ${error.message}` : error);
   process.exitCode = 1;
 });

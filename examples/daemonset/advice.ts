@@ -1,5 +1,5 @@
 /** What an operator should do about an error. Codes are stable; messages are for people. */
-import { BpfError, PermissionError } from 'merbridge';
+import { MerbridgeError, PermissionError } from 'merbridge';
 import { oneLine } from './one-line';
 
 const ADVICE: Readonly<Record<string, string>> = {
@@ -17,7 +17,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /** One line that says what is wrong, and one that says what to do. */
 export function explain(error: unknown): string {
-  if (!(error instanceof BpfError)) return oneLine(error instanceof Error ? error.message : String(error));
+  if (!(error instanceof MerbridgeError)) return oneLine(error instanceof Error ? error.message : String(error));
   const missing = error instanceof PermissionError ? error.missing : [];
   const todo = missing.length > 0 ? `grant ${missing.join(', ')} to the container, as deploy/merbridge.yaml does` : ADVICE[error.code];
   return `${error.code}: ${oneLine(error.message)}${todo === undefined ? '' : `\n  ${todo}`}`;

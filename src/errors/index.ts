@@ -14,8 +14,7 @@ import type { UnreadNotCountedError } from './unread-not-counted-error';
 import type { VerifierError } from './verifier-error';
 
 export { BpfError, type BpfErrorOptions } from './bpf-error';
-/** @internal */
-export { defineError } from './bpf-error';
+export type { BpfErrorCode, KubernetesErrorCode, LibraryErrorCode, MerbridgeErrorCode, PodErrorCode } from './codes';
 export { ClosedError } from './closed-error';
 export { Errno, errnoName, errnoNumber, errnoText } from './errno';
 /** @internal */
@@ -24,6 +23,9 @@ export { InvalidAddressError } from './invalid-address-error';
 export { KernelAdvisoryError, type KernelAdvisory } from './kernel-advisory-error';
 export { LIBBPF_PACKAGES, LibraryLoadError, type LibraryLoadErrorOptions } from './library-load-error';
 export { IterationAbortedError, MapFullError, MapIncompatibleError, type MapDifference } from './map-errors';
+export { MerbridgeError, type MerbridgeErrorOptions } from './merbridge-error';
+/** @internal */
+export { defineError } from './merbridge-error';
 export { NotSupportedError, type NotSupportedErrorOptions } from './not-supported-error';
 export { ObjectFileError } from './object-file-error';
 export { PermissionError } from './permission-error';
@@ -48,16 +50,33 @@ export { VerifierError } from './verifier-error';
  */
 export type BpfSystemCallError = BpfError & { readonly code: 'ERR_BPF_SYSTEM_CALL' };
 
+/** Every {@link BpfError}, told apart by `code`. */
+export type AnyBpfError =
+  | AlreadyAttachedError
+  | BpfSystemCallError
+  | ForeignPinError
+  | IterationAbortedError
+  | LibraryLoadError
+  | MapFullError
+  | MapIncompatibleError
+  | NotABpfFileSystemError
+  | NotACgroupError
+  | NotSupportedError
+  | ObjectFileError
+  | PermissionError
+  | RingInUseError
+  | VerifierError;
+
 /**
- * Every error of the rooms below the mesh, told apart by `code`.
+ * Every error of the main entry, told apart by `code`.
  *
  * @example
  * ```ts
- * import { BpfError, type AnyBpfError } from 'merbridge';
+ * import { MerbridgeError, type AnyMerbridgeError } from 'merbridge';
  *
  * function advise(error: unknown): string {
- *   if (!(error instanceof BpfError)) throw error;
- *   const known = error as AnyBpfError;
+ *   if (!(error instanceof MerbridgeError)) throw error;
+ *   const known = error as AnyMerbridgeError;
  *   switch (known.code) {
  *     case 'ERR_BPF_PERMISSION':
  *       return `missing: ${known.missing.join(' ')}`;
@@ -69,29 +88,13 @@ export type BpfSystemCallError = BpfError & { readonly code: 'ERR_BPF_SYSTEM_CAL
  * }
  * ```
  */
-export type AnyBpfError =
-  | BpfSystemCallError
-  | VerifierError
-  | NotSupportedError
-  | PermissionError
-  | MapIncompatibleError
-  | MapFullError
-  | IterationAbortedError
+export type AnyMerbridgeError =
+  | AnyBpfError
   | ClosedError
-  | LibraryLoadError
-  | NotACgroupError
-  | AlreadyAttachedError
-  | RingInUseError
-  | ObjectFileError
   | InvalidAddressError
   | KernelAdvisoryError
-  | NotABpfFileSystemError
-  | ForeignPinError
-  | PinsInUseError
-  | PinConflictError
   | NotPinnedError
+  | PinConflictError
+  | PinsInUseError
   | PodRulesError
   | UnreadNotCountedError;
-
-/** All stable codes of {@link AnyBpfError}. */
-export type BpfErrorCode = AnyBpfError['code'];

@@ -1,4 +1,4 @@
-import { BpfError, defineError } from './bpf-error';
+import { MerbridgeError, defineError } from './merbridge-error';
 import { quoted } from './printable';
 
 /**
@@ -7,7 +7,7 @@ import { quoted } from './printable';
  * Unlike other bad arguments this has a stable code, because addresses come from outside (an API server, a
  * configuration file) and a program may well want to skip one and go on.
  */
-export class InvalidAddressError extends BpfError {
+export class InvalidAddressError extends MerbridgeError {
   declare readonly code: 'ERR_BPF_INVALID_ADDRESS';
   /** What was given instead of an address. */
   readonly input: unknown;

@@ -1,4 +1,4 @@
-import { BpfError, defineError } from './bpf-error';
+import { MerbridgeError, defineError } from './merbridge-error';
 
 /** A known fault of a kernel. */
 export interface KernelAdvisory {
@@ -17,7 +17,7 @@ export interface KernelAdvisory {
  *
  * A warning only, in the `warning` event and the `warnings` of a `MeshAccelerator`: it is never thrown, and nothing is switched off for it.
  */
-export class KernelAdvisoryError extends BpfError {
+export class KernelAdvisoryError extends MerbridgeError {
   declare readonly code: 'ERR_BPF_KERNEL_ADVISORY';
   /** The faults, one at least. */
   readonly advisories: readonly KernelAdvisory[];

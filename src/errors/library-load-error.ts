@@ -1,4 +1,5 @@
-import { BpfError, defineError, type BpfErrorOptions } from './bpf-error';
+import { BpfError, type BpfErrorOptions } from './bpf-error';
+import { defineError } from './merbridge-error';
 
 /** How libbpf is called by the package managers of the common distributions. */
 export const LIBBPF_PACKAGES = 'Debian and Ubuntu: libbpf1, Fedora: libbpf, Alpine: libbpf';

@@ -1,4 +1,5 @@
-import { BpfError, defineError, type BpfErrorOptions } from './bpf-error';
+import { BpfError, type BpfErrorOptions } from './bpf-error';
+import { defineError } from './merbridge-error';
 
 /** What is missing, and where it would be found. */
 export interface NotSupportedErrorOptions extends BpfErrorOptions {

@@ -1,4 +1,5 @@
-import { BpfError, defineError, type BpfErrorOptions } from './bpf-error';
+import { BpfError, type BpfErrorOptions } from './bpf-error';
+import { defineError } from './merbridge-error';
 
 /**
  * A BPF object file is missing, not readable, or not what clang writes for the target `bpf`.

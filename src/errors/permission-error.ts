@@ -1,4 +1,5 @@
-import { BpfError, defineError, type BpfErrorOptions } from './bpf-error';
+import { BpfError, type BpfErrorOptions } from './bpf-error';
+import { defineError } from './merbridge-error';
 
 /**
  * The process may not do this: capabilities are missing.

@@ -1,4 +1,5 @@
-import { BpfError, defineError, type BpfErrorOptions } from './bpf-error';
+import { BpfError, type BpfErrorOptions } from './bpf-error';
+import { defineError, MerbridgeError, type MerbridgeErrorOptions } from './merbridge-error';
 
 /** A directory for pins is not in a BPF file system, or cannot be used as one. */
 export class NotABpfFileSystemError extends BpfError {
@@ -36,7 +37,7 @@ export class ForeignPinError extends BpfError {
 }
 
 /** Another process works with the same pins. One at a time may. */
-export class PinsInUseError extends BpfError {
+export class PinsInUseError extends MerbridgeError {
   declare readonly code: 'ERR_BPF_PINS_IN_USE';
   /** Where the pins are. */
   readonly path: string;
@@ -48,7 +49,7 @@ export class PinsInUseError extends BpfError {
    * @param pid - who holds it, if that is known
    * @param options - the usual facts
    */
-  constructor(path: string, pid: number | undefined, options: Omit<BpfErrorOptions, 'subject'> = {}) {
+  constructor(path: string, pid: number | undefined, options: Omit<MerbridgeErrorOptions, 'subject'> = {}) {
     const hint = 'end that process first; the kernel frees the directory when it is gone';
     super('ERR_BPF_PINS_IN_USE', { hint, ...options, subject: path }, `in use by ${pid === undefined ? 'another process' : `process ${pid}`}`);
     this.path = path;
@@ -57,7 +58,7 @@ export class PinsInUseError extends BpfError {
 }
 
 /** The pins belong to a mesh that was started otherwise: at another cgroup, for another profile, by another layout. */
-export class PinConflictError extends BpfError {
+export class PinConflictError extends MerbridgeError {
   declare readonly code: 'ERR_BPF_PIN_CONFLICT';
   /** Where the pins are. */
   readonly path: string;
@@ -78,7 +79,7 @@ export class PinConflictError extends BpfError {
     path: string,
     property: 'cgroup' | 'profile' | 'layout',
     values: { readonly pinned: string; readonly wanted: string },
-    options: Omit<BpfErrorOptions, 'subject'> = {},
+    options: Omit<MerbridgeErrorOptions, 'subject'> = {},
   ) {
     const { pinned, wanted } = values;
     super('ERR_BPF_PIN_CONFLICT', { ...options, subject: path }, `the pins are of ${property} ${pinned}, but ${wanted} was asked for`);
@@ -90,14 +91,14 @@ export class PinConflictError extends BpfError {
 }
 
 /** Nothing is pinned where a mesh was looked for. */
-export class NotPinnedError extends BpfError {
+export class NotPinnedError extends MerbridgeError {
   declare readonly code: 'ERR_BPF_NOT_PINNED';
 
   /**
    * @param path - the directory
    * @param options - the usual facts
    */
-  constructor(path: string, options: Omit<BpfErrorOptions, 'subject'> = {}) {
+  constructor(path: string, options: Omit<MerbridgeErrorOptions, 'subject'> = {}) {
     super('ERR_BPF_NOT_PINNED', { ...options, subject: path }, 'no mesh is pinned there');
   }
 }

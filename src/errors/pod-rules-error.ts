@@ -1,4 +1,4 @@
-import { BpfError, defineError } from './bpf-error';
+import { MerbridgeError, defineError } from './merbridge-error';
 import { printable, quoted } from './printable';
 
 /** One thing that is wrong with the rules of a pod. */
@@ -47,7 +47,7 @@ function beginning(entry: unknown): unknown {
  *
  * It has a stable code because annotations are written by whoever owns the pod: a controller reports it and goes on with the other pods.
  */
-export class PodRulesError extends BpfError {
+export class PodRulesError extends MerbridgeError {
   declare readonly code: 'ERR_BPF_POD_RULES';
   /** What is wrong, not just the first: up to 20 problems. */
   readonly problems: readonly PodRulesProblem[];

@@ -1,4 +1,4 @@
-import { BpfError, defineError } from './bpf-error';
+import { MerbridgeError, defineError } from './merbridge-error';
 
 /** Programs that are known to wait for ever where FIONREAD leaves out redirected bytes. All are nginx, or are built on it. */
 export const FIONREAD_PROGRAMS: readonly string[] = ['nginx', 'OpenResty', 'ingress-nginx', 'Kong', 'Tengine'];
@@ -9,7 +9,7 @@ export const FIONREAD_PROGRAMS: readonly string[] = ['nginx', 'OpenResty', 'ingr
  *
  * A warning only, in the `warning` event and the `warnings` of a `MeshAccelerator`: it is never thrown, and nothing is switched off for it.
  */
-export class UnreadNotCountedError extends BpfError {
+export class UnreadNotCountedError extends MerbridgeError {
   declare readonly code: 'ERR_BPF_UNREAD_NOT_COUNTED';
   /** Programs that are known to hang; there may be others. */
   readonly programs: readonly string[];

@@ -1,4 +1,5 @@
-import { BpfError, defineError, type BpfErrorOptions } from './bpf-error';
+import { BpfError, type BpfErrorOptions } from './bpf-error';
+import { defineError } from './merbridge-error';
 
 /** How many lines of the log the message quotes. */
 const QUOTED_LINES = 3;

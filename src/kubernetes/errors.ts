@@ -1,7 +1,10 @@
-import { BpfError, defineError, firstProblems, listProblems, PodRulesError, printable, type BpfErrorOptions, type PodRulesProblem } from '../errors';
+import {
+  defineError, firstProblems, listProblems, MerbridgeError, PodRulesError, printable, type KubernetesErrorCode, type MerbridgeErrorOptions,
+  type PodRulesProblem,
+} from '../errors';
 
 /** What the annotations or the address of one pod say cannot be done. Other pods are not concerned. */
-export class PodRefusedError extends BpfError {
+export class PodRefusedError extends MerbridgeError {
   declare readonly code: 'ERR_POD_REFUSED';
   /** Name of the pod, such as `'shop/cart-7d4b9'`. */
   readonly pod: string;
@@ -14,7 +17,7 @@ export class PodRefusedError extends BpfError {
    * @param consequence - how the pod is treated now
    * @param options - cause
    */
-  constructor(pod: string, problems: readonly PodRulesProblem[], consequence: string, options: BpfErrorOptions = {}) {
+  constructor(pod: string, problems: readonly PodRulesProblem[], consequence: string, options: MerbridgeErrorOptions = {}) {
     const first = firstProblems(problems);
     const hasMore = problems.length > first.length || (options.cause instanceof PodRulesError && options.cause.hasMore);
     const name = printable(pod);
@@ -25,7 +28,7 @@ export class PodRefusedError extends BpfError {
 }
 
 /** There are more pods than fit. */
-export class PodsLeftOutError extends BpfError {
+export class PodsLeftOutError extends MerbridgeError {
   declare readonly code: 'ERR_PODS_LEFT_OUT';
   /** Addresses that are not enrolled. */
   readonly addresses: readonly string[];
@@ -34,7 +37,7 @@ export class PodsLeftOutError extends BpfError {
    * @param addresses - those that are not enrolled, one at least
    * @param options - cause
    */
-  constructor(addresses: readonly string[], options: BpfErrorOptions = {}) {
+  constructor(addresses: readonly string[], options: MerbridgeErrorOptions = {}) {
     const some = addresses.length > 3 ? `${shown(addresses.slice(0, 3))} and ${addresses.length - 3} more` : shown(addresses);
     super(
       'ERR_PODS_LEFT_OUT',
@@ -46,7 +49,7 @@ export class PodsLeftOutError extends BpfError {
 }
 
 /** A file of pods is missing, half written or wrong. The last good state stays in force. */
-export class PodFileError extends BpfError {
+export class PodFileError extends MerbridgeError {
   declare readonly code: 'ERR_POD_FILE';
   /** Path of the file. */
   readonly path: string;
@@ -56,32 +59,15 @@ export class PodFileError extends BpfError {
    * @param problem - what is wrong with it
    * @param options - cause
    */
-  constructor(path: string, problem: string, options: BpfErrorOptions = {}) {
+  constructor(path: string, problem: string, options: MerbridgeErrorOptions = {}) {
     const hint = 'the pods stay as they are; the file is read again when it changes';
     super('ERR_POD_FILE', { hint, subject: path, ...options }, printable(problem, 4096));
     this.path = path;
   }
 }
 
-/** What is the matter with the API server. */
-export type KubernetesErrorCode =
-  /** There is no way to it: no server or no node is named, or a file with credentials cannot be read. */
-  | 'ERR_KUBERNETES_CONFIG'
-  /** It does not accept the token or the certificate (401). */
-  | 'ERR_KUBERNETES_UNAUTHORIZED'
-  /** The account may not list and watch pods (403). */
-  | 'ERR_KUBERNETES_FORBIDDEN'
-  /** It is too busy (429, 503), and said when to come back, or did not. */
-  | 'ERR_KUBERNETES_BUSY'
-  /** It does not answer, or the connection was cut. */
-  | 'ERR_KUBERNETES_UNAVAILABLE'
-  /** What it sends is not what an API server sends. */
-  | 'ERR_KUBERNETES_PROTOCOL'
-  /** It answered with another status. */
-  | 'ERR_KUBERNETES_STATUS';
-
 /** What is known of a failure at the API server. */
-export interface KubernetesErrorOptions extends BpfErrorOptions {
+export interface KubernetesErrorOptions extends MerbridgeErrorOptions {
   /** Status of the answer. */
   readonly status?: number | undefined;
   /** Milliseconds that the server asks to wait. */
@@ -89,7 +75,7 @@ export interface KubernetesErrorOptions extends BpfErrorOptions {
 }
 
 /** The API server cannot be reached, refuses, or answers nonsense. */
-export class KubernetesError extends BpfError {
+export class KubernetesError extends MerbridgeError {
   declare readonly code: KubernetesErrorCode;
   /** Status of the answer; absent where there was none. */
   declare readonly status?: number;

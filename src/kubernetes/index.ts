@@ -4,9 +4,8 @@
  * @packageDocumentation
  */
 export { inClusterServer, type ApiServerAddress, type KubeConfigLike } from './api-access';
-export {
-  KubernetesError, PodFileError, PodRefusedError, PodsLeftOutError, type KubernetesErrorCode, type KubernetesErrorOptions,
-} from './errors';
+export type { KubernetesErrorCode } from '../errors';
+export { KubernetesError, PodFileError, PodRefusedError, PodsLeftOutError, type KubernetesErrorOptions } from './errors';
 export { istioSidecar } from './istio-sidecar';
 export type { KubernetesContainer, KubernetesPod } from './kubernetes-pod';
 export { KubernetesPods, type KubernetesPodsOptions } from './kubernetes-pods';

@@ -1,4 +1,4 @@
-import { BpfError, ClosedError, shown } from '../errors';
+import { MerbridgeError, ClosedError, shown } from '../errors';
 import type { PodOptions } from '../mesh';
 // Not from the room's index: that would load libbpf, and a source needs none.
 import { istioPodRules } from '../mesh/rules/istio-pod-rules';
@@ -205,7 +205,7 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     try {
       return await this.#attach(pods);
     } catch (error) {
-      if (!(error instanceof BpfError) || !ABOUT_PODS.has(error.code) || pods.length === 0) throw error;
+      if (!(error instanceof MerbridgeError) || !ABOUT_PODS.has(error.code) || pods.length === 0) throw error;
       // Not with an empty list: that would take out what an earlier agent has enrolled.
       return this.#attach(undefined);
     }
@@ -301,7 +301,7 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     this.#leftOut = now;
     const full = [...refused].filter(([, error]) => codeOf(error) === 'ERR_BPF_MAP_FULL');
     if (full.length > 0) {
-      const cause = full[0]![1] as BpfError; // which names the option of the map that is full
+      const cause = full[0]![1] as MerbridgeError; // which names the option of the map that is full
       const hint = cause.hint && `${cause.hint}; the other pods are enrolled, and these will be tried again`;
       this.#report(new PodsLeftOutError(full.map(([address]) => address), { cause, ...(hint && { hint }) }));
     }
@@ -326,7 +326,7 @@ function worthRetrying({ refused }: Outcome): boolean {
 }
 
 function codeOf(error: Error): string | undefined {
-  return error instanceof BpfError ? error.code : undefined;
+  return error instanceof MerbridgeError ? error.code : undefined;
 }
 
 function refusal(address: string, cause: Error, isEnrolled: boolean): PodRefusedError {

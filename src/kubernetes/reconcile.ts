@@ -1,4 +1,4 @@
-import { BpfError } from '../errors';
+import { MerbridgeError } from '../errors';
 import type { PodOptions } from '../mesh';
 import type { PodTable } from './pod-table';
 import { asError } from './report';
@@ -25,7 +25,7 @@ const FINAL = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_CLOSED', 'ERR_BPF_POD
 
 /** Whether it makes sense to try again: not for an argument that makes no sense. @internal */
 export function passing(error: Error): boolean {
-  return error instanceof BpfError ? !FINAL.has(error.code) : !(error instanceof TypeError || error instanceof RangeError);
+  return error instanceof MerbridgeError ? !FINAL.has(error.code) : !(error instanceof TypeError || error instanceof RangeError);
 }
 
 /**

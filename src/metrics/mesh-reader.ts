@@ -1,4 +1,4 @@
-import { BpfError } from '../errors';
+import { MerbridgeError } from '../errors';
 import type { Acceleration, MapFill } from '../mesh';
 import type { MeasuredMesh } from './measured';
 
@@ -69,6 +69,6 @@ export class MeshReader {
   }
 
   #failed(error: unknown): void {
-    if (!(error instanceof BpfError && ENDS.has(error.code))) this.#errors++;
+    if (!(error instanceof MerbridgeError && ENDS.has(error.code))) this.#errors++;
   }
 }

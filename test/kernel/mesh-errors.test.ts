@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, cpSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { BpfError, Cgroup, MeshAccelerator, OpenBpfObject, meshProfiles, type AttachTypeName, type MapFullError, type MeshAcceleratorOptions, type VerifierError } from 'merbridge';
+import { MerbridgeError, Cgroup, MeshAccelerator, OpenBpfObject, meshProfiles, type AttachTypeName, type MapFullError, type MeshAcceleratorOptions, type VerifierError } from 'merbridge';
 import { ownedDirectory } from '../bed/owned';
 import { execFileSync, spawnSync } from '../bed/children';
 import { Bed, cgroup2Mount } from '../bed';
@@ -45,18 +45,18 @@ async function leavesNothing(body: () => Promise<void>): Promise<void> {
 }
 
 /** The start must fail with this code, the message must match, and there must be advice. */
-async function refuses(options: Partial<MeshAcceleratorOptions>, code: string, message: RegExp): Promise<BpfError> {
+async function refuses(options: Partial<MeshAcceleratorOptions>, code: string, message: RegExp): Promise<MerbridgeError> {
   let caught: unknown;
   await leavesNothing(async () => {
     await assert.rejects(MeshAccelerator.start({ cgroup: bed.cgroupPath, ...options }), (error: unknown) => {
       caught = error;
-      assert.ok(error instanceof BpfError, String(error));
+      assert.ok(error instanceof MerbridgeError, String(error));
       assert.equal(error.code, code);
       assert.match(error.message, message);
       return true;
     });
   });
-  return caught as BpfError;
+  return caught as MerbridgeError;
 }
 
 interface Told {
@@ -245,7 +245,7 @@ describe('pods', () => {
       await using mesh = await MeshAccelerator.start({ cgroup: bed.cgroupPath });
       for (const address of ['', '10.0.0', '10.0.0.256', '10.0.0.7/24', 'localhost', '10.0.0.7:80', ' 10.0.0.7', undefined, 7, null]) {
         const bad = address as string;
-        const says = (error: unknown): boolean => error instanceof BpfError && error.code === 'ERR_BPF_INVALID_ADDRESS' && !!error.hint;
+        const says = (error: unknown): boolean => error instanceof MerbridgeError && error.code === 'ERR_BPF_INVALID_ADDRESS' && !!error.hint;
         assert.throws(() => mesh.localPodIps.set(bad), says, String(address));
         assert.throws(() => mesh.localPodIps.get(bad), says, String(address));
         assert.throws(() => mesh.localPodIps.setMany([['10.0.0.7', {}], [bad, {}]]), says, String(address));
@@ -303,7 +303,7 @@ describe('use after close', () => {
       'acceleration =': () => { mesh.acceleration = 'off'; },
     };
     for (const [name, use] of Object.entries(uses)) {
-      assert.throws(use, (error: unknown) => error instanceof BpfError && error.code === 'ERR_BPF_CLOSED' && /closed/.test(error.message), name);
+      assert.throws(use, (error: unknown) => error instanceof MerbridgeError && error.code === 'ERR_BPF_CLOSED' && /closed/.test(error.message), name);
     }
     await mesh.close();
   });

@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, rmdirSync, statSync, syml
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import {
-  BpfArrayMap, BpfError, BpfLink, Cgroup, MeshAccelerator, OpenBpfObject, PinnedMesh, detachAll, meshProfiles, u32,
+  BpfArrayMap, MerbridgeError, BpfLink, Cgroup, MeshAccelerator, OpenBpfObject, PinnedMesh, detachAll, meshProfiles, u32,
   type AttachTypeName, type ForeignPinError, type MeshAcceleratorOptions, type PinConflictError, type PinsInUseError,
 } from 'merbridge';
 import { ownedCgroupPath, ownedDirectory } from '../bed/owned';
@@ -43,13 +43,13 @@ const start = (options: Partial<MeshAcceleratorOptions> = {}): Promise<MeshAccel
   MeshAccelerator.start({ cgroup: cgroup.path, pinDirectory, ...options });
 
 /** Fails unless it is refused with this code, and everything that was there is there afterwards. */
-async function refused<E extends BpfError>(code: E['code'], body: () => Promise<unknown>, message = /./): Promise<E> {
+async function refused<E extends MerbridgeError>(code: E['code'], body: () => Promise<unknown>, message = /./): Promise<E> {
   const before = files(bpffs.path);
   const programs = attached();
   try {
     await body();
   } catch (error) {
-    assert.ok(error instanceof BpfError, String(error));
+    assert.ok(error instanceof MerbridgeError, String(error));
     assert.equal(error.code, code, error.message);
     assert.match(error.message, message);
     assert.deepEqual(files(bpffs.path), before);

@@ -13,6 +13,7 @@ import {
   LibraryLoadError,
   MapFullError,
   MapIncompatibleError,
+  MerbridgeError,
   NotABpfFileSystemError,
   NotACgroupError,
   NotPinnedError,
@@ -29,7 +30,7 @@ import {
   errnoText,
 } from '../../src/errors';
 
-const all: Array<[BpfError, string, string]> = [
+const all: Array<[MerbridgeError, string, string]> = [
   [new VerifierError('prog', 'log\n'), 'VerifierError', 'ERR_BPF_VERIFIER'],
   [new NotSupportedError('batches', { minimumKernel: '5.6' }), 'NotSupportedError', 'ERR_BPF_NOT_SUPPORTED'],
   [new PermissionError(['CAP_BPF']), 'PermissionError', 'ERR_BPF_PERMISSION'],
@@ -56,7 +57,7 @@ describe('the error family', () => {
   for (const [error, name, code] of all) {
     it(`${name} has its name, its code and its base`, () => {
       assert.ok(error instanceof Error);
-      assert.ok(error instanceof BpfError);
+      assert.ok(error instanceof MerbridgeError);
       assert.equal(error.name, name);
       assert.equal(error.code, code);
       assert.ok(error.message.length > 0);
@@ -66,6 +67,11 @@ describe('the error family', () => {
   }
 
   it('tells its members apart', () => {
+    const beyondKernel = all.map(([error]) => error).filter((error) => !(error instanceof BpfError)).map(({ code }) => code).sort();
+    assert.deepEqual(beyondKernel, [
+      'ERR_BPF_CLOSED', 'ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_KERNEL_ADVISORY', 'ERR_BPF_NOT_PINNED', 'ERR_BPF_PINS_IN_USE', 'ERR_BPF_PIN_CONFLICT',
+      'ERR_BPF_POD_RULES', 'ERR_BPF_UNREAD_NOT_COUNTED',
+    ]);
     assert.ok(!(all[0]?.[0] instanceof MapFullError));
     assert.ok(!((new Error('x') as unknown) instanceof BpfError));
     assert.ok(!((null as unknown) instanceof BpfError));
@@ -79,14 +85,15 @@ describe('the error family', () => {
     assert.notEqual(copy.MapFullError, MapFullError);
     assert.ok(error instanceof MapFullError);
     assert.ok(error instanceof BpfError);
+    assert.ok(error instanceof MerbridgeError);
     assert.ok(!((error as unknown) instanceof VerifierError));
   });
 
   it('leaves subclasses of users alone', () => {
     class Mine extends BpfError {}
-    assert.ok(new Mine('ERR_MINE') instanceof Mine);
-    assert.ok(new Mine('ERR_MINE') instanceof BpfError);
-    assert.ok(!(new BpfError('ERR_X') instanceof Mine));
+    assert.ok(new Mine('ERR_BPF_SYSTEM_CALL') instanceof Mine);
+    assert.ok(new Mine('ERR_BPF_SYSTEM_CALL') instanceof BpfError);
+    assert.ok(!(new BpfError('ERR_BPF_SYSTEM_CALL') instanceof Mine));
   });
 });
 
@@ -98,9 +105,9 @@ describe('the message', () => {
   });
 
   it('takes a hint of the caller over that of the table', () => {
-    assert.equal(new BpfError('X', { errno: 22, operation: 'bpf_link_create', hint: 'mine' }).hint, 'mine');
-    assert.match(String(new BpfError('X', { errno: 22, operation: 'bpf_link_create' }).hint), /attach type/);
-    assert.match(String(new BpfError('X', { errno: 22, operation: 'bpf_obj_pin' }).hint), /mount -t bpf/);
+    assert.equal(new BpfError('ERR_BPF_SYSTEM_CALL', { errno: 22, operation: 'bpf_link_create', hint: 'mine' }).hint, 'mine');
+    assert.match(String(new BpfError('ERR_BPF_SYSTEM_CALL', { errno: 22, operation: 'bpf_link_create' }).hint), /attach type/);
+    assert.match(String(new BpfError('ERR_BPF_SYSTEM_CALL', { errno: 22, operation: 'bpf_obj_pin' }).hint), /mount -t bpf/);
   });
 
   it('shows no properties that are not known', () => {

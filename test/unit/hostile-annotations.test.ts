@@ -142,7 +142,7 @@ describe('hostile text', () => {
   it('is escaped and cut in every error that is made of it', () => {
     const text = HOSTILE.repeat(10_000);
     for (const error of [
-      new BpfError('ERR', { operation: text, subject: text, hint: text }, text), new InvalidAddressError(text, text), new PodFileError(`/${text}`, text),
+      new BpfError('ERR_BPF_SYSTEM_CALL', { operation: text, subject: text, hint: text }, text), new InvalidAddressError(text, text), new PodFileError(`/${text}`, text),
       new PodsLeftOutError([text, text, text, text]), new KubernetesError('ERR_KUBERNETES_STATUS', text, { subject: text }),
       new PodRulesError([{ name: text, position: 1, entry: text, reason: text }]),
       thrown(() => ruleSetOf({ [text]: [] })), thrown(() => resolveOptions({ cgroup: '/x', [text]: 1 })),

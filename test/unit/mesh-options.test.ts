@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { BpfError } from '../../src/errors';
+import { MerbridgeError } from '../../src/errors';
 import { resolveOptions } from '../../src/mesh/mesh-options';
 import { meshProfiles, resolveProfile, type MeshProfile } from '../../src/mesh/profile';
 import { Resources } from '../../src/mesh/resources';
@@ -109,7 +109,7 @@ describe('profile', () => {
     [{ passthroughAddress: '10.0.0.6' }, error => error instanceof TypeError],
     [{ passthroughAddress: '::1' }, error => error instanceof TypeError],
     [{ passthroughAddress: '127.0.0' }, error => error instanceof TypeError],
-    [{ passthroughAddress: '127.0.0.256' }, error => error instanceof BpfError && error.code === 'ERR_BPF_INVALID_ADDRESS'],
+    [{ passthroughAddress: '127.0.0.256' }, error => error instanceof MerbridgeError && error.code === 'ERR_BPF_INVALID_ADDRESS'],
     [{ passthroughAddress: undefined }, error => error instanceof TypeError],
   ];
   for (const [change, expected] of wrong) {
