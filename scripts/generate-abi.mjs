@@ -27,7 +27,9 @@ const CODECS = {
   __u8: 'u8', __u16: 'u16', __u32: 'u32', __u64: 'u64', __s64: 'u64', __be16: 'port', __be32: 'u32be', mb_address: 'ipAddress', bpf_spin_lock: 'u32',
 };
 
-const { types } = JSON.parse(execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', OBJECT], { encoding: 'utf8', maxBuffer: 64 << 20 }));
+// Debian has bpftool where only root looks.
+const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
+const { types } = JSON.parse(execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', OBJECT], { encoding: 'utf8', env, maxBuffer: 64 << 20 }));
 const byId = new Map(types.map((type) => [type.id, type]));
 
 function find(kind, name) {
