@@ -35,7 +35,7 @@ static __always_inline void mb_tell_unknown(struct bpf_sockopt *ctx, struct bpf_
 	pod = mb_asking_pod(netns);
 	if (!pod)
 		return;
-	mb_count(MB_COUNT_UNKNOWN_ORIGIN, 1);
+	mb_count(MB_COUNT_UNKNOWN_ORIGINS, 1);
 	if (mb_event_limit(MB_EVENT_DROPPED))
 		mb_send_unknown(ctx, sk, netns, pod, origin->hop);
 }

@@ -106,7 +106,7 @@ int mb_ingress(struct __sk_buff *skb)
 	if (!mb_read_segment(skb, &segment))
 		return MB_PROCEED;
 	if (sk->state == BPF_TCP_FIN_WAIT1 && mb_would_wake_reader(peer, receiver, &segment)) {
-		mb_count(MB_COUNT_HELD, 1);
+		mb_count(MB_COUNT_HELD_SEGMENTS, 1);
 		return MB_DROP;
 	}
 	/* Of several threads that send one may still be about to queue a message. The end of the stream alone counts only behind unread bytes. */
@@ -124,6 +124,6 @@ int mb_ingress(struct __sk_buff *skb)
 	held = bpf_map_lookup_elem(&last_held, &zero);
 	if (held)
 		*held = now;
-	mb_count(MB_COUNT_HELD, 1);
+	mb_count(MB_COUNT_HELD_SEGMENTS, 1);
 	return MB_DROP;
 }

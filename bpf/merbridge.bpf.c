@@ -11,4 +11,13 @@
 
 const volatile struct mb_profile profile = {};
 
+/* Enums that no member has as its type. The compiler puts a type into the BTF only if a variable needs it, and src/mesh/abi/ is generated from the
+ * BTF. No program reads this. */
+const struct {
+	enum mb_counter counter;
+	enum mb_rule_list rule_list;
+	enum mb_rules_flag rules_flag;
+	enum mb_constant constant;
+} abi = {};
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

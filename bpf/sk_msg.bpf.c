@@ -82,12 +82,12 @@ static __always_inline __u32 mb_begin(struct mb_peer *peer, bool is_read, __u32 
 {
 	if (is_read && (peer->first || !mb_begins_on_stack(peer))) {
 		peer->first = MB_FIRST_READ;
-		return MB_COUNT_REDIRECTED;
+		return MB_COUNT_REDIRECTED_MESSAGES;
 	}
 	return mb_is_first(peer, size) ? MB_COUNT_PASSED_FIRST : MB_COUNT_PASSED_BACKLOG;
 }
 
-/* May this message go straight to its receiver? Returns the counter of the reason why not, or MB_COUNT_REDIRECTED. */
+/* May this message go straight to its receiver? Returns the counter of the reason why not, or MB_COUNT_REDIRECTED_MESSAGES. */
 static __always_inline __u32 mb_may_redirect(const bool plain, struct mb_peer *peer, struct tcp_sock *sender,
 					     const struct mb_settings *settings, __u32 size)
 {
@@ -105,7 +105,7 @@ static __always_inline __u32 mb_may_redirect(const bool plain, struct mb_peer *p
 	if (peer->first != MB_FIRST_READ) {
 		__u32 verdict = mb_begin(peer, copied_seq == sender->write_seq, size);
 
-		if (verdict != MB_COUNT_REDIRECTED)
+		if (verdict != MB_COUNT_REDIRECTED_MESSAGES)
 			return verdict;
 	}
 	if (over_limit || !mb_has_memory(plain, peer, sender, receiver))
@@ -113,13 +113,13 @@ static __always_inline __u32 mb_may_redirect(const bool plain, struct mb_peer *p
 	/* Without an owner it ends here, for each direction at the first moment when nothing redirected is unread. */
 	if (!bytes && !mb_has_owner(plain, settings))
 		return MB_COUNT_PASSED_SCOPE;
-	return MB_COUNT_REDIRECTED;
+	return MB_COUNT_REDIRECTED_MESSAGES;
 }
 
 static __always_inline __u32 mb_find_peer(struct mb_peer *peer, __u32 size)
 {
 	if (mb_take_answer(peer))
-		return peer->is_alone ? MB_COUNT_PASSED_NO_PEER : MB_COUNT_REDIRECTED;
+		return peer->is_alone ? MB_COUNT_PASSED_NO_PEER : MB_COUNT_REDIRECTED_MESSAGES;
 	/* Its handshake may be under way on another CPU. */
 	if (mb_is_first(peer, size))
 		return MB_COUNT_PASSED_FIRST;
@@ -132,9 +132,9 @@ static __always_inline __u32 mb_decide_message(const bool plain, struct mb_peer 
 {
 	__u32 verdict = peer->refusal;
 
-	if (verdict == MB_COUNT_REDIRECTED && !peer->sock)
+	if (verdict == MB_COUNT_REDIRECTED_MESSAGES && !peer->sock)
 		verdict = mb_find_peer(peer, size);
-	return verdict == MB_COUNT_REDIRECTED ? mb_may_redirect(plain, peer, sender, settings, size) : verdict;
+	return verdict == MB_COUNT_REDIRECTED_MESSAGES ? mb_may_redirect(plain, peer, sender, settings, size) : verdict;
 }
 
 static __always_inline int mb_message(const bool plain, struct sk_msg_md *msg)
@@ -166,11 +166,11 @@ static __always_inline int mb_message(const bool plain, struct sk_msg_md *msg)
 	if (profile.weakly_ordered)
 		mb_barrier(&peer->order);
 	verdict = mb_decide_message(plain, peer, sender, settings, size);
-	if (verdict == MB_COUNT_REDIRECTED) {
+	if (verdict == MB_COUNT_REDIRECTED_MESSAGES) {
 		/* A failed look-up answers SK_DROP but changes nothing: the message takes the stack all the same. */
 		if (bpf_msg_redirect_hash(msg, &sock_pair_map, &peer->key, BPF_F_INGRESS) == SK_PASS) {
 			mb_account(&peer->unread, size);
-			mb_count(MB_COUNT_REDIRECTED, 1);
+			mb_count(MB_COUNT_REDIRECTED_MESSAGES, 1);
 			mb_count(MB_COUNT_REDIRECTED_BYTES, size);
 			return SK_PASS;
 		}

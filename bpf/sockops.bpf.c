@@ -76,7 +76,7 @@ static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	peer->pods[1] = pods[1];
 	peer->hop = hop;
 	peer->generation = generation;
-	peer->refusal = MB_COUNT_REDIRECTED;
+	peer->refusal = MB_COUNT_REDIRECTED_MESSAGES;
 	peer->dialled = !other;
 	peer->is_counted = 1;
 	/* Never in the place of another socket, whatever that is: what its peer sends would go to this one. */
@@ -100,7 +100,7 @@ static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	mb_count(MB_COUNT_SOCKETS, 1);
 	return true;
 refused:
-	mb_count(MB_COUNT_SOCKET_ERROR, 1);
+	mb_count(MB_COUNT_SOCKET_ERRORS, 1);
 	mb_report_socket(ctx, key, &pods[0], hop, mb_refused_for(error), -error);
 	return false;
 }
@@ -137,7 +137,7 @@ static __always_inline void mb_write_pending(struct bpf_sock_ops *ctx, struct mb
 
 	if (is_own && !bpf_map_update_elem(&pair_original_dst, pending, &origin->destination, BPF_ANY))
 		return;
-	mb_count(MB_COUNT_HOOK_ERROR, 1);
+	mb_count(MB_COUNT_HOOK_ERRORS, 1);
 	if (mb_quadruple_of(ctx, &key))
 		mb_report_socket(ctx, &key, &origin->pods[0], origin->hop, MB_DROP_NO_ENTRY, 0);
 }
@@ -239,7 +239,7 @@ static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_
 		return;
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!origin) {
-		mb_count(MB_COUNT_HOOK_ERROR, 1);
+		mb_count(MB_COUNT_HOOK_ERRORS, 1);
 		mb_report_socket(ctx, key, hop == MB_HOP_INBOUND ? &key->local : &key->remote, hop, MB_DROP_NO_MEMORY, 0);
 		return;
 	}

@@ -21,6 +21,11 @@ shell_syntax() {
   return "$status"
 }
 
+# Compiled anew if a source is newer than the object.
+generated_abi() {
+  bash scripts/build-bpf.sh >/dev/null && node scripts/generate-abi.mjs --check
+}
+
 lock_file_names_no_host() {
   ! grep -n '"resolved"' package-lock.json
 }
@@ -29,6 +34,7 @@ lock_file_names_no_host() {
 check 'the rule of the rooms' node --test --test-reporter=dot test/package/*.test.mjs
 check 'TypeScript and JavaScript' node_modules/.bin/eslint .
 check 'format of C' clang-format --dry-run --Werror bpf/*.c bpf/include/*.h bench/library/*.c test/bed/apps/readers/*.[ch]
+check 'src/mesh/abi' generated_abi
 check 'shell scripts' shell_syntax
 check 'package-lock.json' lock_file_names_no_host
 exit "$failed"

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Layouts that the programs and user space share. Fixed widths, padding spelled out, sizes asserted: src/mesh/ has the codecs. */
+/* Layouts and numbers that the programs and user space share. `npm run abi` generates src/mesh/abi/ from them. It leaves out members called
+ * `pad`, and enumerators that begin with two underscores. Widths are fixed, padding is spelled out, sizes are asserted. A packed enum takes
+ * one byte. */
 #ifndef MERBRIDGE_ABI_H
 #define MERBRIDGE_ABI_H
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 
 /* An address in one form for both families: IPv4 is ::ffff:a.b.c.d, network byte order. */
@@ -57,34 +60,36 @@ enum mb_hop {
 	MB_HOP_DELIVERY = 3, /* sidecar to its own application, from the passthrough address */
 	MB_HOP_LOOP = 4,     /* sidecar to itself: refused */
 	MB_HOP_DIRECT = 5,   /* application, past its own sidecar, to the inbound port of another pod's */
-};
+} __attribute__((packed));
 
 /* Value of local_pod_ips. */
 struct mb_pod {
-	__u32 acceleration; /* enum mb_acceleration */
-	__u32 rules;        /* key in pod_rules; 0 = the profile's own rules */
-	__u64 cgroup;       /* id of the pod's cgroup, whose processes it is; 0 = not known: whoever has its address is the pod */
+	enum mb_acceleration acceleration;
+	__u32 rules;  /* key in pod_rules; 0 = the profile's own rules */
+	__u64 cgroup; /* id of the pod's cgroup, whose processes it is; 0 = not known: whoever has its address is the pod */
 };
 
 /* The lists of a rule set. Ports are in pod_rule_ports, ranges in pod_rule_ranges. */
 enum mb_rule_list {
 	MB_INBOUND_PORTS, /* redirected, or with MB_RULES_ALL_INBOUND not redirected */
-	MB_EXCLUDED_OUTBOUND_PORTS,
-	MB_INCLUDED_OUTBOUND_PORTS,
-	MB_EXCLUDED_OUTBOUND_RANGES,
-	MB_INCLUDED_OUTBOUND_RANGES,
+	MB_EXCLUDE_OUTBOUND_PORTS,
+	MB_INCLUDE_OUTBOUND_PORTS,
+	MB_EXCLUDE_OUTBOUND_RANGES,
+	MB_INCLUDE_OUTBOUND_RANGES,
 };
 
 /* Flags of a rule set; 1 << enum mb_rule_list says that this list is not empty. */
-#define MB_RULES_ALL_INBOUND (1u << 16)
-#define MB_RULES_ALL_OUTBOUND (1u << 17)
-#define MB_RULES_LOOPBACK (1u << 18) /* an included range begins in 127.0.0.0/8 or with ::1 */
+enum mb_rules_flag {
+	MB_RULES_ALL_INBOUND = 1 << 16,
+	MB_RULES_ALL_OUTBOUND = 1 << 17,
+	MB_RULES_LOOPBACK = 1 << 18, /* an included range begins in 127.0.0.0/8 or with ::1 */
+};
 
 /* Value of pod_rules. A set is never changed: a pod that is given other rules names another set. What is reserved is zero, and is for other
  * meshes and for DNS. */
 struct mb_rules {
 	__u64 digest[2]; /* of what the set says, for user space to find an equal one */
-	__u32 flags;
+	__u32 flags;     /* of enum mb_rules_flag */
 	__u32 reserved[11];
 };
 
@@ -103,8 +108,6 @@ struct mb_rule_range {
 	__u32 list; /* enum mb_rule_list, and MB_RULES_OF_IPV6 for ranges of IPv6 */
 	struct mb_address address;
 };
-#define MB_RULE_RANGE_FIXED 64
-#define MB_RULES_OF_IPV6 16
 
 /* Value of process_ip: valid only in that network namespace, so a reused process id elsewhere never inherits it. */
 struct mb_process {
@@ -118,25 +121,31 @@ enum mb_event_kind {
 	MB_EVENT_SELF_CALL,    /* a sidecar called its own pod */
 	MB_EVENT_DROPPED,      /* something was refused, or could not be done */
 	MB_EVENT_MAP_PRESSURE, /* sock_pair_map fills up */
-	MB_EVENT_KINDS,
-};
+	__MB_EVENT_KINDS,
+} __attribute__((packed));
 
-/* Instead of a socket in mb_settings.owner: everything is pinned, the gate of ingress.bpf.c as well, so nobody has to be alive. Never an address. */
-#define MB_OWNER_PINS 1
+/* Single numbers. */
+enum mb_constant {
+	/* Instead of a socket in mb_settings.owner: everything is pinned, the gate of ingress.bpf.c as well, so nobody has to be alive. Never an
+	 * address. */
+	MB_OWNER_PINS = 1,
+	MB_MAX_EXCLUDED = 16,     /* ports in mb_profile.excluded_inbound */
+	MB_RULE_RANGE_FIXED = 64, /* bits of the prefix of a mb_rule_range before its address */
+	MB_RULES_OF_IPV6 = 16,    /* added to mb_rule_range.list: ::/0 would find every IPv4 address, which is one of ::ffff:0:0/96 */
+};
 
 /* The one element of mesh_settings. User space raises `generation` after every change that a decision may depend on. */
 struct mb_settings {
-	__u32 acceleration; /* MB_OFF, MB_PROXIES or MB_FULL */
+	enum mb_acceleration acceleration; /* never MB_INHERIT, but in a new map */
 	__u32 generation;
 	__u64 owner; /* a struct sock of the process that holds the attachments, to be read with mb_read only; or MB_OWNER_PINS; or 0, nobody */
 	__u64 owner_cookie;
-	__u32 events[MB_EVENT_KINDS]; /* of each kind so many a second at most; 0 = none */
-	__u32 socket_alarm[2];        /* MB_EVENT_MAP_PRESSURE at so many sockets in sock_pair_map, the lower number first; 0 = never */
-	__u32 socket_rearm[2];        /* ... and again only after there were fewer than so many */
+	__u32 events[__MB_EVENT_KINDS]; /* of each kind so many a second at most; 0 = none */
+	__u32 socket_alarm[2];          /* MB_EVENT_MAP_PRESSURE at so many sockets in sock_pair_map, the lower number first; 0 = never */
+	__u32 socket_rearm[2];          /* ... and again only after there were fewer than so many */
 };
 
 /* Set once before load, in .rodata: the mesh profile. Ports in host byte order, addresses in network byte order. */
-#define MB_MAX_EXCLUDED 16
 struct mb_profile {
 	__u32 sidecar_uid;
 	__u32 sidecar_gid;
@@ -164,7 +173,7 @@ enum mb_drop_reason {
 	MB_DROP_NO_ENTRY = 5,       /* pair_original_dst took no entry: the sidecar will not hear what was dialled */
 	MB_DROP_MAP_FULL = 6,       /* sock_pair_map is full: the socket stays on the TCP stack */
 	MB_DROP_SOCKET = 7,         /* the kernel takes no such socket into a sockhash: it stays on the TCP stack */
-};
+} __attribute__((packed));
 
 /* A record of mesh_events. What a kind has no use for is zero. */
 struct mb_event {
@@ -173,9 +182,9 @@ struct mb_event {
 	__u64 cookie; /* of the socket */
 	__u32 pid;    /* of the process that dialled, as the initial pid namespace numbers it */
 	__u32 missed; /* events of this kind since the last one that were over the rate, or found the ring full */
-	__u8 kind;    /* enum mb_event_kind */
-	__u8 hop;     /* enum mb_hop */
-	__u8 reason;  /* enum mb_drop_reason */
+	enum mb_event_kind kind;
+	enum mb_hop hop;
+	enum mb_drop_reason reason;
 	__u8 redirected;
 	__u32 error;                    /* error number of the kernel */
 	struct mb_address pod;          /* the pod that dialled; of an accepted socket the pod that it belongs to */
@@ -186,30 +195,37 @@ struct mb_event {
 	__u32 alarm;                    /* the number of entries that raised this */
 };
 
+/* The one element of socket_count: how many sockets are in sock_pair_map, which the kernel does not tell. */
+struct mb_socket_count {
+	__s64 open; /* too many by those that were closed, but whose TCP connection has not ended yet */
+	struct bpf_spin_lock lock;
+	__u32 level; /* how many of settings.socket_alarm were told, and not rearmed */
+};
+
 /* Index of each element of mesh_counters. */
 enum mb_counter {
-	MB_COUNT_OUTBOUND,     /* connections sent to the outbound port */
-	MB_COUNT_INBOUND,      /* connections sent to an inbound port */
-	MB_COUNT_LEFT_ALONE,   /* connections of enrolled pods that keep their destination */
-	MB_COUNT_HOOK_ERROR,   /* a hook could not do its work, and the connection kept its old path; or a sidecar dialled itself */
-	MB_COUNT_SOCKETS,      /* sockets put into sock_pair_map */
-	MB_COUNT_SOCKET_ERROR, /* sockets that could not be put there (map full, MPTCP, an upper layer protocol) */
-	MB_COUNT_REDIRECTED,   /* messages moved from socket to socket */
+	MB_COUNT_OUTBOUND,            /* connections sent to the outbound port */
+	MB_COUNT_INBOUND,             /* connections sent to an inbound port */
+	MB_COUNT_LEFT_ALONE,          /* connections of enrolled pods that keep their destination */
+	MB_COUNT_HOOK_ERRORS,         /* a hook could not do its work, and the connection kept its old path; or a sidecar dialled itself */
+	MB_COUNT_SOCKETS,             /* sockets put into sock_pair_map */
+	MB_COUNT_SOCKET_ERRORS,       /* sockets that could not be put there (map full, MPTCP, an upper layer protocol) */
+	MB_COUNT_REDIRECTED_MESSAGES, /* messages moved from socket to socket */
 	MB_COUNT_REDIRECTED_BYTES,
 	MB_COUNT_PASSED_SCOPE, /* messages left to the stack: a pod's scope excludes this connection, or nobody owns the programs any more */
 	MB_COUNT_PASSED_NO_PEER,   /* ... the other end is not known, or not accelerated */
 	MB_COUNT_PASSED_FIRST,     /* ... first bytes to a sidecar, which has not read them yet */
 	MB_COUNT_PASSED_BACKLOG,   /* ... the receiver holds more than backlog_limit, or memory is short */
-	MB_COUNT_HELD,             /* segments held back until the receiver has read what was redirected before */
+	MB_COUNT_HELD_SEGMENTS,    /* segments held back until the receiver has read what was redirected before */
 	MB_COUNT_PASSED_SWITCH,    /* messages left to the stack: acceleration is off for all */
 	MB_COUNT_PASSED_PEER_GONE, /* ... the other end was closed */
-	MB_COUNT_UNKNOWN_ORIGIN,   /* connections of this node whose destination a sidecar asked for, and nobody knew */
+	MB_COUNT_UNKNOWN_ORIGINS,  /* connections of this node whose destination a sidecar asked for, and nobody knew */
 	MB_COUNT_EVENTS,           /* events put into mesh_events */
 	MB_COUNT_EVENTS_LIMITED,   /* events left out, because more than settings.events came in one second */
 	MB_COUNT_EVENTS_LOST,      /* events left out, because mesh_events was full */
 	MB_COUNT_PASSED_PEER_LEFT, /* messages left to the stack: the other end has left sock_pair_map */
 	MB_COUNT_SOCKETS_LEFT,     /* sockets taken out of sock_pair_map before they were closed */
-	MB_COUNTERS,
+	__MB_COUNTERS,
 };
 
 _Static_assert(sizeof(struct mb_quadruple) == 56, "mb_quadruple");
@@ -223,5 +239,6 @@ _Static_assert(sizeof(struct mb_process) == 24, "mb_process");
 _Static_assert(sizeof(struct mb_settings) == 56, "mb_settings");
 _Static_assert(sizeof(struct mb_event) == 120, "mb_event");
 _Static_assert(sizeof(struct mb_profile) == 76, "mb_profile");
+_Static_assert(sizeof(struct mb_socket_count) == 16, "mb_socket_count");
 
 #endif

@@ -143,13 +143,6 @@ struct {
 	__type(value, __u64);
 } last_held SEC(".maps");
 
-/* How many sockets are in sock_pair_map: the kernel does not tell. Written by sockops; read by user space, too. */
-struct mb_socket_count {
-	__s64 open; /* too many by those that were closed, but whose TCP connection has not ended yet */
-	struct bpf_spin_lock lock;
-	__u32 level; /* how many of settings.socket_alarm were told, and not rearmed */
-};
-
 /* How many events of a kind were sent in the current second. Written by whoever sends one. */
 struct mb_event_rate {
 	struct bpf_spin_lock lock;
@@ -178,6 +171,7 @@ struct {
 	__type(value, struct mb_pod_events);
 } pod_events SEC(".maps");
 
+/* Written by sockops; read by user space, too. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -187,7 +181,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MB_EVENT_KINDS);
+	__uint(max_entries, __MB_EVENT_KINDS);
 	__type(key, __u32);
 	__type(value, struct mb_event_rate);
 } event_rates SEC(".maps");
@@ -200,7 +194,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, MB_COUNTERS);
+	__uint(max_entries, __MB_COUNTERS);
 	__type(key, __u32);
 	__type(value, __u64);
 } mesh_counters SEC(".maps");

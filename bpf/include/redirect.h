@@ -51,7 +51,7 @@ static __always_inline __u8 mb_decide_output(struct bpf_sock_addr *ctx, const st
 	if (is_local && is_sidecar && mb_is_loop(ctx, ip, port))
 		return MB_HOP_LOOP;
 	/* --dport X RETURN, for whoever dials. */
-	if (mb_lists_port(rules, MB_EXCLUDED_OUTBOUND_PORTS, port))
+	if (mb_lists_port(rules, MB_EXCLUDE_OUTBOUND_PORTS, port))
 		return MB_HOP_NONE;
 	if (is_local) {
 		bool is_called = ip != bpf_htonl(MB_LOCALHOST) && port != profile.tunnel_port;
@@ -210,7 +210,7 @@ static __always_inline void mb_count_dial(const struct mb_redirect *to)
 	if (!to->pod)
 		return;
 	if (to->drop)
-		mb_count(MB_COUNT_HOOK_ERROR, 1);
+		mb_count(MB_COUNT_HOOK_ERRORS, 1);
 	if (to->drop == MB_DROP_LOOP)
 		return;
 	if (!to->port)

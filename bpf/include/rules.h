@@ -41,7 +41,7 @@ static __always_inline bool mb_rules_of(const struct mb_address *address, struct
 		return true;
 	}
 	/* Changed faster than it can be read, or a set that is not there. */
-	mb_count(MB_COUNT_HOOK_ERROR, 1);
+	mb_count(MB_COUNT_HOOK_ERRORS, 1);
 	return false;
 }
 
@@ -85,10 +85,10 @@ static __always_inline bool mb_takes_outbound(const struct mb_rules_of *rules, _
 {
 	if (ip == bpf_htonl(MB_LOCALHOST))
 		return false;
-	if (mb_lists_address(rules, MB_EXCLUDED_OUTBOUND_RANGES, ip))
+	if (mb_lists_address(rules, MB_EXCLUDE_OUTBOUND_RANGES, ip))
 		return false;
-	return (rules->flags & MB_RULES_ALL_OUTBOUND) || mb_lists_port(rules, MB_INCLUDED_OUTBOUND_PORTS, port) ||
-	       mb_lists_address(rules, MB_INCLUDED_OUTBOUND_RANGES, ip);
+	return (rules->flags & MB_RULES_ALL_OUTBOUND) || mb_lists_port(rules, MB_INCLUDE_OUTBOUND_PORTS, port) ||
+	       mb_lists_address(rules, MB_INCLUDE_OUTBOUND_RANGES, ip);
 }
 
 #endif

@@ -29,12 +29,12 @@ static __always_inline bool mb_in_scope(const struct mb_settings *settings, cons
 	return pods[1].word[3] == 0 || mb_pod_allows(&pods[1], settings->acceleration, needed);
 }
 
-/* The counter of what keeps this connection from being accelerated, MB_COUNT_REDIRECTED if nothing does. */
+/* The counter of what keeps this connection from being accelerated, MB_COUNT_REDIRECTED_MESSAGES if nothing does. */
 static __always_inline __u32 mb_refusal(const struct mb_settings *settings, const struct mb_address pods[2], __u32 hop)
 {
 	if (settings->acceleration == MB_OFF)
 		return MB_COUNT_PASSED_SWITCH;
-	return mb_in_scope(settings, pods, hop) ? MB_COUNT_REDIRECTED : MB_COUNT_PASSED_SCOPE;
+	return mb_in_scope(settings, pods, hop) ? MB_COUNT_REDIRECTED_MESSAGES : MB_COUNT_PASSED_SCOPE;
 }
 
 #endif

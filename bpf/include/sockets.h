@@ -46,7 +46,7 @@ struct mb_peer {
 	struct mb_address pods[2];
 	__u32 hop;
 	__u32 generation;    /* of mesh_settings when `refusal` was decided */
-	__u32 refusal;       /* enum mb_counter: why the scope lets nothing pass; MB_COUNT_REDIRECTED = it does */
+	__u32 refusal;       /* enum mb_counter: why the scope lets nothing pass; MB_COUNT_REDIRECTED_MESSAGES = it does */
 	__u32 without_limit; /* messages since the receiver's cgroup was seen to limit nothing; 0 = it does, or is not known */
 	__u32 leaving;       /* enum mb_leaving */
 	__u32 reason;        /* enum mb_counter: why messages take the stack for good */

@@ -1,5 +1,5 @@
-import { oneOf, u32, type Codec } from '../codec';
 import { shown } from '../errors';
+import { mbAcceleration } from './abi/enums';
 
 /**
  * How far acceleration goes, from narrow to wide.
@@ -16,13 +16,7 @@ export type Acceleration = 'off' | 'proxies' | 'full';
 /** A pod's own choice: a scope, or `'inherit'` for the accelerator's. */
 export type PodAcceleration = Acceleration | 'inherit';
 
-const values = { off: 1, proxies: 2, full: 3 } as const;
-
-/** enum mb_acceleration of bpf/include/abi.h, without `inherit`. */
-export const accelerationCodec: Codec<Acceleration> = oneOf(values, u32);
-
-/** enum mb_acceleration of bpf/include/abi.h. */
-export const podAccelerationCodec: Codec<PodAcceleration> = oneOf({ inherit: 0, ...values }, u32);
+const { inherit: _, ...scopes } = mbAcceleration satisfies Record<PodAcceleration, number>;
 
 /**
  * Checks a scope that comes from outside.
@@ -32,6 +26,6 @@ export const podAccelerationCodec: Codec<PodAcceleration> = oneOf({ inherit: 0, 
  * @throws TypeError if it is not one of the three
  */
 export function assertAcceleration(value: unknown, name: string): asserts value is Acceleration {
-  if (typeof value !== 'string' || !Object.hasOwn(values, value))
+  if (typeof value !== 'string' || !Object.hasOwn(scopes, value))
     throw new TypeError(`${name} must be 'off', 'proxies' or 'full', not '${shown(value)}'`);
 }

@@ -1,5 +1,7 @@
-import { array, ipAddress, u16, u32, struct, type Codec } from '../codec';
+import { ipAddress, type Codec } from '../codec';
 import { shown } from '../errors';
+import { mbConstant } from './abi/enums';
+import { mbProfile } from './abi/structs';
 import type { BufferSizes } from './buffer-sizes';
 
 /** What a mesh's sidecar looks like from outside: ports, user and addresses that its own iptables rules are written with. */
@@ -40,25 +42,7 @@ export const meshProfiles = Object.freeze({
 /** Name of a profile that the library brings. */
 export type MeshProfileName = keyof typeof meshProfiles;
 
-/** MB_MAX_EXCLUDED of bpf/include/abi.h. */
-const MAX_EXCLUDED = 16;
-
-const layout = struct({
-  sidecarUid: u32,
-  sidecarGid: u32,
-  passthrough: u32,
-  outboundPort: u16,
-  inboundPort: u16,
-  tunnelPort: u16,
-  excludedCount: u16,
-  excludedInbound: array(u16, MAX_EXCLUDED),
-  backlogLimit: u32,
-  receiveBuffer: u32,
-  sendBuffer: u32,
-  charged: u32,
-  keepAlive: u32,
-  weaklyOrdered: u32,
-});
+const { maxExcluded } = mbConstant;
 
 /** A profile with the bounds that the programs keep. */
 export interface ProgramSettings extends BufferSizes {
@@ -71,23 +55,23 @@ export interface ProgramSettings extends BufferSizes {
   readonly weaklyOrdered: boolean;
 }
 
-/** struct mb_profile of bpf/include/abi.h, for writing only. */
+/** For writing only. */
 export const programSettingsCodec: Codec<ProgramSettings> = {
-  size: layout.size,
+  size: mbProfile.size,
   encode({ profile, charged, keepAlive, weaklyOrdered, backlogLimit, receiveBuffer, sendBuffer }, buffer, offset = 0) {
     const address = Buffer.alloc(ipAddress.size);
     ipAddress.encode(profile.passthroughAddress, address, 0);
     const { excludedInboundPorts: excluded } = profile;
-    layout.encode(
+    mbProfile.encode(
       {
         sidecarUid: profile.sidecarUid,
         sidecarGid: profile.sidecarGid,
-        passthrough: address.readUInt32LE(12),
+        passthrough: address.readUInt32BE(12),
         outboundPort: profile.outboundPort,
         inboundPort: profile.inboundPort,
         tunnelPort: profile.tunnelPort,
         excludedCount: excluded.length,
-        excludedInbound: Array.from({ length: MAX_EXCLUDED }, (_, i) => excluded[i] ?? 0),
+        excludedInbound: Array.from({ length: maxExcluded }, (_, i) => excluded[i] ?? 0),
         backlogLimit,
         receiveBuffer,
         sendBuffer,
@@ -121,8 +105,8 @@ export function resolveProfile(profile: MeshProfileName | MeshProfile): MeshProf
   for (const key of ['sidecarUid', 'sidecarGid'] as const) assertInteger(key, profile[key], 0, 0xffffffff);
   if (profile.outboundPort === profile.inboundPort)
     throw new RangeError(`profile: outboundPort and inboundPort are both ${profile.inboundPort}`);
-  if (profile.excludedInboundPorts.length > MAX_EXCLUDED)
-    throw new RangeError(`profile: at most ${MAX_EXCLUDED} excludedInboundPorts, not ${profile.excludedInboundPorts.length}`);
+  if (profile.excludedInboundPorts.length > maxExcluded)
+    throw new RangeError(`profile: at most ${maxExcluded} excludedInboundPorts, not ${profile.excludedInboundPorts.length}`);
   for (const port of profile.excludedInboundPorts) assertInteger('excludedInboundPorts', port, 1, 65535);
   if (!/^127(\.\d{1,3}){3}$/.test(profile.passthroughAddress))
     throw new TypeError(`profile: passthroughAddress must be in 127.0.0.0/8, not '${shown(profile.passthroughAddress)}'`);

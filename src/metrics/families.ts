@@ -1,3 +1,5 @@
+import type { MeshCounters } from '../mesh';
+
 /** The kinds of families that are used here. */
 export type FamilyType = 'counter' | 'gauge';
 
@@ -16,7 +18,7 @@ export interface FamilyHead {
 
 /** A family of the counters of the programs: for each counter its labels. */
 export interface CounterFamily extends FamilyHead {
-  readonly samples: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly samples: { readonly [N in keyof MeshCounters]?: Readonly<Record<string, string>> };
 }
 
 const counter = (name: string, help: string, samples: CounterFamily['samples']): CounterFamily => ({ name, type: 'counter', help, samples });

@@ -6,7 +6,7 @@ import { after, afterEach, before, test } from 'node:test';
 import {
   BpfHashMap, BpfLpmTrieMap, BpfMapHandle, detachAll, MeshAccelerator, PinnedMesh, u32, u8, type BpfMap, type PodRules,
 } from 'merbridge';
-import { rulePortCodec, ruleRangeCodec, rulesCodec } from '../../src/mesh/rules/rule-sets';
+import { mbRulePort, mbRuleRange, mbRules } from '../../src/mesh/abi/structs';
 import { Bed, SIDECAR_UID, dial, startListener, type Pod } from '../bed';
 import { Bpffs } from '../fixtures/bpffs';
 
@@ -24,9 +24,9 @@ let mesh: MeshAccelerator;
 /** How many entries the three maps of rules have, of the only mesh that this process holds; counted in the maps themselves. */
 function fill(): readonly number[] {
   return [
-    ruleMap('pod_rules', map => BpfHashMap.from(map, { key: u32, value: rulesCodec }).count()),
-    ruleMap('pod_rule_ports', map => BpfHashMap.from(map, { key: rulePortCodec, value: u8 }).count()),
-    ruleMap('pod_rule_ranges', map => BpfLpmTrieMap.from(map, { key: ruleRangeCodec, value: u8 }).count()),
+    ruleMap('pod_rules', map => BpfHashMap.from(map, { key: u32, value: mbRules }).count()),
+    ruleMap('pod_rule_ports', map => BpfHashMap.from(map, { key: mbRulePort, value: u8 }).count()),
+    ruleMap('pod_rule_ranges', map => BpfLpmTrieMap.from(map, { key: mbRuleRange, value: u8 }).count()),
   ];
 }
 
@@ -266,9 +266,9 @@ test('a later process finds them in the maps, and takes out what no pod has', as
     first.localPodIps.setMany([['10.9.0.1', { rules }], ['10.9.0.2', { rules }], ['10.9.0.3', { rules: { excludeInboundPorts: [9] } }]]);
     const before = new Map(first.localPodIps);
     // As if it had been killed between the rules and the pod.
-    ruleMap('pod_rule_ports', map => BpfHashMap.from(map, { key: rulePortCodec, value: u8 }).setMany([5, 6].map(port => [{ set: 77, port, list: 0, protocol: 6 }, 1])));
-    ruleMap('pod_rule_ranges', map => BpfLpmTrieMap.from(map, { key: ruleRangeCodec, value: u8 }).set({ prefix: 64 + 104, set: 77, list: 3, address: '1.0.0.0' }, 1));
-    ruleMap('pod_rules', map => BpfHashMap.from(map, { key: u32, value: rulesCodec }).set(77, { digest: [0n, 0n], flags: 0, reserved: Array<number>(11).fill(0) }));
+    ruleMap('pod_rule_ports', map => BpfHashMap.from(map, { key: mbRulePort, value: u8 }).setMany([5, 6].map(port => [{ set: 77, port, list: 0, protocol: 6 }, 1])));
+    ruleMap('pod_rule_ranges', map => BpfLpmTrieMap.from(map, { key: mbRuleRange, value: u8 }).set({ prefix: 64 + 104, set: 77, list: 3, address: '1.0.0.0' }, 1));
+    ruleMap('pod_rules', map => BpfHashMap.from(map, { key: u32, value: mbRules }).set(77, { digest: [0n, 0n], flags: 0, reserved: Array<number>(11).fill(0) }));
     assert.deepEqual(fill(), [3, 5, 3]);
     await first.close();
     using pinned = PinnedMesh.open(pinDirectory);

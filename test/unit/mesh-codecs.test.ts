@@ -1,20 +1,18 @@
 /** The codecs of the mesh against the structs that the shipped object was compiled with, byte for byte. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
 import { fromBytes, objectBtf, structLayout, toBytes, type Codec } from '../../src/codec';
-import { accelerationCodec, podAccelerationCodec } from '../../src/mesh/acceleration';
+import { mbAcceleration } from '../../src/mesh/abi/enums';
+import * as structs from '../../src/mesh/abi/structs';
 import { bufferSizes } from '../../src/mesh/buffer-sizes';
-import { eventCodec } from '../../src/mesh/events/event-records';
-import { podCodec } from '../../src/mesh/maps/local-pod-ips';
-import { rulePortCodec, ruleRangeCodec, rulesCodec } from '../../src/mesh/rules/rule-sets';
-import { settingsCodec } from '../../src/mesh/maps/mesh-settings';
 import { objectPath } from '../../src/mesh/objects';
-import { sidecarProcessCodec } from '../../src/mesh/maps/process-ip';
 import { meshProfiles, programSettingsCodec } from '../../src/mesh/profile';
-import { endpointCodec, pendingCodec, quadrupleCodec } from '../../src/mesh/maps/quadruple';
+import { pendingCodec, quadrupleCodec } from '../../src/mesh/maps/quadruple';
 
+const { mbEndpoint, mbPod } = structs;
 const object = readFileSync(objectPath('merbridge'));
 
 /** name -> [offset, size] of every member, as clang laid them out. */
@@ -42,34 +40,23 @@ describe('the compiled objects', () => {
   }
 });
 
-describe('sizes', () => {
-  const codecs: Record<string, { readonly size: number }> = {
-    mb_quadruple: quadrupleCodec,
-    mb_pending: pendingCodec,
-    mb_endpoint: endpointCodec,
-    mb_pod: podCodec,
-    mb_rules: rulesCodec,
-    mb_rule_port: rulePortCodec,
-    mb_rule_range: ruleRangeCodec,
-    mb_process: sidecarProcessCodec,
-    mb_settings: settingsCodec,
-    mb_profile: programSettingsCodec,
-    mb_event: eventCodec,
-  };
-  for (const [struct, codec] of Object.entries(codecs)) {
-    it(`of struct ${struct}`, () => assert.equal(codec.size, structLayout(object, struct).size));
-  }
-
-  it('offsets of plain structs', () => {
-    const offsets = (struct: string): number[] => Object.values(members(struct)).map(([offset]) => offset);
-    assert.deepEqual(Object.values(podCodec.offsets), offsets('mb_pod'));
-    assert.deepEqual(Object.values(rulesCodec.offsets), offsets('mb_rules'));
-    assert.deepEqual(Object.values(rulePortCodec.offsets), offsets('mb_rule_port'));
-    assert.deepEqual(Object.values(ruleRangeCodec.offsets), offsets('mb_rule_range'));
-    assert.deepEqual(Object.values(settingsCodec.offsets), offsets('mb_settings'));
-    assert.deepEqual(Object.values(eventCodec.offsets), offsets('mb_event'));
-    assert.deepEqual(Object.values(sidecarProcessCodec.offsets), offsets('mb_process'));
+describe('src/mesh/abi', () => {
+  it('is what the object was compiled with', () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/generate-abi.mjs', '--check'], { encoding: 'utf8' });
+    assert.equal(status, 0, stdout + stderr);
   });
+
+  for (const { name, size, offsets } of Object.values(structs)) {
+    it(`struct ${name} has its size, and each member its place`, () => {
+      const { pad: _, ...places } = members(name);
+      assert.equal(size, structLayout(object, name).size);
+      const snakeCase = (key: string): string => key.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`);
+      assert.deepEqual(
+        Object.entries(offsets).map(([key, offset]) => [snakeCase(key), offset]),
+        Object.entries(places).map(([key, [offset]]) => [key, offset]),
+      );
+    });
+  }
 });
 
 describe('quadruple', () => {
@@ -127,22 +114,28 @@ describe('pending connection', () => {
 describe('endpoint', () => {
   it('is what a program writes, and leaves nothing in its padding', () => {
     const buffer = Buffer.alloc(24, 0xee);
-    endpointCodec.encode({ address: '10.0.0.9', port: 80 }, buffer, 2);
+    mbEndpoint.encode({ address: '10.0.0.9', port: 80 }, buffer, 2);
     assert.equal(buffer.toString('hex'), 'eeee' + '00000000000000000000ffff0a000009' + '0050' + '0000' + 'eeee');
-    assert.deepEqual(endpointCodec.decode(buffer, 2), { address: '10.0.0.9', port: 80 });
+    assert.deepEqual(mbEndpoint.decode(buffer, 2), { address: '10.0.0.9', port: 80 });
     assert.deepEqual(members('mb_endpoint'), { address: [0, 16], port: [16, 2], pad: [18, 2] });
   });
 });
 
 describe('scope', () => {
-  it('has the numbers of enum mb_acceleration', () => {
-    assert.deepEqual((['off', 'proxies', 'full'] as const).map(scope => toBytes(accelerationCodec, scope).readUInt32LE(0)), [1, 2, 3]);
-    assert.equal(toBytes(podAccelerationCodec, 'inherit').readUInt32LE(0), 0);
-    assert.equal(fromBytes(podAccelerationCodec, Buffer.from([2, 0, 0, 0])), 'proxies');
-    assert.throws(() => toBytes(accelerationCodec, 'inherit' as 'off'));
-    assert.throws(() => toBytes(accelerationCodec, 'toString' as 'off'));
-    assert.throws(() => fromBytes(accelerationCodec, Buffer.alloc(4)));
-    assert.throws(() => fromBytes(podAccelerationCodec, Buffer.from([9, 0, 0, 0])));
+  const pod = { acceleration: 'inherit', rules: 0, cgroup: 0n } as const;
+
+  it('has the numbers that are in pinned maps', () => {
+    assert.deepEqual(mbAcceleration, { inherit: 0, off: 1, proxies: 2, full: 3 });
+    for (const [acceleration, number] of Object.entries(mbAcceleration)) {
+      const bytes = toBytes(mbPod, { ...pod, acceleration: acceleration as 'off' });
+      assert.equal(bytes.readUInt32LE(0), number);
+      assert.equal(fromBytes(mbPod, bytes).acceleration, acceleration);
+    }
+  });
+
+  it('refuses what is none', () => {
+    assert.throws(() => toBytes(mbPod, { ...pod, acceleration: 'toString' as 'off' }), RangeError);
+    assert.throws(() => fromBytes(mbPod, Buffer.alloc(16, 9)), RangeError);
   });
 });
 

@@ -1,4 +1,5 @@
 import { shown } from '../../errors';
+import { mbEventKind } from '../abi/enums';
 
 /** How many events of each kind the programs send a second at most; 0: none. */
 export interface EventRates {
@@ -18,12 +19,10 @@ export interface EventOptions extends Partial<Record<keyof EventRates, boolean |
   readonly perSecond?: number;
 }
 
-const KINDS = ['connection', 'selfCall', 'dropped', 'mapPressure'] as const satisfies readonly (keyof EventRates)[];
+/** A kind of the programs without words for it above, or one above that they do not have, does not compile. */
+const KINDS: readonly (keyof EventRates)[] = Object.keys(mbEventKind satisfies Record<keyof EventRates, number>) as (keyof typeof mbEventKind)[];
 const DEFAULT_RATE = 100;
 const MAX_RATE = 1_000_000;
-
-/** The order of enum mb_event_kind. @internal */
-export const eventKinds: readonly (keyof EventRates)[] = KINDS;
 
 /**
  * Fills in what is not given. A kind that is not named is on, as all are with `true`.
@@ -38,7 +37,7 @@ export function resolveEvents(events: boolean | EventOptions): EventRates {
     throw new TypeError(`events must be true, false or an object, not ${shown(events)}`);
   const { perSecond = DEFAULT_RATE, ...kinds } = events;
   assertRate('perSecond', perSecond, 1);
-  const extra = Object.keys(kinds).find((kind) => !(KINDS as readonly string[]).includes(kind));
+  const extra = Object.keys(kinds).find((kind) => !Object.hasOwn(mbEventKind, kind));
   if (extra !== undefined) throw new TypeError(`events: unknown kind '${shown(extra)}'; there is ${KINDS.join(', ')}`);
   return rates((kind) => {
     const rate = kinds[kind] ?? true;
@@ -46,6 +45,13 @@ export function resolveEvents(events: boolean | EventOptions): EventRates {
     assertRate(kind, rate, 0);
     return rate;
   });
+}
+
+/** As the programs have them: by the number of the kind. @internal */
+export function ratesByNumber(rates: EventRates): number[] {
+  const byNumber = KINDS.map(() => 0);
+  for (const kind of KINDS) byNumber[mbEventKind[kind]] = rates[kind];
+  return byNumber;
 }
 
 function rates(of: (kind: keyof EventRates) => number): EventRates {

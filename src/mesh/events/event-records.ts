@@ -1,6 +1,8 @@
 import { errnoName } from '../../errors';
-import { ipAddress, oneOf, struct, u32, u64, u8, type CodecValue } from '../../codec';
-import { endpointCodec, type Endpoint } from '../maps/quadruple';
+import type { CodecValue } from '../../codec';
+import { mbDropReason, mbHop } from '../abi/enums';
+import type { mbEvent } from '../abi/structs';
+import type { Endpoint } from '../maps/quadruple';
 
 /** What every event of the programs says. */
 export interface ReportedEvent {
@@ -85,34 +87,12 @@ export interface MapPressureEvent {
   readonly level: number;
 }
 
-const hop = oneOf({ none: 0, outbound: 1, inbound: 2, delivery: 3, loop: 4, direct: 5 }, u8);
-const kind = oneOf({ connection: 0, selfCall: 1, dropped: 2, mapPressure: 3 }, u8);
-const reason = oneOf(
-  { nothing: 0, loop: 1, unknownOrigin: 2, noMemory: 3, noSource: 4, noEntry: 5, mapFull: 6, socket: 7 }, u8,
-);
-
-/** struct mb_event of bpf/include/abi.h. */
-export const eventCodec = struct({
-  time: u64,
-  netns: u64,
-  cookie: u64,
-  pid: u32,
-  missed: u32,
-  kind,
-  hop,
-  reason,
-  redirected: u8,
-  error: u32,
-  pod: ipAddress,
-  client: ipAddress,
-  destination: endpointCodec,
-  target: endpointCodec,
-  entries: u32,
-  alarm: u32,
-});
+// A hop or reason that the programs do not have does not compile here, and one without words above does not where a record becomes an event.
+void (mbHop satisfies Record<Hop, number>);
+void (mbDropReason satisfies Record<DropReason, number>);
 
 /** A record as the programs wrote it. @internal */
-export type EventRecord = CodecValue<typeof eventCodec>;
+export type EventRecord = CodecValue<typeof mbEvent>;
 
 /** The address that no end has. */
 const UNSPECIFIED = '::';
@@ -128,9 +108,10 @@ export function connectionEvent(record: EventRecord): ConnectionEvent {
 
 /** @internal */
 export function droppedEvent(record: EventRecord): DroppedEvent {
-  const { time, missed, pod, destination, target, cookie, netns, pid, error } = record;
+  const { time, missed, pod, hop, destination, target, cookie, netns, pid, error } = record;
+  const reason = record.reason as Exclude<EventRecord['reason'], 'nothing'>; // only other kinds have none
   return {
-    time, missed, reason: record.reason as DropReason, pod, hop: record.hop, destination: destination.port === 0 ? undefined : destination, target,
+    time, missed, reason, pod, hop, destination: destination.port === 0 ? undefined : destination, target,
     client: addressOf(record), cookie, netns, pid, error: error === 0 ? undefined : errnoName(error),
   };
 }

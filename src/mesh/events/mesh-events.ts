@@ -1,8 +1,7 @@
 import { EntryCounter, RingBuffer, type BpfObject } from '../../bpf';
-import { eventKinds, resolveEvents, type EventOptions, type EventRates } from './event-options';
-import {
-  connectionEvent, droppedEvent, eventCodec, type ConnectionEvent, type DroppedEvent, type EventRecord, type MapPressureEvent,
-} from './event-records';
+import { ratesByNumber, resolveEvents, type EventOptions, type EventRates } from './event-options';
+import { mbEvent } from '../abi/structs';
+import { connectionEvent, droppedEvent, type ConnectionEvent, type DroppedEvent, type EventRecord, type MapPressureEvent } from './event-records';
 import type { LocalPodIps } from '../maps/local-pod-ips';
 import { alarmsFor, MapPressure, PRESSURE_LEVELS } from './map-pressure';
 import type { MeshSettings } from '../maps/mesh-settings';
@@ -38,7 +37,7 @@ export class MeshEventStream {
   #early: (() => void)[] | undefined = [];
 
   constructor(object: BpfObject, private readonly settings: MeshSettings, private readonly emit: Tell) {
-    this.#ring = RingBuffer.from(object.map('mesh_events'), { value: eventCodec }).unref();
+    this.#ring = RingBuffer.from(object.map('mesh_events'), { value: mbEvent }).unref();
     this.#maxSockets = object.map('sock_pair_map').maxEntries;
     const pods = object.map('local_pod_ips');
     const counter = EntryCounter.from(pods);
@@ -62,7 +61,7 @@ export class MeshEventStream {
   /** Reports from now on what the options say. */
   set(options: boolean | EventOptions): void {
     const rates = resolveEvents(options);
-    const events = eventKinds.map((kind) => rates[kind]);
+    const events = ratesByNumber(rates);
     const on = events.some((rate) => rate > 0);
     // The reader first, and it goes last: what is sent finds somebody.
     if (on && !this.#ring.active) this.#ring.consume((record) => this.#onRecord(record));

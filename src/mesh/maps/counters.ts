@@ -1,5 +1,6 @@
 import { BpfPerCpuArrayMap } from '../../bpf';
 import { u64 } from '../../codec';
+import { mbCounter } from '../abi/enums';
 import type { MapsByName } from './maps-by-name';
 
 /** What the programs counted since they were loaded. */
@@ -62,30 +63,8 @@ export interface MeshCounters {
   readonly socketsLeft: bigint;
 }
 
-/** enum mb_counter of bpf/include/abi.h, in its order. */
-const names = [
-  'outbound',
-  'inbound',
-  'leftAlone',
-  'hookErrors',
-  'sockets',
-  'socketErrors',
-  'redirectedMessages',
-  'redirectedBytes',
-  'passedScope',
-  'passedNoPeer',
-  'passedFirst',
-  'passedBacklog',
-  'heldSegments',
-  'passedSwitch',
-  'passedPeerGone',
-  'unknownOrigins',
-  'events',
-  'eventsLimited',
-  'eventsLost',
-  'passedPeerLeft',
-  'socketsLeft',
-] as const satisfies readonly (keyof MeshCounters)[];
+/** A counter of the programs without words for it above, or one above that they do not have, does not compile. */
+const names: readonly (keyof MeshCounters)[] = Object.keys(mbCounter satisfies Record<keyof MeshCounters, number>) as (keyof typeof mbCounter)[];
 
 /**
  * Reads `mesh_counters`.
@@ -101,16 +80,20 @@ export class CounterReader {
 
   /** Summed over all CPUs. */
   read(): MeshCounters {
-    return byName((index) => (this.#map.get(index) ?? []).reduce((total, n) => total + n, 0n));
+    return byName((name) => this.#perCpu(name).reduce((total, n) => total + n, 0n));
   }
 
   /** One for each possible CPU, by its number. */
   readPerCpu(): MeshCounters[] {
-    const all = names.map((_, index) => this.#map.get(index) ?? []);
-    return (all[0] ?? []).map((_, cpu) => byName((index) => all[index]?.[cpu] ?? 0n));
+    const all = new Map(names.map((name) => [name, this.#perCpu(name)]));
+    return (all.get(names[0]!) ?? []).map((_, cpu) => byName((name) => all.get(name)?.[cpu] ?? 0n));
+  }
+
+  #perCpu(name: keyof MeshCounters): readonly bigint[] {
+    return this.#map.get(mbCounter[name]) ?? [];
   }
 }
 
-function byName(value: (index: number) => bigint): MeshCounters {
-  return Object.fromEntries(names.map((name, index) => [name, value(index)])) as unknown as MeshCounters;
+function byName(value: (name: keyof MeshCounters) => bigint): MeshCounters {
+  return Object.fromEntries(names.map((name) => [name, value(name)])) as unknown as MeshCounters;
 }

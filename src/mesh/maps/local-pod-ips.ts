@@ -1,8 +1,9 @@
 import { isIPv4 } from 'node:net';
 import { BpfHashMap } from '../../bpf';
-import { fromBytes, ipAddress, struct, toBytes, u32, u64 } from '../../codec';
+import { fromBytes, ipAddress, toBytes, type CodecValue } from '../../codec';
 import { InvalidAddressError, MapFullError, shown } from '../../errors';
-import { assertAcceleration, podAccelerationCodec, type PodAcceleration } from '../acceleration';
+import { mbPod } from '../abi/structs';
+import { assertAcceleration, type PodAcceleration } from '../acceleration';
 import { sizeOption } from './map-sizes';
 import type { MapsByName } from './maps-by-name';
 import { PodCgroups, type PodCgroup } from './pod-cgroups';
@@ -33,15 +34,8 @@ export interface Pod {
   readonly cgroup: bigint | undefined;
 }
 
-/** struct mb_pod of bpf/include/abi.h. */
-export const podCodec = struct({ acceleration: podAccelerationCodec, rules: u32, cgroup: u64 });
-
 /** `rules` is the number of a rule set, `cgroup` 0 where it is not known. */
-interface Stored {
-  readonly acceleration: PodAcceleration;
-  readonly rules: number;
-  readonly cgroup: bigint;
-}
+type Stored = CodecValue<typeof mbPod>;
 
 /** A pod as it is to be stored, checked. */
 interface Wanted {
@@ -88,7 +82,7 @@ export class LocalPodIps {
     { share = {}, cgroup }: { readonly share?: PodShare; readonly cgroup?: string } = {},
   ) {
     this.#share = share;
-    this.#map = BpfHashMap.from(object.map('local_pod_ips'), { key: ipAddress, value: podCodec });
+    this.#map = BpfHashMap.from(object.map('local_pod_ips'), { key: ipAddress, value: mbPod });
     this.#sets = new RuleSets(object);
     this.#cgroups = new PodCgroups(cgroup);
     this.#changed = changed ?? (() => undefined);

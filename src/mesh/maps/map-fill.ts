@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { BpfArrayMap, EntryCounter, type BpfMap } from '../../bpf';
-import { struct, u32, u64 } from '../../codec';
 import { IterationAbortedError } from '../../errors';
+import { mbSocketCount } from '../abi/structs';
 
 /** How full one map is. */
 export interface MapFill {
@@ -23,9 +23,6 @@ export const COUNTED_MAPS = [
 /** How long the event loop waits for a count at most, and how many entries are read between two looks at the clock. */
 const TURN_MS = 2;
 const STRIDE = 256;
-
-/** struct mb_socket_count of bpf/include/maps.h. */
-const socketCountCodec = struct({ open: u64, lock: u32, level: u32 });
 
 /**
  * Counts the entries of the maps that can fill up. The kernel does not tell their number, so each map is read: 0.3 µs an entry. Every two
@@ -49,7 +46,7 @@ export async function mapFill(find: (name: string) => BpfMap | undefined): Promi
 /** As the programs have it: too many by sockets that were closed, but whose connection has not ended yet. */
 function socketCount(sockets: BpfMap, map: BpfMap | undefined): number | undefined {
   if (map === undefined) return undefined;
-  using counts = BpfArrayMap.from(map, { value: socketCountCodec });
+  using counts = BpfArrayMap.from(map, { value: mbSocketCount });
   const open = counts.get(0)?.open;
   return open === undefined ? undefined : Math.min(Math.max(Number(BigInt.asIntN(64, open)), 0), sockets.maxEntries);
 }

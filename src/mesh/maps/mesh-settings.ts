@@ -1,27 +1,20 @@
 import { BpfArrayMap } from '../../bpf';
-import { array, struct, u32, u64, type Codec, type CodecValue } from '../../codec';
-import { podAccelerationCodec, type Acceleration } from '../acceleration';
+import { fromBytes, toBytes, type Codec, type CodecValue } from '../../codec';
+import { mbConstant } from '../abi/enums';
+import { mbSettings } from '../abi/structs';
+import type { Acceleration } from '../acceleration';
 import type { MapsByName } from './maps-by-name';
 import type { WriterLock } from '../pins/writer-lock';
 
-/** struct mb_settings of bpf/include/abi.h. `'inherit'` is what a new map holds, before the first write. */
-export const settingsCodec = struct({
-  acceleration: podAccelerationCodec,
-  generation: u32,
-  owner: u64,
-  ownerCookie: u64,
-  events: array(u32, 4),
-  socketAlarm: array(u32, 2),
-  socketRearm: array(u32, 2),
-});
+/** `'inherit'` is what a new map holds, before the first write. */
+type Stored = CodecValue<typeof mbSettings>;
 
-type Stored = CodecValue<typeof settingsCodec>;
-
-/** What the programs report, in the order of enum mb_event_kind; all zero: nothing. @internal */
+/** What the programs report, by the numbers of enum mb_event_kind; all zero: nothing. @internal */
 export type EventSettings = Pick<Stored, 'events' | 'socketAlarm' | 'socketRearm'>;
 
+const { events, socketAlarm, socketRearm } = fromBytes(mbSettings, Buffer.alloc(mbSettings.size));
 /** Nobody reads what the programs report. */
-export const NO_EVENTS: EventSettings = { events: [0, 0, 0, 0], socketAlarm: [0, 0], socketRearm: [0, 0] };
+export const NO_EVENTS: EventSettings = { events, socketAlarm, socketRearm };
 
 /** On whose account sockets are accelerated: without an owner they go back to the TCP stack, each when it is safe. */
 export interface Owner {
@@ -29,8 +22,8 @@ export interface Owner {
   readonly ownerCookie: bigint;
 }
 
-/** MB_OWNER_PINS of bpf/include/abi.h: the pins hold everything. */
-export const OWNED_BY_PINS: Owner = { owner: 1n, ownerCookie: 0n };
+/** The pins hold everything. */
+export const OWNED_BY_PINS: Owner = { owner: BigInt(mbConstant.ownerPins), ownerCookie: 0n };
 /** Nobody: another set of maps takes over. */
 export const OWNED_BY_NOBODY: Owner = { owner: 0n, ownerCookie: 0n };
 /** Nobody, and acceleration was switched off for a removal: not a word of whoever may switch. */
@@ -105,16 +98,14 @@ export class MeshSettings {
   }
 
   #read(): Stored {
-    const members = Buffer.alloc(settingsCodec.size);
+    const members = Buffer.alloc(mbSettings.size);
     this.#bytes().copy(members);
-    return settingsCodec.decode(members, 0);
+    return fromBytes(mbSettings, members);
   }
 
   #write(members: Stored): void {
-    const known = Buffer.alloc(settingsCodec.size);
-    settingsCodec.encode(members, known, 0);
     const all = this.#bytes();
-    known.copy(all);
+    toBytes(mbSettings, members).copy(all);
     this.#map.set(0, all);
   }
 

@@ -1,5 +1,6 @@
 import { BpfLruHashMap } from '../../bpf';
-import { endpointCodec, pendingCodec, type Endpoint, type PendingConnection } from './quadruple';
+import { mbEndpoint } from '../abi/structs';
+import { pendingCodec, type Endpoint, type PendingConnection } from './quadruple';
 import type { MapsByName } from './maps-by-name';
 
 /**
@@ -13,7 +14,7 @@ export class PairOriginalDst {
 
   /** @internal */
   constructor(object: MapsByName) {
-    this.#map = BpfLruHashMap.from(object.map('pair_original_dst'), { key: pendingCodec, value: endpointCodec });
+    this.#map = BpfLruHashMap.from(object.map('pair_original_dst'), { key: pendingCodec, value: mbEndpoint });
   }
 
   /** How many pending connections fit before the oldest is evicted. */

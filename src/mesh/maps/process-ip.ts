@@ -1,5 +1,6 @@
 import { BpfLruHashMap } from '../../bpf';
-import { ipAddress, struct, u32, u64 } from '../../codec';
+import { u32 } from '../../codec';
+import { mbProcess } from '../abi/structs';
 import type { MapsByName } from './maps-by-name';
 
 /** Which pod a process serves. */
@@ -9,9 +10,6 @@ export interface SidecarProcess {
   /** Cookie of the network namespace in which this was learned; the entry counts nowhere else. */
   readonly netns: bigint;
 }
-
-/** struct mb_process of bpf/include/abi.h. */
-export const sidecarProcessCodec = struct({ pod: ipAddress, netns: u64 });
 
 /**
  * Which pod each sidecar process serves: `process_ip`, by process id (of the initial pid namespace).
@@ -25,7 +23,7 @@ export class ProcessIp {
 
   /** @internal */
   constructor(object: MapsByName) {
-    this.#map = BpfLruHashMap.from(object.map('process_ip'), { key: u32, value: sidecarProcessCodec });
+    this.#map = BpfLruHashMap.from(object.map('process_ip'), { key: u32, value: mbProcess });
   }
 
   /** How many processes are remembered before the least recently used is evicted. */

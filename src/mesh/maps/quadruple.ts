@@ -1,4 +1,5 @@
-import { ipAddress, port, struct, u32, u64, type Codec } from '../../codec';
+import type { Codec } from '../../codec';
+import { mbPending, mbQuadruple } from '../abi/structs';
 
 /** An address with a port. */
 export interface Endpoint {
@@ -40,26 +41,19 @@ export interface PendingConnection {
   readonly netns?: bigint;
 }
 
-/** struct mb_endpoint of bpf/include/abi.h; its last two bytes are padding. */
-export const endpointCodec: Codec<Endpoint> = struct({ address: ipAddress, port });
-
-const layout = struct({
-  netns: u64, local: ipAddress, remote: ipAddress, localPort: port, remotePort: port, localIsn: u32, remoteIsn: u32, pad: u32,
-});
-
-/** struct mb_quadruple of bpf/include/abi.h: addresses in one form for both families, ports in network byte order. */
+/** Addresses are in one form for both families, ports in network byte order. */
 export const quadrupleCodec: Codec<Quadruple> = {
-  size: layout.size,
+  size: mbQuadruple.size,
   encode(value, buffer, offset = 0) {
     const { local, remote, netns = 0n, localIsn = 0, remoteIsn = 0 } = value;
-    layout.encode(
-      { netns, local: local.address, remote: remote.address, localPort: local.port, remotePort: remote.port, localIsn, remoteIsn, pad: 0 },
+    mbQuadruple.encode(
+      { netns, local: local.address, remote: remote.address, localPort: local.port, remotePort: remote.port, localIsn, remoteIsn },
       buffer,
       offset,
     );
   },
   decode(buffer, offset = 0) {
-    const raw = layout.decode(buffer, offset);
+    const raw = mbQuadruple.decode(buffer, offset);
     return {
       local: { address: raw.local, port: raw.localPort },
       remote: { address: raw.remote, port: raw.remotePort },
@@ -70,16 +64,14 @@ export const quadrupleCodec: Codec<Quadruple> = {
   },
 };
 
-const pending = struct({ netns: u64, client: ipAddress, clientPort: port, sidecarPort: port, clientIsn: u32 });
-
-/** struct mb_pending of bpf/include/abi.h. */
+/** Likewise. */
 export const pendingCodec: Codec<PendingConnection> = {
-  size: pending.size,
+  size: mbPending.size,
   encode({ client, clientIsn, sidecarPort, netns = 0n }, buffer, offset = 0) {
-    pending.encode({ netns, client: client.address, clientPort: client.port, sidecarPort, clientIsn }, buffer, offset);
+    mbPending.encode({ netns, client: client.address, clientPort: client.port, sidecarPort, clientIsn }, buffer, offset);
   },
   decode(buffer, offset = 0) {
-    const { client, clientPort, clientIsn, sidecarPort, netns } = pending.decode(buffer, offset);
+    const { client, clientPort, clientIsn, sidecarPort, netns } = mbPending.decode(buffer, offset);
     return { client: { address: client, port: clientPort }, clientIsn, sidecarPort, netns };
   },
 };

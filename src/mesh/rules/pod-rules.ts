@@ -29,9 +29,9 @@ export interface PodRules {
   readonly excludeOutboundRanges?: readonly string[];
 }
 
-/** The lists of a rule set, as enum mb_rule_list of bpf/include/abi.h numbers them. */
+/** The lists of a rule set that name ports. Digests, which are pinned, take them in this order. */
 export const PORT_LISTS = ['inboundPorts', 'excludeOutboundPorts', 'includeOutboundPorts'] as const;
-/** These come behind. */
+/** Those that name ranges. */
 export const RANGE_LISTS = ['excludeOutboundRanges', 'includeOutboundRanges'] as const;
 
 /** A range as the programs find it: of the address in its 16 bytes so many bits. */

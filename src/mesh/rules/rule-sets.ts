@@ -1,30 +1,20 @@
 import { randomInt } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import { BpfArrayOfMaps, BpfHashMap, BpfLpmTrieMap, type BpfMap } from '../../bpf';
-import { array, ipAddress, struct, u16, u32, u64, u8, type CodecValue } from '../../codec';
+import { fromBytes, u32, u8, type CodecValue } from '../../codec';
+import { mbConstant, mbRuleList, mbRulesFlag } from '../abi/enums';
+import { mbRulePort, mbRuleRange, mbRules } from '../abi/structs';
 import type { MapsByName } from '../maps/maps-by-name';
 import { digestOf, PORT_LISTS, RANGE_LISTS, rulesOf, unique, type PodRules, type Range, type RuleSet } from './pod-rules';
 
-/** struct mb_rules of bpf/include/abi.h. */
-export const rulesCodec = struct({ digest: array(u64, 2), flags: u32, reserved: array(u32, 11) });
-/** struct mb_rule_port. */
-export const rulePortCodec = struct({ set: u32, port: u16, list: u8, protocol: u8 });
-/** struct mb_rule_range. */
-export const ruleRangeCodec = struct({ prefix: u32, set: u32, list: u32, address: ipAddress });
-
-type PortKey = CodecValue<typeof rulePortCodec>;
-type RangeKey = CodecValue<typeof ruleRangeCodec>;
+type PortKey = CodecValue<typeof mbRulePort>;
+type RangeKey = CodecValue<typeof mbRuleRange>;
 
 const IPPROTO_TCP = 6;
-/** MB_RULES_ALL_INBOUND, MB_RULES_ALL_OUTBOUND and MB_RULES_LOOPBACK. */
-const ALL_INBOUND = 1 << 16;
-const ALL_OUTBOUND = 1 << 17;
-const LOOPBACK = 1 << 18;
-/** Added to the list of an IPv6 range, MB_RULES_OF_IPV6: `::/0` would find every IPv4 address, which is one of ::ffff:0:0/96. */
-const OF_IPV6 = 16;
-/** MB_RULE_RANGE_FIXED. */
-const FIXED_BITS = 64;
-const RESERVED = Array<number>(11).fill(0);
+/** `::/0` would find every IPv4 address, which is one of ::ffff:0:0/96: ranges of IPv6 are in a list of their own. */
+const OF_IPV6 = mbConstant.rulesOfIpv6;
+const FIXED_BITS = mbConstant.ruleRangeFixed;
+const { reserved: RESERVED } = fromBytes(mbRules, Buffer.alloc(mbRules.size));
 
 /** How full one of the maps of rules is. @internal */
 export interface RuleFill {
@@ -52,7 +42,7 @@ type StoredSets = ReadonlyMap<number, { readonly digest: string; readonly set: R
  * @internal
  */
 export class RuleSets {
-  readonly #sets: BpfHashMap<number, CodecValue<typeof rulesCodec>>;
+  readonly #sets: BpfHashMap<number, CodecValue<typeof mbRules>>;
   readonly #ports: BpfHashMap<PortKey, number>;
   readonly #ranges: BpfLpmTrieMap<RangeKey, number>;
   readonly #grace: { readonly map: BpfArrayOfMaps; readonly inner: BpfMap };
@@ -61,9 +51,9 @@ export class RuleSets {
   readonly #entries = { sets: 0, ports: 0, ranges: 0 };
 
   constructor(maps: MapsByName) {
-    this.#sets = BpfHashMap.from(maps.map('pod_rules'), { key: u32, value: rulesCodec });
-    this.#ports = BpfHashMap.from(maps.map('pod_rule_ports'), { key: rulePortCodec, value: u8 });
-    this.#ranges = BpfLpmTrieMap.from(maps.map('pod_rule_ranges'), { key: ruleRangeCodec, value: u8 });
+    this.#sets = BpfHashMap.from(maps.map('pod_rules'), { key: u32, value: mbRules });
+    this.#ports = BpfHashMap.from(maps.map('pod_rule_ports'), { key: mbRulePort, value: u8 });
+    this.#ranges = BpfLpmTrieMap.from(maps.map('pod_rule_ranges'), { key: mbRuleRange, value: u8 });
     // Any map that is declared as the elements of the array are.
     this.#grace = { map: BpfArrayOfMaps.from(maps.map('grace_period')), inner: maps.map('last_held') };
   }
@@ -158,10 +148,10 @@ export class RuleSets {
   #write(set: RuleSet, digest: readonly [bigint, bigint]): number {
     const number = this.#unused();
     const flags =
-      (set.allInbound ? ALL_INBOUND : 0) |
-      (set.allOutbound ? ALL_OUTBOUND : 0) |
-      (set.loopback ? LOOPBACK : 0) |
-      [...PORT_LISTS, ...RANGE_LISTS].reduce((bits, name, list) => bits | (set[name].length > 0 ? 1 << list : 0), 0);
+      (set.allInbound ? mbRulesFlag.allInbound : 0) |
+      (set.allOutbound ? mbRulesFlag.allOutbound : 0) |
+      (set.loopback ? mbRulesFlag.loopback : 0) |
+      [...PORT_LISTS, ...RANGE_LISTS].reduce((bits, name) => bits | (set[name].length > 0 ? 1 << mbRuleList[name] : 0), 0);
     try {
       this.#ports.setMany(portKeys(number, set).map((key) => [key, 1]));
       this.#ranges.setMany(rangeKeys(number, set).map((key) => [key, 1]));
@@ -219,15 +209,15 @@ function isWhole({ digest, set }: { readonly digest: string; readonly set: RuleS
 }
 
 function portKeys(set: number, rules: RuleSet): PortKey[] {
-  return PORT_LISTS.flatMap((name, list) => rules[name].map((port) => ({ set, port, list, protocol: IPPROTO_TCP })));
+  return PORT_LISTS.flatMap((name) => rules[name].map((port) => ({ set, port, list: mbRuleList[name], protocol: IPPROTO_TCP })));
 }
 
 function rangeKeys(set: number, rules: RuleSet): RangeKey[] {
-  return RANGE_LISTS.flatMap((name, i) =>
+  return RANGE_LISTS.flatMap((name) =>
     rules[name].map(({ address, bits }) => ({
       prefix: FIXED_BITS + bits,
       set,
-      list: PORT_LISTS.length + i + (isIPv4(address) ? 0 : OF_IPV6),
+      list: mbRuleList[name] + (isIPv4(address) ? 0 : OF_IPV6),
       address,
     })),
   );
@@ -239,14 +229,14 @@ function ruleSetFrom(flags: number, { ports, ranges }: { ports: readonly PortKey
   const rangesOf = (list: number): Range[] =>
     unique(ranges.filter((key) => key.list % OF_IPV6 === list).map(({ address, prefix }) => ({ address, bits: prefix - FIXED_BITS })));
   return {
-    allInbound: (flags & ALL_INBOUND) !== 0,
-    allOutbound: (flags & ALL_OUTBOUND) !== 0,
-    loopback: (flags & LOOPBACK) !== 0,
-    inboundPorts: portsOf(0),
-    excludeOutboundPorts: portsOf(1),
-    includeOutboundPorts: portsOf(2),
-    excludeOutboundRanges: rangesOf(3),
-    includeOutboundRanges: rangesOf(4),
+    allInbound: (flags & mbRulesFlag.allInbound) !== 0,
+    allOutbound: (flags & mbRulesFlag.allOutbound) !== 0,
+    loopback: (flags & mbRulesFlag.loopback) !== 0,
+    inboundPorts: portsOf(mbRuleList.inboundPorts),
+    excludeOutboundPorts: portsOf(mbRuleList.excludeOutboundPorts),
+    includeOutboundPorts: portsOf(mbRuleList.includeOutboundPorts),
+    excludeOutboundRanges: rangesOf(mbRuleList.excludeOutboundRanges),
+    includeOutboundRanges: rangesOf(mbRuleList.includeOutboundRanges),
   };
 }
 
