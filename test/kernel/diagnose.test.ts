@@ -75,7 +75,8 @@ test('all that is attached and pinned, by whom, and nothing is left or changed',
 }));
 
 test('without a capability it says what it cannot know, and why', () => withCgroup(async cgroup => {
-  const found = diagnoseAs([], { cgroup: cgroup.path, pinDirectory: '/sys/fs/bpf/merbridge-nobody' });
+  using bpffs = new Bpffs();
+  const found = diagnoseAs([], { cgroup: cgroup.path, pinDirectory: bpffs.directory('nobody') });
   const missing = ['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_PERFMON'];
   assert.deepEqual(found.process.missingCapabilities, missing);
   assert.equal(found.ok, false);
