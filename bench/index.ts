@@ -1,4 +1,4 @@
-/** `npm run bench`, `npm run bench -- NAME`: the measurements behind the figures of the README and of docs/performance.md. */
+/** `npm run bench`, `npm run bench -- NAME`: the measurements behind the figures of docs/figures.md and of docs/performance.md. */
 import { bulk } from './bulk';
 import { compareAll } from './compare';
 import { connections } from './connections';

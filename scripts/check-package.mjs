@@ -3,14 +3,14 @@
 //
 // Packs it, looks into the tarball, and installs it into empty projects with each npm on each Node.js, with no compiler
 // within reach. There it is loaded both ways, creates a map in the kernel (as root, through sudo if need be), and the
-// first example of the README runs. The declarations are compiled as each kind of consumer would. Parts: test/package/.
+// examples of the README run. The declarations are compiled as each kind of consumer would. Parts: test/package/.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Consumer } from '../test/package/consumer.mjs';
-import { readExample, runExample } from '../test/package/example.mjs';
+import { readExamples, runExample } from '../test/package/example.mjs';
 import { root } from '../test/package/paths.mjs';
 import { faults, pack } from '../test/package/tarball.mjs';
 import { installTools, mismatch, nodeMajors, npmMajors } from '../test/package/tools.mjs';
@@ -40,13 +40,14 @@ function tool(name, ...args) {
   }
 }
 
-async function cell(tarball, folder, node, npm, example) {
+async function cell(tarball, folder, node, npm, examples) {
   const consumer = new Consumer(folder, node, npm);
   const warnings = await consumer.install(tarball);
   if (warnings.length > 0) throw new Error(`npm warns:\n${warnings.join('\n')}`);
+  if (!await consumer.sparesClone()) throw new Error('npm ci in a clone would run install scripts');
   await consumer.load();
   await consumer.script('map.mjs', { root: true });
-  await runExample(consumer, example);
+  for (const source of examples.values()) await runExample(consumer, source);
   return consumer;
 }
 
@@ -68,7 +69,7 @@ try {
   await check('publint', () => tool('publint/src/cli.js', 'run', tarball, '--strict'));
   await check('are the types wrong', () => tool('@arethetypeswrong/cli/dist/index.js', tarball, '--profile', 'node16', '--no-definitely-typed', '--no-color', '--no-emoji'));
 
-  const example = readExample();
+  const examples = readExamples();
   const results = new Map();
   let first;
   for (const npm of npmMajors) {
@@ -76,14 +77,14 @@ try {
       const reason = mismatch(npm, node);
       if (reason !== undefined) console.log(`n/a     npm ${npm} on Node ${node}: ${reason}`);
       const outcome = reason !== undefined ? 'n/a' : await check(`npm ${npm} on Node ${node}`, async () => {
-        const consumer = await cell(tarball, join(work, `npm${npm}-node${node}`), node, npm, example);
+        const consumer = await cell(tarball, join(work, `npm${npm}-node${node}`), node, npm, examples);
         first ??= consumer;
       });
       results.set(`${npm}/${node}`, outcome);
     }
   }
   if (first !== undefined) {
-    for (const [consumer, found] of Object.entries(typeFaults(first, example))) {
+    for (const [consumer, found] of Object.entries(typeFaults(first, examples))) {
       await check(`types: ${consumer}`, () => {
         if (found !== undefined) throw new Error(found);
       });

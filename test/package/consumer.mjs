@@ -37,6 +37,12 @@ export class Consumer {
     return result.output.split('\n').filter((line) => /^npm warn/i.test(line));
   }
 
+  /** Whether this npm runs no install scripts in a clone of the project, without being told. */
+  async sparesClone() {
+    const { stdout } = await run(this.node, [this.npm, 'config', 'get', 'ignore-scripts'], { folder: root, environment: this.environment });
+    return stdout.trim() === 'true';
+  }
+
   async script(file, { root: privileged = false } = {}) {
     const command = privileged ? asRoot(this, [this.node, file]) : [this.node, file];
     const result = await run(command[0], command.slice(1), this);

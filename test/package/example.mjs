@@ -1,21 +1,22 @@
-// The first example of the README, run as it stands.
+// The examples of the README, run as they stand.
 //
-// README.md marks it with a line `<!-- example: quickstart -->`, followed by a fenced block ```ts. It is an ECMAScript
+// README.md marks each with a line `<!-- example: NAME -->`, followed by a fenced block ```ts. It is an ECMAScript
 // module, valid as JavaScript too, that imports 'merbridge' by name. Every quoted path below /sys/fs/cgroup in it is replaced by a cgroup that is
 // made for the run. It prints a line when it works; then, unless it ends by itself, it gets SIGTERM and has to end.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { asRoot, run } from './consumer.mjs';
 import { root } from './paths.mjs';
 
-const block = /<!-- example: quickstart -->\s*```ts\n([\s\S]*?)```/;
+const blocks = /(?:<!-- example: (\w+) -->\s*)?```ts\n([\s\S]*?)```/g;
 const cgroupPath = /(['"`])\/sys\/fs\/cgroup[^'"`]*\1/g;
 
-/** The source of the example, or undefined when the README has none. */
-export function readExample() {
-  const readme = join(root, 'README.md');
-  return existsSync(readme) ? block.exec(readFileSync(readme, 'utf8'))?.[1] : undefined;
+/** The sources of the examples by name. Throws where one has none: it would not be run. */
+export function readExamples() {
+  const found = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(blocks)].map(([, name, source]) => [name, source]);
+  if (found.length === 0 || found.some(([name]) => name === undefined)) throw new Error('README.md has an example without a line <!-- example: NAME -->, or none');
+  return new Map(found);
 }
 
 export async function runExample(consumer, source) {

@@ -7,9 +7,9 @@ import { root } from './paths.mjs';
 
 const limit = 2_000_000;
 
-/** Plain `npm pack`: prepack has to do its work without being told. */
+/** `npm run pack`: plain `npm pack` runs no `prepack` here, see .npmrc. */
 export function pack(folder) {
-  execFileSync('npm', ['pack', '--loglevel=error', `--pack-destination=${folder}`], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('npm', ['run', '--silent', 'pack', '--', '--loglevel=error', `--pack-destination=${folder}`], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
   const [name] = readdirSync(folder).filter((file) => file.endsWith('.tgz'));
   return join(folder, name);
 }
@@ -24,6 +24,11 @@ export function faults(tarball, folder) {
 
   for (const file of ['LICENSE', 'README.md', 'bpf/COPYING', 'dist/index.js', 'dist/index.d.ts']) {
     demand(existsSync(join(unpacked, file)), `${file} is missing`);
+  }
+  // On npm's page of a package without a repository its links lead nowhere else.
+  const readme = readFileSync(join(unpacked, 'README.md'), 'utf8');
+  for (const [, markdown, html] of readme.matchAll(/\]\(([^)\s#]+)|(?:src|srcset)="([^"]+)"/g)) {
+    demand(existsSync(join(unpacked, markdown ?? html)), `README.md links to ${markdown ?? html}, which is missing`);
   }
   const files = readdirSync(unpacked, { recursive: true });
   const own = files.filter((file) => !file.startsWith('node_modules/'));

@@ -12,8 +12,8 @@ const consumers = {
   bundler: { file: 'use.ts', module: 'esnext', moduleResolution: 'bundler' },
 };
 
-/** What the compiler finds, by consumer; undefined where it finds nothing. `example` is the example of the README, if there is one. */
-export function typeFaults({ folder }, example) {
+/** What the compiler finds, by consumer; undefined where it finds nothing. `examples` are those of the README. */
+export function typeFaults({ folder }, examples) {
   const types = join(folder, 'node_modules/@types');
   mkdirSync(types, { recursive: true });
   symlinkSync(join(root, 'node_modules/@types/node'), join(types, 'node'));
@@ -22,9 +22,9 @@ export function typeFaults({ folder }, example) {
     copyFileSync(join(root, 'test/package/consumer/types.txt'), join(folder, file));
     found[name] = compile(folder, file, options);
   }
-  if (example !== undefined) {
-    writeFileSync(join(folder, 'example.mts'), example);
-    found['example of the README'] = compile(folder, 'example.mts', consumers['node16, ECMAScript']);
+  for (const [name, source] of examples) {
+    writeFileSync(join(folder, `${name}.mts`), source);
+    found[`README, ${name}`] = compile(folder, `${name}.mts`, consumers['node16, ECMAScript']);
   }
   return found;
 }

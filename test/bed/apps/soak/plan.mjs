@@ -22,7 +22,7 @@ export const ENDS_WELL = { request: true, push: true, exchange: true, duplex: tr
 const SMALL = 2000;
 const LARGE = 1 << 20;
 // Not `half`. Both proxies cut a few of such streams by themselves, also under iptables, if more is under way than sockets hold: Envoy 1.40 has
-// read the ends of both sides, gets EAGAIN for what is left to write, and closes; HAProxy 2.6 see Limits in the README. So `half` is for streams
+// read the ends of both sides, gets EAGAIN for what is left to write, and closes; HAProxy 2.6 see docs/limits.md. So `half` is for streams
 // that fit into the first window of a connection, 64 KB.
 const GENTLE = ['request', 'push', 'exchange', 'duplex', 'oneway'];
 
