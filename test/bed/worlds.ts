@@ -70,7 +70,11 @@ export class Worlds implements AsyncDisposable {
     const seen: Partial<Record<World, T>> = {};
     for (const world of worlds) {
       await using ends = await this.connect(world);
-      seen[world] = await body(ends, world);
+      try {
+        seen[world] = await body(ends, world);
+      } catch (cause) {
+        throw new Error(`${world}: ${(cause as Error).message}`, { cause });
+      }
     }
     return seen;
   }

@@ -1,4 +1,5 @@
 /** One pod's connections do not hide those of others from who listens to events. */
+// Alone: every event of one pod has to be read while another floods.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
