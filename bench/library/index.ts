@@ -7,6 +7,7 @@ import { Bed, ratio, spread } from '../../test/bed';
 import { Bpffs } from '../../test/fixtures/bpffs';
 import { describe } from '../comparison';
 import { table } from '../table';
+import { startFigures } from './start';
 
 type Figures = Readonly<Partial<Record<string, number>>>;
 
@@ -23,7 +24,7 @@ const rows: readonly (readonly [string, string, number])[] = [
   ['rss', 'resident memory at the end, MiB', 1],
 ];
 
-/** The library beside C on the same libbpf and beside the npm package `bpf`: the same work, each in fresh processes, in turn. */
+/** The library beside C on the same libbpf and beside the npm package `bpf`: the same work, each in fresh processes, in turn. Then what its start costs. */
 export function library(runs = 7): void {
   const directory = ownedDirectory('bench');
   try {
@@ -47,7 +48,7 @@ export function library(runs = 7): void {
         seen[name]?.push(JSON.parse(text) as Figures);
       }
     }
-    console.log(report(seen));
+    console.log(`${report(seen)}\n\n${startFigures(bed.cgroupPath, runs)}`);
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -19,7 +19,7 @@ export type LoadOutcome =
   | {
       readonly ok: false;
       readonly errno: number;
-      /** What libbpf printed, oldest first. */
+      /** What libbpf printed, oldest first; empty where it was not collected. */
       readonly lines: readonly string[];
       /** The program whose log is not empty, and that log; `undefined` if the verifier refused none. */
       readonly refused: { readonly program: string; readonly log: string; readonly truncated: boolean } | undefined;
@@ -52,9 +52,9 @@ export class NativeObject {
     silence();
     const nameBytes = Buffer.from(`${name}\0`);
     const options = opts('bpf_object_open_opts', { object_name: addressOf(nameBytes) });
-    const { result, lines } = collectLog(() =>
-      checkPointer(() => libbpf.bpf_object__open_mem(bytes, bytes.length, options)),
-    );
+    const open = () => checkPointer(() => libbpf.bpf_object__open_mem(bytes, bytes.length, options));
+    const silent = open();
+    const { result, lines } = silent.address === 0 ? collectLog(open) : { result: silent, lines: [] };
     if (result.address === 0) {
       const cause = systemError(result.errno, { operation: 'bpf_object__open_mem', subject: name, lines });
       throw exhausted(cause) ?? new ObjectFileError(name, tellingLine(lines) ?? 'libbpf cannot read it', { cause, errno: result.errno });
@@ -67,8 +67,13 @@ export class NativeObject {
     return this.#bytes.length + this.#nameBytes.length;
   }
 
-  /** Loads everything into the kernel. The object cannot be loaded again if that fails. */
-  load(logBytes: ReadonlyMap<string, number>): LoadOutcome {
+  /**
+   * Loads everything into the kernel. The object cannot be loaded again if that fails.
+   *
+   * @param logBytes - program → bytes of its log, where they are not those of the first attempt
+   * @param collect - whether to collect what libbpf prints
+   */
+  load(logBytes: ReadonlyMap<string, number>, collect: boolean): LoadOutcome {
     for (const [name, program] of this.programs) {
       if (!libbpf.bpf_program__autoload(program)) continue;
       // Not touched, and so not backed by memory, unless the kernel writes a log.
@@ -76,7 +81,8 @@ export class NativeObject {
       this.#logs.set(name, log);
       libbpf.bpf_program__set_log_buf(program, log, log.length);
     }
-    const { result, lines } = collectLog(() => libbpf.bpf_object__load(this.address));
+    const load = () => libbpf.bpf_object__load(this.address);
+    const { result, lines } = collect ? collectLog(load) : { result: load(), lines: [] };
     if (result >= 0) {
       for (const [name] of this.#logs) libbpf.bpf_program__set_log_buf(this.programs.get(name) ?? 0, null, 0);
       this.#logs.clear();

@@ -177,11 +177,13 @@ export class OpenBpfObject extends Handle {
    */
   load(): BpfObject {
     const logBytes = new Map<string, number>();
+    // Only after a failure, and then in every further attempt: see native/log.ts.
+    let collect = false;
     for (let interruptions = 0; ; ) {
       const native = this.#live();
       requireFds(native.fdCount, this.label);
       const types = native.types();
-      const outcome = native.load(logBytes);
+      const outcome = native.load(logBytes, collect);
       if (outcome.ok) return this.#loaded(native);
       // The object of libbpf is spent. Another one is opened when it is needed.
       native.close();
@@ -191,11 +193,12 @@ export class OpenBpfObject extends Handle {
       if (outcome.errno === Errno.EAGAIN && ++interruptions < MAX_INTERRUPTIONS) continue;
       const { refused } = outcome;
       const larger = refused?.truncated ? NativeObject.nextLogBytes(logBytes.get(refused.program)) : undefined;
-      if (refused === undefined || larger === undefined) {
+      if (refused !== undefined && larger !== undefined) logBytes.set(refused.program, larger);
+      else if (collect) {
         if (outcome.errno === Errno.EINVAL && refused === undefined) requireTypes(types, { subject: `object "${this.name}"` });
         throw this.#loadError(outcome);
       }
-      logBytes.set(refused.program, larger);
+      collect = true;
     }
   }
 

@@ -19,18 +19,17 @@ export type Bound<T extends Record<string, FunctionRow>> = {
 /**
  * Binds a table.
  *
- * One by one and not all at once: a function that an older library lacks must not take the others with it, and binding
- * about sixty symbols at once takes a tenth of a second.
+ * One by one and not all at once: a function that an older library lacks must not take the others with it.
  *
  * @param table - the functions and their signatures
  * @param find - gives the address of a function, or throws what the caller of the function should see
  */
 export function bindLazily<const T extends Record<string, FunctionRow>>(
   table: T,
-  find: (name: string, row: FunctionRow) => Buffer,
+  find: (name: keyof T & string, row: FunctionRow) => Buffer,
 ): Bound<T> {
   const bound = {};
-  for (const [name, row] of Object.entries(table)) {
+  for (const [name, row] of Object.entries(table) as [keyof T & string, FunctionRow][]) {
     Object.defineProperty(bound, name, {
       configurable: true,
       enumerable: true,

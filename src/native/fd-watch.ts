@@ -12,7 +12,8 @@ import { isMainThread } from 'node:worker_threads';
 import { NotSupportedError } from '../errors';
 import { bindLazily, type FunctionRow } from './bind';
 import { check } from './call';
-import { ffi, type SharedLibrary } from './ffi';
+import { processSymbol } from './dynamic-library';
+import { ffi } from './ffi';
 import { held } from './held';
 import { libc } from './libc';
 import { addressOf, cString } from './memory';
@@ -34,11 +35,8 @@ const UV_FUNCTIONS = {
 const UV_POLL = 8;
 const UV_READABLE = 1;
 
-let program: SharedLibrary | undefined;
-
 const uv = bindLazily(UV_FUNCTIONS, (name) => {
-  program ??= ffi().open(null);
-  const address = program.symbol(name);
+  const address = processSymbol(name);
   if (address === undefined) {
     throw new NotSupportedError(`${name}() of libuv`, { hint: 'this Node.js does not export libuv; take an official build of Node.js 20 or later' });
   }

@@ -11,12 +11,6 @@ import { addonError } from './addon';
 /** C types of arguments and results. A pointer is a `size_t`: see {@link Ffi.address}. */
 export type CType = 'int' | 'uint32' | 'uint64' | 'size_t' | 'bool' | 'void';
 
-/** A shared library that was opened. */
-export interface SharedLibrary {
-  /** Address of a symbol, or `undefined` when the library does not have it. */
-  symbol(name: string): Buffer | undefined;
-}
-
 /** A struct type of ref-struct-di, as far as it is used. */
 export interface StructType {
   readonly size: number;
@@ -29,8 +23,12 @@ export type ArrayType = new (length: number) => { readonly buffer: Buffer; reado
 
 /** What this library uses of ffi-napi, ref-napi and the packages of structs and arrays. */
 export interface Ffi {
-  /** Opens a shared library by name or path; `null` is the process itself. Throws what dlopen says. */
-  open(file: string | null): SharedLibrary;
+  /** dlopen(3) and dlsym(3). */
+  readonly dl: { readonly dlopen: Buffer; readonly dlsym: Buffer };
+  /** Opens a shared library by name or path, and returns its handle. Throws what dlopen says. */
+  open(file: string): number;
+  /** A buffer over foreign memory, which it does not own. Each costs a full garbage collection: see dynamic-library.ts. */
+  wrap(address: number, length: number): Buffer;
   /** Describes a C function to libffi. The result has to stay alive as long as calls are made with it. */
   signature(returns: CType, args: readonly CType[]): Buffer;
   /** Calls `fn`. `argv` holds one address per argument, `result` has room for eight bytes. Nothing is checked. */
@@ -49,6 +47,7 @@ export interface Ffi {
 
 /** The parts of ffi-napi's internal module that a call without allocations needs; the same in 4.0.0 to 4.0.3. */
 interface Bindings {
+  readonly StaticFunctions: { readonly dlopen: Buffer; readonly dlsym: Buffer };
   ffi_call(signature: Buffer, fn: Buffer, result: Buffer, argv: Buffer): void;
   Callback(
     signature: Buffer,
@@ -99,17 +98,15 @@ function load(): Ffi {
   const address = ref.address;
   const type = (name: CType) => ref.types[name];
   return {
+    dl: bindings.StaticFunctions,
     open: (file) => {
-      const library = new napi.DynamicLibrary(file as string, napi.DynamicLibrary.FLAGS.RTLD_NOW);
-      return {
-        symbol: (name) => {
-          try {
-            return library.get(name);
-          } catch {
-            return undefined;
-          }
-        },
-      };
+      const { _handle: handle } = new napi.DynamicLibrary(file, napi.DynamicLibrary.FLAGS.RTLD_NOW) as unknown as { _handle: Buffer };
+      return address(handle);
+    },
+    wrap: (at, length) => {
+      const pointer = Buffer.alloc(8);
+      pointer.writeBigUInt64LE(BigInt(at));
+      return ref.readPointer(pointer, 0, length);
     },
     signature: (returns, args) => napi.CIF(type(returns) as never, args.map(type) as never),
     call: bindings.ffi_call,

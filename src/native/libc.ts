@@ -1,7 +1,7 @@
 /** The few functions of the C library that Node does not offer. */
 import { NotSupportedError } from '../errors';
 import { bindLazily, type FunctionRow } from './bind';
-import { ffi, type SharedLibrary } from './ffi';
+import { processSymbol } from './dynamic-library';
 
 const LIBC_FUNCTIONS = {
   memcpy: { returns: 'address', args: ['pointer', 'pointer', 'size'] },
@@ -28,12 +28,9 @@ const LIBC_FUNCTIONS = {
   poll: { returns: 'int', args: ['pointer', 'size', 'int'] },
 } as const satisfies Record<string, FunctionRow>;
 
-let library: SharedLibrary | undefined;
-
 /** Functions of the C library; those that fail return -1 and set errno. */
 export const libc = bindLazily(LIBC_FUNCTIONS, (name) => {
-  library ??= ffi().open(null);
-  const address = library.symbol(name);
+  const address = processSymbol(name);
   if (address === undefined) throw new NotSupportedError(`${name}() of the C library`);
   return address;
 });

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 
 import { LIBBPF_PACKAGES, LibraryLoadError, NotSupportedError, exhausted } from '../errors';
 import { bindLazily, type FunctionRow } from './bind';
-import { ffi, type SharedLibrary } from './ffi';
+import { openLibrary, type SharedLibrary } from './dynamic-library';
+import { ffi } from './ffi';
 import { prepare } from './prepared';
 import { LIBBPF_FUNCTIONS } from './symbols';
 
@@ -46,10 +47,10 @@ function open(): SharedLibrary {
   // An explicit path is the only candidate: falling back to another libbpf would hide the mistake in it.
   const override = process.env['MERBRIDGE_LIBBPF'];
   const tried = override === undefined || override === '' ? SONAME : override;
-  const { open: dlopen } = ffi();
+  ffi(); // What it throws is not about libbpf.
   let candidate: SharedLibrary;
   try {
-    candidate = dlopen(tried);
+    candidate = openLibrary(tried);
   } catch (error) {
     throw exhausted(error, { operation: 'dlopen', subject: tried }) ?? notLoaded(tried, error as Error);
   }

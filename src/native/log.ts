@@ -1,6 +1,7 @@
 /**
  * What libbpf has to say. Without a print function it writes to standard error, which belongs to the application; so it
- * is silent, except while an object is opened or loaded, when its lines are kept for the error.
+ * is silent. When an object cannot be opened or loaded, that is tried a second time, and its lines are kept for the error:
+ * the callback that collects them costs full garbage collections, see below.
  */
 import { ffi } from './ffi';
 import { held } from './held';

@@ -137,6 +137,7 @@ describe('VerifierError', () => {
           assert.match(error.message, /program "unchecked" of object "refused".*invalid mem access/);
           assert.match(error.log, /^0: /m);
           assert.match(error.log, /processed \d+ insns/);
+          assert.match((error.cause as Error).message, /^libbpf: .*unchecked/s);
           assert.ok(inspect(error).includes(error.log.trimEnd()));
           return true;
         },
