@@ -39,6 +39,14 @@ static __always_inline void mb_read_source(struct bpf_sock_addr *ctx, struct mb_
 	flow->source.port = bpf_htons(ctx->sk->src_port);
 }
 
+/* A socket with IPV6_V6ONLY. The kernel runs this hook first, then connect(2) of an IPv4-mapped address fails with ENETUNREACH. */
+static __always_inline bool mb_is_ip6_only(struct bpf_sock_addr *ctx)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(ctx->sk);
+
+	return tcp && BPF_CORE_READ_BITFIELD(&tcp->inet_conn.icsk_inet.sk.__sk_common, skc_ipv6only);
+}
+
 /* ctx of a connect hook -> its flow, which is all zero before. False for what no mesh has to do with. */
 static __always_inline bool mb_flow_of(struct bpf_sock_addr *ctx, const bool is_ip6, struct mb_flow *flow)
 {
@@ -47,7 +55,7 @@ static __always_inline bool mb_flow_of(struct bpf_sock_addr *ctx, const bool is_
 	if (ctx->protocol != IPPROTO_TCP || ctx->user_family != (is_ip6 ? AF_INET6 : AF_INET))
 		return false;
 	flow->destination = mb_read_endpoint(ctx, is_ip6);
-	if (!mb_is_mapped(&flow->destination.address))
+	if (!mb_is_mapped(&flow->destination.address) || (is_ip6 && mb_is_ip6_only(ctx)))
 		return false;
 	flow->netns = bpf_get_netns_cookie(ctx);
 	/* The node's own network: no pod of a mesh, and no reason to look further. */
