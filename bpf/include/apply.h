@@ -98,17 +98,4 @@ static __always_inline bool mb_apply(struct bpf_sock_addr *ctx, const bool is_ip
 	return true;
 }
 
-/* Each flow of an enrolled pod is sent to one of the two ports, keeps its destination, or is refused. */
-static __always_inline void mb_count_flow(enum mb_verdict verdict, const struct mb_outcome *outcome)
-{
-	if (outcome->drop || verdict == MB_VERDICT_UNREADABLE)
-		mb_count(MB_COUNT_HOOK_ERRORS, 1);
-	if (outcome->drop == MB_DROP_LOOP)
-		return;
-	if (!outcome->redirected)
-		mb_count(MB_COUNT_LEFT_ALONE, 1);
-	else
-		mb_count(mb_hop_of(verdict) == MB_HOP_OUTBOUND ? MB_COUNT_OUTBOUND : MB_COUNT_INBOUND, 1);
-}
-
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The connect hooks, of both families. */
+/* The connect hooks, of both families: a flow, a verdict, what came of it. */
 #ifndef MERBRIDGE_CONNECT_H
 #define MERBRIDGE_CONNECT_H
 
+#include "count.h"
 #include "report-dial.h"
 
 static __always_inline int mb_connect(struct bpf_sock_addr *ctx, const bool is_ip6)

@@ -104,16 +104,20 @@ static __always_inline enum mb_verdict mb_decide_input(const struct mb_flow *flo
 	return flow->net && mb_translates_output(flow->net) ? MB_VERDICT_KEEP : MB_VERDICT_DIRECT;
 }
 
-static __always_inline enum mb_verdict mb_decide(const struct mb_flow *flow)
+/* A global function: the verifier looks at it once, by itself, and not once for each way in which a hook can come to its flow. So it does not know
+ * that there is one. */
+__noinline enum mb_verdict mb_decide(const struct mb_flow *flow)
 {
-	bool is_uid = flow->uid == profile.sidecar_uid, is_sidecar = is_uid || flow->gid == profile.sidecar_gid;
-	bool is_local = mb_is_local(flow);
+	bool is_uid, is_sidecar, is_local;
 	struct mb_rules_of rules;
 	enum mb_verdict verdict;
 	int unread;
 
-	if (!mb_is_set(&flow->pod))
+	if (!flow || !mb_is_set(&flow->pod))
 		return MB_VERDICT_KEEP;
+	is_uid = flow->uid == profile.sidecar_uid;
+	is_sidecar = is_uid || flow->gid == profile.sidecar_gid;
+	is_local = mb_is_local(flow);
 	/* From a loopback address nothing leaves the pod: connect(2) answers EINVAL, before any rule is asked. */
 	if (!is_local && mb_is_loopback(&flow->source.address))
 		return MB_VERDICT_KEEP;

@@ -15,6 +15,7 @@ struct mb_flow {
 	__u32 uid; /* of who made the socket */
 	__u32 gid;
 	__u8 protocol;
+	__u8 pad[7];
 };
 
 /* User and group as the owner match of iptables takes them (net/netfilter/xt_owner.c): of the file of the socket, which are those of who made it.
@@ -61,7 +62,7 @@ static __always_inline bool mb_flow_of(struct bpf_sock_addr *ctx, const bool is_
 	/* The node's own network: no pod of a mesh, and no reason to look further. */
 	if (flow->netns == bpf_get_netns_cookie(NULL))
 		return false;
-	flow->protocol = IPPROTO_TCP;
+	flow->protocol = ctx->protocol;
 	mb_read_source(ctx, flow);
 	/* What connect(2) takes 0.0.0.0 for. */
 	if (mb_is_ip4(&flow->destination.address, 0))
