@@ -212,7 +212,7 @@ static __noinline int mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk
 static __always_inline bool mb_came_redirected(const struct mb_quadruple *key, __u8 hop)
 {
 	if (hop == MB_HOP_OUTBOUND)
-		return mb_is_rotating_loopback(key->local.word[3]);
+		return mb_is_rotating_loopback(&key->local);
 	return key->remote.word[3] != key->local.word[3] && mb_enrolled(&key->remote);
 }
 

@@ -14,34 +14,62 @@ static __always_inline struct mb_address mb_from_ip4(__be32 ip)
 
 #define MB_LOCALHOST 0x7f000001
 
-static __always_inline bool mb_is_loopback(__be32 ip)
+/* Addresses are compared without a branch for each word: each would double the paths that the verifier follows. */
+
+/* All zero is no address. That of IPv4 that stands for any, ::ffff:0.0.0.0, is one. */
+static __always_inline bool mb_is_set(const struct mb_address *address)
 {
-	return (ip & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+	return address->word[0] | address->word[1] | address->word[2] | address->word[3];
+}
+
+static __always_inline bool mb_is_same(const struct mb_address *one, const struct mb_address *other)
+{
+	return !((one->word[0] ^ other->word[0]) | (one->word[1] ^ other->word[1]) | (one->word[2] ^ other->word[2]) |
+		 (one->word[3] ^ other->word[3]));
+}
+
+/* Is this ::ffff:`ip`, as far as the mask goes? */
+static __always_inline bool mb_is_ip4_in(const struct mb_address *address, __be32 ip, __be32 mask)
+{
+	return !(address->word[0] | address->word[1] | (address->word[2] ^ bpf_htonl(0xffff)) | ((address->word[3] ^ ip) & mask));
+}
+
+static __always_inline bool mb_is_ip4(const struct mb_address *address, __be32 ip)
+{
+	return mb_is_ip4_in(address, ip, 0xffffffff);
+}
+
+/* Is this an address of IPv4? */
+static __always_inline bool mb_is_mapped(const struct mb_address *address)
+{
+	return mb_is_ip4_in(address, 0, 0);
+}
+
+static __always_inline bool mb_is_localhost(const struct mb_address *address)
+{
+	return mb_is_ip4(address, bpf_htonl(MB_LOCALHOST));
+}
+
+static __always_inline bool mb_is_loopback(const struct mb_address *address)
+{
+	return mb_is_ip4_in(address, bpf_htonl(0x7f000000), bpf_htonl(0xff000000));
 }
 
 /* 127.128.0.0/9 at random: one fixed address would leave only one range of source ports, all in TIME_WAIT within a minute of load. */
-static __always_inline __be32 mb_rotating_loopback(void)
+static __always_inline struct mb_address mb_rotating_loopback(void)
 {
-	return bpf_htonl(0x7f800000 | (bpf_get_prandom_u32() & 0x007fffff));
+	return mb_from_ip4(bpf_htonl(0x7f800000 | (bpf_get_prandom_u32() & 0x007fffff)));
 }
 
-static __always_inline bool mb_is_rotating_loopback(__be32 ip)
+static __always_inline bool mb_is_rotating_loopback(const struct mb_address *address)
 {
-	return (ip & bpf_htonl(0xff800000)) == bpf_htonl(0x7f800000);
-}
-
-/* A destination that never leaves the pod. */
-static __always_inline bool mb_is_local_destination(__be32 ip, __be32 pod)
-{
-	return ip == pod || mb_is_loopback(ip);
+	return mb_is_ip4_in(address, bpf_htonl(0x7f800000), bpf_htonl(0xff800000));
 }
 
 /* ctx of a sockops callback -> its quadruple, without initial sequence numbers; false for anything that is not TCP over IPv4, in either kind of
  * socket. */
 static __always_inline bool mb_quadruple_of(struct bpf_sock_ops *ctx, struct mb_quadruple *key)
 {
-	__be32 local = ctx->local_ip4, remote = ctx->remote_ip4;
-
 	if (ctx->family == AF_INET6) {
 		if (ctx->remote_ip6[0] || ctx->remote_ip6[1] || ctx->remote_ip6[2] != bpf_htonl(0xffff))
 			return false;
@@ -49,11 +77,11 @@ static __always_inline bool mb_quadruple_of(struct bpf_sock_ops *ctx, struct mb_
 		return false;
 	}
 	__builtin_memset(key, 0, sizeof(*key));
-	key->local = mb_from_ip4(local);
-	key->remote = mb_from_ip4(remote);
+	key->local = mb_from_ip4(ctx->local_ip4);
+	key->remote = mb_from_ip4(ctx->remote_ip4);
 	key->local_port = bpf_htons(ctx->local_port);
 	key->remote_port = bpf_htons(bpf_ntohl(ctx->remote_port));
-	if (mb_is_loopback(local) || mb_is_loopback(remote))
+	if (mb_is_loopback(&key->local) || mb_is_loopback(&key->remote))
 		key->netns = bpf_get_netns_cookie(ctx);
 	return true;
 }

@@ -119,6 +119,7 @@ typedef struct {
 
 struct sock_common {
 	volatile unsigned char skc_state;
+	unsigned char skc_ipv6only : 1;
 	struct proto *skc_prot;
 	possible_net_t skc_net;
 	struct {

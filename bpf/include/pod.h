@@ -118,11 +118,11 @@ static __always_inline __be32 mb_find_pod(struct net *net, __u64 netns)
 }
 
 /* The pod that is connecting. */
-static __always_inline __be32 mb_own_pod(struct bpf_sock_addr *ctx, __u64 netns)
+static __always_inline __be32 mb_own_pod(struct net *net, __u64 netns)
 {
 	__be32 known = mb_known_pod(netns);
 
-	return known ? known : mb_find_pod(mb_net_of(ctx->sk), netns);
+	return known ? known : mb_find_pod(net, netns);
 }
 
 /* The pod of a process that asks for a socket option, if it is in the network namespace of that socket. */

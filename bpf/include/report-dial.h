@@ -1,50 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What connect hooks tell: which connection, and what became of it. */
+/* What connect hooks tell: which flow, and what became of it. */
 #ifndef MERBRIDGE_REPORT_DIAL_H
 #define MERBRIDGE_REPORT_DIAL_H
 
+#include "apply.h"
 #include "events.h"
-#include "redirect.h"
 
-static __noinline int mb_send_dial(struct bpf_sock_addr *ctx, const struct mb_redirect *to, __u32 kind, __u32 limit)
+static __always_inline __u32 mb_event_of(enum mb_verdict verdict, const struct mb_outcome *outcome)
+{
+	if (outcome->drop)
+		return MB_EVENT_DROPPED;
+	return verdict == MB_VERDICT_SELF_CALL ? MB_EVENT_SELF_CALL : MB_EVENT_CONNECTION;
+}
+
+static __noinline int mb_send_dial(struct bpf_sock_addr *ctx, const struct mb_flow *flow, enum mb_verdict verdict,
+				   const struct mb_outcome *outcome, __u32 limit)
 {
 	struct mb_event event = {};
-	__be32 source = to->source ? to->source : ctx->sk->src_ip4;
 
-	event.netns = bpf_get_netns_cookie(ctx);
+	event.netns = flow->netns;
 	event.cookie = bpf_get_socket_cookie(ctx);
 	event.pid = bpf_get_current_pid_tgid() >> 32;
-	event.kind = kind;
-	event.hop = to->hop;
-	event.reason = to->drop;
-	event.redirected = to->port != 0;
-	event.pod = mb_from_ip4(to->pod);
-	if (source)
-		event.client = mb_from_ip4(source);
-	event.destination.address = mb_from_ip4(to->dialled);
-	event.destination.port = ctx->user_port;
-	event.target = event.destination;
-	if (event.redirected) {
-		event.target.address = mb_from_ip4(to->ip);
-		event.target.port = to->port;
-	}
+	event.kind = mb_event_of(verdict, outcome);
+	event.hop = mb_hop_of(verdict);
+	event.reason = outcome->drop;
+	event.redirected = outcome->redirected;
+	event.pod = flow->pod;
+	event.client = mb_redirects(verdict) && mb_needs_source(flow) ? flow->pod : flow->source.address;
+	event.destination = flow->destination;
+	event.target = outcome->target;
 	return mb_send_event(&event, limit);
 }
 
-/* Before the destination is overwritten. Only what an enrolled pod dials is told. */
-static __always_inline void mb_report_dial(struct bpf_sock_addr *ctx, const struct mb_redirect *to)
+static __always_inline void mb_report_dial(struct bpf_sock_addr *ctx, const struct mb_flow *flow, enum mb_verdict verdict,
+					   const struct mb_outcome *outcome)
 {
-	__u32 kind = MB_EVENT_CONNECTION, limit;
+	__u32 limit = mb_event_limit(mb_event_of(verdict, outcome));
 
-	if (!to->pod)
-		return;
-	if (to->drop)
-		kind = MB_EVENT_DROPPED;
-	else if (to->hop == MB_HOP_INBOUND && mb_is_local_destination(to->dialled, to->pod))
-		kind = MB_EVENT_SELF_CALL;
-	limit = mb_event_limit(kind);
 	if (limit)
-		mb_send_dial(ctx, to, kind, limit);
+		mb_send_dial(ctx, flow, verdict, outcome, limit);
 }
 
 #endif

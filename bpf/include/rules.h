@@ -15,8 +15,12 @@ struct mb_rules_of {
  * read. So what was read counts only if the element is still there. */
 #define MB_READS 4
 
-/* False if the pod is not enrolled (any more). */
-static __always_inline bool mb_rules_of(const struct mb_address *address, struct mb_rules_of *rules)
+/* linux/errno.h; the same on every architecture that the objects serve. */
+#define ENOENT 2
+#define EAGAIN 11
+
+/* 0, -ENOENT: the pod is not enrolled (any more), or -EAGAIN: its rules changed faster than they can be read, or name a set that is not there. */
+static __always_inline int mb_rules_of(const struct mb_address *address, struct mb_rules_of *rules)
 {
 	for (int i = 0; i < MB_READS; i++) {
 		struct mb_pod *pod = bpf_map_lookup_elem(&local_pod_ips, address), *again;
@@ -24,7 +28,7 @@ static __always_inline bool mb_rules_of(const struct mb_address *address, struct
 		__u32 set;
 
 		if (!pod)
-			return false;
+			return -ENOENT;
 		set = *(volatile __u32 *)&pod->rules;
 		barrier();
 		again = bpf_map_lookup_elem(&local_pod_ips, address);
@@ -33,16 +37,14 @@ static __always_inline bool mb_rules_of(const struct mb_address *address, struct
 		rules->set = set;
 		rules->flags = MB_RULES_ALL_INBOUND | MB_RULES_ALL_OUTBOUND;
 		if (!set)
-			return true;
+			return 0;
 		found = bpf_map_lookup_elem(&pod_rules, &set);
 		if (!found)
 			break;
 		rules->flags = found->flags;
-		return true;
+		return 0;
 	}
-	/* Changed faster than it can be read, or a set that is not there. */
-	mb_count(MB_COUNT_HOOK_ERRORS, 1);
-	return false;
+	return -EAGAIN;
 }
 
 static __always_inline bool mb_lists_port(const struct mb_rules_of *rules, __u8 list, __u16 port)
@@ -52,9 +54,9 @@ static __always_inline bool mb_lists_port(const struct mb_rules_of *rules, __u8 
 	return (rules->flags & (1u << list)) && bpf_map_lookup_elem(&pod_rule_ports, &key);
 }
 
-static __always_inline bool mb_lists_address(const struct mb_rules_of *rules, __u32 list, __be32 ip)
+static __always_inline bool mb_lists_address(const struct mb_rules_of *rules, __u32 list, const struct mb_address *address)
 {
-	struct mb_rule_range key = { .prefix = MB_RULE_RANGE_FIXED + 128, .set = rules->set, .list = list, .address = mb_from_ip4(ip) };
+	struct mb_rule_range key = { .prefix = MB_RULE_RANGE_FIXED + 128, .set = rules->set, .list = list, .address = *address };
 
 	return (rules->flags & (1u << list)) && bpf_map_lookup_elem(&pod_rule_ranges, &key);
 }
@@ -81,14 +83,14 @@ static __always_inline bool mb_takes_inbound(const struct mb_rules_of *rules, __
 }
 
 /* The end of chain ISTIO_OUTPUT, for what is not the sidecar's own. */
-static __always_inline bool mb_takes_outbound(const struct mb_rules_of *rules, __be32 ip, __u16 port)
+static __always_inline bool mb_takes_outbound(const struct mb_rules_of *rules, const struct mb_address *address, __u16 port)
 {
-	if (ip == bpf_htonl(MB_LOCALHOST))
+	if (mb_is_localhost(address))
 		return false;
-	if (mb_lists_address(rules, MB_EXCLUDE_OUTBOUND_RANGES, ip))
+	if (mb_lists_address(rules, MB_EXCLUDE_OUTBOUND_RANGES, address))
 		return false;
 	return (rules->flags & MB_RULES_ALL_OUTBOUND) || mb_lists_port(rules, MB_INCLUDE_OUTBOUND_PORTS, port) ||
-	       mb_lists_address(rules, MB_INCLUDE_OUTBOUND_RANGES, ip);
+	       mb_lists_address(rules, MB_INCLUDE_OUTBOUND_RANGES, address);
 }
 
 #endif

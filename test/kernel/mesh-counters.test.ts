@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { SIDECAR_KINDS, SIDECAR_UID, SCOPES, Bed, WEB_PORT, applyIstioRules, dial, enterMesh, request, startListener, startSidecar, startWebServer } from '../bed';
+import {
+  SIDECAR_KINDS, SIDECAR_UID, SCOPES, Bed, WEB_PORT, applyIstioRules, dial, enterMesh, request, startListener, startSidecar, startWebServer,
+  type Pod,
+} from '../bed';
 
 for (const kind of SIDECAR_KINDS) {
   test(`${kind}: what the node translates and the mesh's own rules redirect is no unknown origin`, { timeout: 60_000 }, async () => {
@@ -58,6 +61,34 @@ test('a pod whose address cannot be bound keeps its path, and is not counted as 
   const { outbound, leftAlone, hookErrors } = after;
   assert.deepEqual([outbound - before.outbound, leftAlone - before.leftAlone, hookErrors - before.hookErrors], [0n, 1n, 1n]);
 });
+
+/** Dials an IPv4-mapped address by an IPv6 socket that takes IPv6 alone, which the kernel refuses; one with a port of its own before. */
+async function dialByIp6Alone(pod: Pod, host: string, port: number, bound: boolean): Promise<string> {
+  const code = `
+import socket, sys
+dialling = socket.socket(socket.AF_INET6)
+dialling.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+if sys.argv[3] == 'true': dialling.bind(('::', 0))
+try: dialling.connect((f'::ffff:{sys.argv[1]}', int(sys.argv[2])))
+except OSError as error: print(error.strerror)
+else: print('connected')`;
+  return (await pod.run('python3', ['-c', code, host, `${port}`, `${bound}`], { uid: 2000 })).stdout.trim();
+}
+
+for (const [counter, bound] of [['outbound', true], ['leftAlone', false]] as const) {
+  test(`${counter} does not count a dial that the kernel refuses because its socket takes IPv6 alone`, async () => {
+    using bed = Bed.create({ subnet: 141 });
+    const [own, other] = [bed.pod('own'), bed.pod('other')];
+    await using mesh = await enterMesh(bed, 'full');
+    mesh.events = true;
+    const drops: unknown[] = [];
+    mesh.on('dropped', drop => drops.push(drop));
+    assert.equal(await dialByIp6Alone(own, other.address, 8080, bound), 'Network is unreachable');
+    const { outbound, inbound, leftAlone, hookErrors, events } = mesh.counters();
+    assert.deepEqual({ outbound, inbound, leftAlone, hookErrors, events }, { outbound: 0n, inbound: 0n, leftAlone: 0n, hookErrors: 0n, events: 0n });
+    assert.deepEqual(drops, []);
+  });
+}
 
 test('a socket that connects again and again is counted out of sock_pair_map once', async () => {
   using bed = Bed.create({ subnet: 140 });
