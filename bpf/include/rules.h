@@ -20,10 +20,13 @@ struct mb_rules_of {
 #define EAGAIN 11
 
 /* 0, -ENOENT: the pod is not enrolled (any more), or -EAGAIN: its rules changed faster than they can be read, or name a set that is not there. */
-static __always_inline int mb_rules_of(const struct mb_address *address, struct mb_rules_of *rules)
+static __always_inline int mb_rules_of(const struct mb_address *pod_address, struct mb_rules_of *rules)
 {
+	/* On the stack: Linux 6.1 takes nothing that a global function was given as the key of a map. */
+	struct mb_address address = *pod_address;
+
 	for (int i = 0; i < MB_READS; i++) {
-		struct mb_pod *pod = bpf_map_lookup_elem(&local_pod_ips, address), *again;
+		struct mb_pod *pod = bpf_map_lookup_elem(&local_pod_ips, &address), *again;
 		const struct mb_rules *found;
 		__u32 set;
 
@@ -31,7 +34,7 @@ static __always_inline int mb_rules_of(const struct mb_address *address, struct 
 			return -ENOENT;
 		set = *(volatile __u32 *)&pod->rules;
 		barrier();
-		again = bpf_map_lookup_elem(&local_pod_ips, address);
+		again = bpf_map_lookup_elem(&local_pod_ips, &address);
 		if (again != pod || !again || *(volatile __u32 *)&again->rules != set)
 			continue;
 		rules->set = set;
