@@ -48,7 +48,7 @@ export interface CgroupProgram {
  *
  * @example
  * ```ts
- * import { Cgroup, OpenBpfObject } from 'merbridge';
+ * import { Cgroup, OpenBpfObject } from 'merbridge/bpf';
  *
  * const object = OpenBpfObject.openFile('connect.bpf.o').load();
  * const cgroup = Cgroup.open(`${Cgroup.mountPoint()}/kubepods`);

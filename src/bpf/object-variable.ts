@@ -24,7 +24,7 @@ export interface SectionAccess {
  *
  * @example
  * ```ts
- * import { OpenBpfObject } from 'merbridge';
+ * import { OpenBpfObject } from 'merbridge/bpf';
  *
  * const open = OpenBpfObject.openFile('connect.bpf.o');
  * // In C: const volatile __u16 proxy_port = 15001;

@@ -40,7 +40,8 @@ const MAX_INTERRUPTIONS = 50;
  *
  * @example
  * ```ts
- * import { OpenBpfObject, VerifierError } from 'merbridge';
+ * import { VerifierError } from 'merbridge';
+ * import { OpenBpfObject } from 'merbridge/bpf';
  *
  * const open = OpenBpfObject.openFile('connect.bpf.o');
  * open.map('local_pod_ips').maxEntries = 4096;

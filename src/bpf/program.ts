@@ -93,7 +93,7 @@ export class BpfProgram extends Handle {
   }
 
   /**
-   * Its runs since it was loaded. The kernel counts only while somebody asks for it, see {@link RunStatisticsSwitch}; so take the difference
+   * Its runs since it was loaded. The kernel counts only while `kernel.bpf_stats_enabled` is 1; so take the difference
    * of two calls.
    *
    * Since Linux 5.1.

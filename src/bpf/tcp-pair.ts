@@ -131,16 +131,6 @@ export class TcpPair extends Handle {
  * port that the kernel chooses, and is closed before this returns.
  *
  * @throws BpfError when the network namespace has no loopback interface that is up
- *
- * @example
- * ```ts
- * import { tcpPair } from 'merbridge';
- *
- * const pair = tcpPair();
- * pair.send(pair.client, Buffer.from('hello'));
- * console.log(pair.memInfo(pair.server)); // some hundred bytes
- * pair.close();
- * ```
  */
 export function tcpPair(): TcpPair {
   const opened: number[] = [];

@@ -8,7 +8,7 @@
  *
  * @example A codec of one's own: a boolean in one byte
  * ```ts
- * import type { Codec } from 'merbridge';
+ * import type { Codec } from 'merbridge/bpf';
  *
  * const flag: Codec<boolean> = {
  *   size: 1,
@@ -51,7 +51,7 @@ export type CodecValue<C> = C extends Codec<infer T> ? T : never;
  *
  * @example
  * ```ts
- * import { toBytes, u16be } from 'merbridge';
+ * import { toBytes, u16be } from 'merbridge/bpf';
  * toBytes(u16be, 15001); // <Buffer 3a 99>
  * ```
  */

@@ -28,7 +28,7 @@ export interface StructCodec<F extends StructFields> extends Codec<StructValue<F
  *
  * @example
  * ```ts
- * import { ipAddress, port, struct, u32 } from 'merbridge';
+ * import { ipAddress, port, struct, u32 } from 'merbridge/bpf';
  *
  * // struct endpoint { struct in6_addr ip; __be16 port; __u32 flags; };
  * const endpoint = struct({ ip: ipAddress, port, flags: u32 }, { name: 'endpoint' });

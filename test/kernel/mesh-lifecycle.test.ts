@@ -6,7 +6,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { Cgroup, type MeshAccelerator, type AttachTypeName } from 'merbridge';
+import type { MeshAccelerator, AttachTypeName } from 'merbridge';
+import { Cgroup } from 'merbridge/bpf';
 import { execFileSync, spawn, spawnSync } from '../bed/children';
 import {
   Bed, STREAM_PORT, WEB_PORT, applyIstioRules, enterMesh, load, originalDestinations, request, startSidecar, startStreamServer,

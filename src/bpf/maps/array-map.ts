@@ -77,7 +77,7 @@ export abstract class IndexedMap<V> extends KeyedMap<number, V> {
  *
  * @example
  * ```ts
- * import { BpfArrayMap, u64 } from 'merbridge';
+ * import { BpfArrayMap, u64 } from 'merbridge/bpf';
  *
  * const limits = BpfArrayMap.create({ name: 'limits', value: u64, maxEntries: 4 });
  * limits.set(0, 6291456n);

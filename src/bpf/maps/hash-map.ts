@@ -68,7 +68,7 @@ export abstract class DeletableMap<K, V> extends KeyedMap<K, V> {
  *
  * @example
  * ```ts
- * import { BpfHashMap, ipAddress, u32 } from 'merbridge';
+ * import { BpfHashMap, ipAddress, u32 } from 'merbridge/bpf';
  *
  * const pods = BpfHashMap.create({ name: 'pods', key: ipAddress, value: u32, maxEntries: 1024 });
  * pods.set('10.0.0.9', 1);

@@ -17,7 +17,7 @@ const NO_PREALLOC = 1;
  *
  * @example
  * ```ts
- * import { BpfLpmTrieMap, ipAddress, struct, u32 } from 'merbridge';
+ * import { BpfLpmTrieMap, ipAddress, struct, u32 } from 'merbridge/bpf';
  *
  * const range = struct({ bits: u32, address: ipAddress }); // IPv4 addresses are ::ffff:a.b.c.d, so their prefixes are longer by 96
  * const ranges = BpfLpmTrieMap.create({ name: 'ranges', key: range, value: u32, maxEntries: 1024 });

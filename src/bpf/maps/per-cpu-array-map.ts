@@ -12,7 +12,7 @@ import { perCpu } from './per-cpu';
  *
  * @example
  * ```ts
- * import { BpfPerCpuArrayMap, u64 } from 'merbridge';
+ * import { BpfPerCpuArrayMap, u64 } from 'merbridge/bpf';
  *
  * const counters = BpfPerCpuArrayMap.create({ name: 'counters', value: u64, maxEntries: 8 });
  * const total = (counters.get(0) ?? []).reduce((sum, value) => sum + value, 0n);

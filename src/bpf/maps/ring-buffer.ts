@@ -45,7 +45,7 @@ const consumed = new Set<number>();
  *
  * @example
  * ```ts
- * import { OpenBpfObject, RingBuffer, struct, u32, u64 } from 'merbridge';
+ * import { OpenBpfObject, RingBuffer, struct, u32, u64 } from 'merbridge/bpf';
  *
  * async function print(): Promise<void> {
  *   using object = OpenBpfObject.openFile('events.bpf.o').load();

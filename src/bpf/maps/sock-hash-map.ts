@@ -61,14 +61,11 @@ function socketCodec(valueSize: number): Codec<bigint> {
  *
  * @example
  * ```ts
- * import { BpfSockHashMap, tcpPair, u32 } from 'merbridge';
+ * import { BpfSockHashMap, u32 } from 'merbridge/bpf';
  *
  * const sockets = BpfSockHashMap.create({ name: 'sockets', key: u32, maxEntries: 16 });
- * const pair = tcpPair();
- * sockets.set(1, pair.client);
- * console.log(sockets.get(1)); // the cookie, such as 4711n
- * pair.close();
- * sockets.close();
+ * // A socket goes in by its file descriptor, and comes out as its cookie, such as 4711n.
+ * export const enrol = (fd: number): bigint | undefined => sockets.set(1, fd).get(1);
  * ```
  */
 export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { BpfLink, DirectoryLock } from '../../bpf';
+import { BpfLink } from '../../bpf';
+import { DirectoryLock } from '../../bpf/internal';
 
 /** What keeps a program attached. What is not known, or not visible from here, is left out. */
 export interface Holder {

@@ -1,4 +1,5 @@
-import { attachesByLink, OpenBpfObject, requireBpf, requireBtf, requireTypes, type BpfObject, type MapTypeName } from '../../bpf';
+import { OpenBpfObject, type BpfObject, type MapTypeName } from '../../bpf';
+import { attachesByLink, requireBpf, requireBtf, requireTypes } from '../../bpf/internal';
 import { BpfError, exhausted, FIONREAD_PROGRAMS, NotSupportedError, PermissionError } from '../../errors';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from '../hooks';
 import { objectPath } from '../objects';

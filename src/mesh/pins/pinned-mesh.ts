@@ -1,4 +1,4 @@
-import { DirectoryLock } from '../../bpf';
+import { DirectoryLock } from '../../bpf/internal';
 import { ClosedError, ForeignPinError, NotPinnedError } from '../../errors';
 import { assertAcceleration, type Acceleration } from '../acceleration';
 import { CounterReader, type MeshCounters } from '../maps/counters';
