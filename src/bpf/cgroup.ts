@@ -64,8 +64,7 @@ export class Cgroup extends Handle {
   readonly path: string;
   readonly #fd: number;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(path: string, fd: number) {
+  private constructor(path: string, fd: number) {
     super(`cgroup ${path}`);
     this.path = path;
     this.#fd = fd;
@@ -163,7 +162,7 @@ export class Cgroup extends Handle {
     const subject = `program "${program.name}" as ${name} to ${this.path}`;
     const fd = libbpf.bpf_link_create(program.unsafeFd(), this.#fd, attachType, null);
     if (fd < 0) throw this.#attachError(-fd, attachType, subject);
-    return closeOnError(fd, () => new BpfLink(fd, `of ${subject}`));
+    return closeOnError(fd, () => BpfLink.make(fd, `of ${subject}`));
   }
 
   /**

@@ -30,14 +30,18 @@ export class BpfLink extends Handle {
   readonly cgroupId: bigint | undefined;
   readonly #fd: number;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(fd: number, label: string) {
+  private constructor(fd: number, label: string) {
     const info = linkInfo(fd, label);
     super(`link ${label}`);
     this.id = info.id;
     this.attachType = info.type === LINK_TYPE_CGROUP ? attachTypeName(info.attachType) : undefined;
     this.cgroupId = info.type === LINK_TYPE_CGROUP ? info.cgroupId : undefined;
     this.#fd = fd;
+  }
+
+  /** @internal */
+  static make(fd: number, label: string): BpfLink {
+    return new BpfLink(fd, label);
   }
 
   /**

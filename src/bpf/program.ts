@@ -45,8 +45,7 @@ export class BpfProgram extends Handle {
   readonly #fd: number;
   readonly #owned: boolean;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: ProgramSource) {
+  private constructor(source: ProgramSource) {
     const info = programInfo(source.fd, source.name);
     super(`program "${source.name ?? info.name}"`, { parent: source.parent, tracked: source.owned });
     this.name = source.name ?? info.name;
@@ -56,6 +55,11 @@ export class BpfProgram extends Handle {
     this.attachType = source.attachType;
     this.#fd = source.fd;
     this.#owned = source.owned;
+  }
+
+  /** @internal */
+  static make(source: ProgramSource): BpfProgram {
+    return new BpfProgram(source);
   }
 
   /**

@@ -16,8 +16,7 @@ const RUN_TIME = 0;
 export class RunStatisticsSwitch extends Handle {
   readonly #fd: number;
 
-  /** Made by `enable()`, not by `new`. */
-  constructor(fd: number) {
+  private constructor(fd: number) {
     super('switch of run statistics');
     this.#fd = fd;
   }

@@ -24,7 +24,6 @@ export class TcpPair extends Handle {
   /** File descriptor of the end that was accepted. Belongs to the pair. */
   readonly server: number;
 
-  /** Made by the functions of this library, not by `new`. */
   constructor(client: number, server: number) {
     super('TCP pair');
     this.client = client;

@@ -194,8 +194,7 @@ describe('file systems', () => {
 describe('libbpf', () => {
   const withLibbpf = (path: string): Told => refused('ERR_BPF_LIBRARY_LOAD', { env: { MERBRIDGE_LIBBPF: path } });
   const real = (): string => {
-    const path = /\s(\/\S*libbpf\S*)$/m.exec(spawnSync(process.execPath, ['-e', `require(${JSON.stringify(ROOT)}).libbpfVersion?.();
-      try { require(${JSON.stringify(ROOT)}).Cgroup.open(${JSON.stringify(cgroup.path)}).programs({ attachType: 'sockops' }) } catch {}
+    const path = /\s(\/\S*libbpf\S*)$/m.exec(spawnSync(process.execPath, ['-e', `try { require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).Cgroup.open(${JSON.stringify(cgroup.path)}).programs({ attachType: 'sockops' }) } catch {}
       console.log(require('fs').readFileSync('/proc/self/maps', 'latin1'))`], { encoding: 'utf8' }).stdout)?.[1];
     assert.ok(path);
     return path;

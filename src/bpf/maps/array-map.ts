@@ -86,8 +86,7 @@ export abstract class IndexedMap<V> extends KeyedMap<number, V> {
  * ```
  */
 export class BpfArrayMap<V> extends IndexedMap<V> {
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: ArrayMapCodecs<V>) {
+  private constructor(source: MapSource, codecs: ArrayMapCodecs<V>) {
     super(source, { key: u32, value: codecs.value });
     checkHash(this, ['array'], { key: u32, value: codecs.value });
   }

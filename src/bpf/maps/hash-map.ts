@@ -82,8 +82,7 @@ export class BpfHashMap<K, V> extends DeletableMap<K, V> {
   /** @internal */
   static readonly kinds: readonly MapTypeName[] = ['hash'];
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: MapCodecs<K, V>) {
+  private constructor(source: MapSource, codecs: MapCodecs<K, V>) {
     super(source, codecs);
     checkHash(this, BpfHashMap.kinds, codecs);
   }

@@ -58,8 +58,7 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   protected readonly calls: MapCalls;
   readonly #batch: BatchMap;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: MapCodecs<K, V>) {
+  protected constructor(source: MapSource, codecs: MapCodecs<K, V>) {
     super(source);
     this.keyCodec = codecs.key;
     this.valueCodec = codecs.value;

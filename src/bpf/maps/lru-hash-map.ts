@@ -23,8 +23,7 @@ export class BpfLruHashMap<K, V> extends DeletableMap<K, V> {
   /** @internal */
   static readonly kinds: readonly MapTypeName[] = ['lru_hash'];
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: MapCodecs<K, V>) {
+  private constructor(source: MapSource, codecs: MapCodecs<K, V>) {
     super(source, codecs);
     checkHash(this, BpfLruHashMap.kinds, codecs);
   }

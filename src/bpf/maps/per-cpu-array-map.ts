@@ -20,8 +20,7 @@ import { perCpu } from './per-cpu';
  * ```
  */
 export class BpfPerCpuArrayMap<V> extends IndexedMap<readonly V[]> {
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: ArrayMapCodecs<V>) {
+  private constructor(source: MapSource, codecs: ArrayMapCodecs<V>) {
     super(source, { key: u32, value: perCpu(codecs.value) });
     requireMap(this, { types: ['percpu_array'], keySize: 4, valueSize: codecs.value.size });
   }

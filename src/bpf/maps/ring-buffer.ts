@@ -68,8 +68,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
   #keepsAlive = true;
   #skipped = 0;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: RingBufferCodecs<T>) {
+  private constructor(source: MapSource, codecs: RingBufferCodecs<T>) {
     super(source);
     requireMap(this, { types: ['ringbuf'] });
     this.#codec = codecs.value;

@@ -69,8 +69,7 @@ function socketCodec(valueSize: number): Codec<bigint> {
  * ```
  */
 export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: SockHashMapCodecs<K>, valueSize: number) {
+  private constructor(source: MapSource, codecs: SockHashMapCodecs<K>, valueSize: number) {
     super(source, { key: codecs.key, value: socketCodec(valueSize) });
     requireMap(this, { types: ['sockhash'], keySize: codecs.key.size });
   }
@@ -171,7 +170,7 @@ export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
     return closeOnError(duplicateFd(this.unsafeFd(), subject), (mapFd) =>
       closeOnError(duplicateFd(program.unsafeFd(), subject), (programFd) => {
         check(libbpf.bpf_prog_attach(programFd, mapFd, AttachType.sk_msg, 0), { operation: 'bpf_prog_attach', subject });
-        return new BpfAttachment(`attachment of ${subject}`, () => {
+        return BpfAttachment.make(`attachment of ${subject}`, () => {
           const result = libbpf.bpf_prog_detach2(programFd, mapFd, AttachType.sk_msg);
           closeSync(programFd);
           closeSync(mapFd);
