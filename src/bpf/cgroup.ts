@@ -18,7 +18,7 @@ const CGROUP2_MAGIC = 0x63677270;
 /** Options of {@link Cgroup.attach}. */
 export interface CgroupAttachOptions {
   /** Default: what the section of the program says. Needed for programs that were opened by id or by pin. */
-  attachType?: AttachTypeName;
+  attachType?: AttachTypeName | undefined;
 }
 
 /** Options of {@link Cgroup.programs}. */
@@ -26,7 +26,7 @@ export interface CgroupProgramsOptions {
   /** Which hook to ask about. */
   attachType: AttachTypeName;
   /** Whether to list what is inherited from above too, in the order in which the programs run. Default: false. */
-  effective?: boolean;
+  effective?: boolean | undefined;
 }
 
 /** A program that is attached to a cgroup. */

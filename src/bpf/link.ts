@@ -87,7 +87,7 @@ export class BpfLink extends Handle {
    * @throws BpfError with errnoName `'EPERM'` when another program than the expected one is attached, `'EINVAL'` when
    * the types differ, `'ENOLINK'` when the link was detached
    */
-  update(program: BpfProgram, options: { expected?: BpfProgram } = {}): void {
+  update(program: BpfProgram, options: { expected?: BpfProgram | undefined } = {}): void {
     checkOptions(options, ['expected'], 'update');
     const { expected } = options;
     const extra =

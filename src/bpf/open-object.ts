@@ -17,7 +17,7 @@ import { checkOptions } from './options';
 /** Options of {@link OpenBpfObject.open} and {@link OpenBpfObject.openFile}. */
 export interface OpenObjectOptions {
   /** What the object is called in messages. Default: the name of the file, without `.o`. */
-  name?: string;
+  name?: string | undefined;
 }
 
 /** Sections of global variables. */

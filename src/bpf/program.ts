@@ -10,9 +10,9 @@ import { programTypeName, type AttachTypeName, type ProgramTypeName } from './ty
 export interface ProgramSource {
   readonly fd: number;
   readonly owned: boolean;
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly attachType?: AttachTypeName | undefined;
-  readonly parent?: Handle;
+  readonly parent?: Handle | undefined;
 }
 
 /** How often a program ran, and for how long, as far as the kernel counted. */

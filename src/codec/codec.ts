@@ -22,9 +22,9 @@ export interface Codec<T> {
   /** How many bytes a value takes, always. */
   readonly size: number;
   /** What it is, for error messages: `'u32'`, `'ipAddress'`. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Alignment of the C type in bytes, a power of two; used inside structs. Default: 1. */
-  readonly alignment?: number;
+  readonly alignment?: number | undefined;
   /**
    * Writes a value. Every one of the `size` bytes is written: the buffer may hold an older value.
    *

@@ -17,7 +17,7 @@ export interface CreateArrayMapOptions<V> extends ArrayMapCodecs<V> {
   /** How many entries it has. */
   maxEntries: number;
   /** `BPF_F_*` of linux/bpf.h. Default: 0. */
-  flags?: number;
+  flags?: number | undefined;
 }
 
 /** What arrays have in common: keys are indices, and one beyond the end is a mistake of the caller, not a full map. */

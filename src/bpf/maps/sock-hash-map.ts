@@ -33,7 +33,7 @@ export interface AttachVerdictOptions {
    * Whether to take the place of another program that is attached. Default: false. Sockets that are in the map already
    * keep the program that they were inserted under.
    */
-  replace?: boolean;
+  replace?: boolean | undefined;
 }
 
 /** A value is a file descriptor on the way in and a cookie on the way out, in four or eight bytes. */

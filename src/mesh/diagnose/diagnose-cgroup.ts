@@ -15,7 +15,7 @@ export interface DiagnosedCgroup {
   /** Whether programs can be attached there, as far as the path goes. */
   readonly valid: boolean;
   /** Why not. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
 }
 
 /** A program that is attached. */

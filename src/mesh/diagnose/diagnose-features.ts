@@ -15,7 +15,7 @@ export interface DiagnosedFeature {
   /** Whether it works here; `undefined` if that could not be tried. */
   readonly supported: boolean | undefined;
   /** Why it does not, or why it is not known. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
 }
 
 /** Loads one of the shipped programs alone, with the smallest maps. The caller closes it. */
