@@ -1,5 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
-import { BpfProgram, RunStatisticsSwitch, type BpfSockHashMap, type MeshAccelerator, type Quadruple, type RunStatistics } from 'merbridge';
+import type { MeshAccelerator, Quadruple } from 'merbridge';
+import { BpfProgram, type BpfSockHashMap, type RunStatistics } from 'merbridge/bpf';
+import { RunStatisticsSwitch } from '../src/bpf/internal';
 import { median } from '../test/bed';
 
 /** The runs of one program. */

@@ -9,7 +9,8 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { MerbridgeError, MeshAccelerator, fromBytes, ipAddress, toBytes, type PodOptions } from 'merbridge';
+import { MerbridgeError, MeshAccelerator, type PodOptions } from 'merbridge';
+import { fromBytes, ipAddress, toBytes } from 'merbridge/bpf';
 
 /** What may be wrong with one pod, and is no reason to leave out the others. */
 const REFUSED: ReadonlySet<string> = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_POD_RULES', 'ERR_BPF_MAP_FULL', 'ERR_BPF_NOT_A_CGROUP']);

@@ -3,7 +3,8 @@
  *
  * Opening an object needs no privilege; creating a map and loading a program do.
  */
-import { BpfError, BpfHashMap, OpenBpfObject, ipAddress, objectPath, struct, u32, u64 } from 'merbridge';
+import { BpfError, objectPath } from 'merbridge';
+import { BpfHashMap, OpenBpfObject, ipAddress, struct, u32, u64 } from 'merbridge/bpf';
 
 /** A struct as C lays it out: `hits` begins at byte 8, and the padding before it is zero. */
 const visit = struct({ weight: u32, hits: u64 }, { name: 'visit' });

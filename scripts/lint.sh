@@ -31,6 +31,11 @@ format_of_c() {
   clang-format --dry-run --Werror bpf/*.c bpf/include/*.h bench/library/*.c test/bed/apps/readers/*.[ch]
 }
 
+# The report is of the declarations that are compiled.
+api_report() {
+  node_modules/.bin/tsc && node scripts/api-report.mjs --check
+}
+
 lock_file_names_no_host() {
   ! grep -n '"resolved"' package-lock.json
 }
@@ -41,6 +46,7 @@ check 'the rule of the rooms' node --test --test-reporter=dot test/package/*.tes
 check 'TypeScript and JavaScript' node_modules/.bin/eslint .
 check 'format of C' format_of_c
 check 'src/mesh/abi' generated_abi
+check 'api/' api_report
 check 'shell scripts' shell_syntax
 check 'package-lock.json' lock_file_names_no_host
 exit "$failed"

@@ -1,5 +1,5 @@
 /** The same work as child.c on this library. Prints one line of JSON. */
-import { BpfHashMap, Cgroup, OpenBpfObject, bytes } from 'merbridge';
+import { BpfHashMap, Cgroup, OpenBpfObject, bytes } from 'merbridge/bpf';
 import { ENTRIES, KEY, VALUE, adoptFigure, mapFigures, resident, timed } from './work.mjs';
 
 const [objectPath = '', cgroupPath = '', pin = ''] = process.argv.slice(2);

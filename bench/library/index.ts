@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BpfHashMap, bytes, objectPath } from 'merbridge';
+import { objectPath } from 'merbridge';
+import { BpfHashMap, bytes } from 'merbridge/bpf';
 import { ownedDirectory } from '../../test/bed/owned';
 import { execFileSync } from '../../test/bed/children';
 import { Bed, ratio, spread } from '../../test/bed';

@@ -3,7 +3,8 @@
  *
  * What it needs comes from the environment, see settings.ts; deploy/merbridge.yaml is how it is deployed, README.md how it is operated.
  */
-import { MeshAccelerator, OpenBpfObject, objectPath } from 'merbridge';
+import { MeshAccelerator, objectPath } from 'merbridge';
+import { OpenBpfObject } from 'merbridge/bpf';
 import { KubernetesPods, PodController, inClusterServer } from 'merbridge/kubernetes';
 import { registerMeshMetrics } from 'merbridge/metrics';
 import { Registry } from 'prom-client';

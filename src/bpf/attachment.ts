@@ -7,10 +7,14 @@ import { Handle } from './handle';
 export class BpfAttachment extends Handle {
   readonly #detach: () => void;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(label: string, detach: () => void) {
+  private constructor(label: string, detach: () => void) {
     super(label);
     this.#detach = detach;
+  }
+
+  /** @internal */
+  static make(label: string, detach: () => void): BpfAttachment {
+    return new BpfAttachment(label, detach);
   }
 
   /** @internal */

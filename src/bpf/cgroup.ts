@@ -18,7 +18,7 @@ const CGROUP2_MAGIC = 0x63677270;
 /** Options of {@link Cgroup.attach}. */
 export interface CgroupAttachOptions {
   /** Default: what the section of the program says. Needed for programs that were opened by id or by pin. */
-  attachType?: AttachTypeName;
+  attachType?: AttachTypeName | undefined;
 }
 
 /** Options of {@link Cgroup.programs}. */
@@ -26,7 +26,7 @@ export interface CgroupProgramsOptions {
   /** Which hook to ask about. */
   attachType: AttachTypeName;
   /** Whether to list what is inherited from above too, in the order in which the programs run. Default: false. */
-  effective?: boolean;
+  effective?: boolean | undefined;
 }
 
 /** A program that is attached to a cgroup. */
@@ -48,7 +48,7 @@ export interface CgroupProgram {
  *
  * @example
  * ```ts
- * import { Cgroup, OpenBpfObject } from 'merbridge';
+ * import { Cgroup, OpenBpfObject } from 'merbridge/bpf';
  *
  * const object = OpenBpfObject.openFile('connect.bpf.o').load();
  * const cgroup = Cgroup.open(`${Cgroup.mountPoint()}/kubepods`);
@@ -64,8 +64,7 @@ export class Cgroup extends Handle {
   readonly path: string;
   readonly #fd: number;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(path: string, fd: number) {
+  private constructor(path: string, fd: number) {
     super(`cgroup ${path}`);
     this.path = path;
     this.#fd = fd;
@@ -163,7 +162,7 @@ export class Cgroup extends Handle {
     const subject = `program "${program.name}" as ${name} to ${this.path}`;
     const fd = libbpf.bpf_link_create(program.unsafeFd(), this.#fd, attachType, null);
     if (fd < 0) throw this.#attachError(-fd, attachType, subject);
-    return closeOnError(fd, () => new BpfLink(fd, `of ${subject}`));
+    return closeOnError(fd, () => BpfLink.make(fd, `of ${subject}`));
   }
 
   /**

@@ -20,8 +20,7 @@ export class DirectoryLock extends Handle {
   readonly path: string;
   readonly #fd: number;
 
-  /** Made by `open()`, not by `new`. */
-  constructor(path: string, fd: number) {
+  private constructor(path: string, fd: number) {
     super(`directory ${path}`);
     this.path = path;
     this.#fd = fd;

@@ -27,8 +27,7 @@ export abstract class Handle {
   #parent: Handle | undefined;
   #open = true;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(label: string, options: { parent?: Handle | undefined; tracked?: boolean } = {}) {
+  protected constructor(label: string, options: { parent?: Handle | undefined; tracked?: boolean } = {}) {
     this.#label = label;
     this.#parent = options.parent;
     options.parent?.adopt(this);

@@ -1,25 +1,45 @@
-/** Objects, programs, maps, links and cgroups of BPF, typed. */
+/**
+ * BPF below the accelerator: objects, programs, maps, links and cgroups, typed, and the codecs of keys and values.
+ * The errors are those of the main entry.
+ *
+ * @packageDocumentation
+ */
+export {
+  aligned,
+  array,
+  bytes,
+  fixedString,
+  fromBytes,
+  ipAddress,
+  oneOf,
+  port,
+  struct,
+  toBytes,
+  u16,
+  u16be,
+  u32,
+  u32be,
+  u64,
+  u8,
+  type Codec,
+  type CodecValue,
+  type StructCodec,
+  type StructFields,
+  type StructValue,
+} from '../codec';
+export { Errno, errnoName, errnoNumber, errnoText } from '../errors';
 export { BpfAttachment } from './attachment';
 export { Cgroup, type CgroupAttachOptions, type CgroupProgram, type CgroupProgramsOptions } from './cgroup';
-export { DirectoryLock } from './directory-lock';
-export { Handle, LEAK_WARNING } from './handle';
-/** @internal */
-export { requireFds } from './fd';
-/** @internal */
-export { requireBpf, requireBtf, requireTypes } from './kernel-features';
-/** @internal */
-export { attachesByLink, libbpfVersion, linkIds, missingCapabilities } from './host';
+export { LEAK_WARNING, type Handle } from './handle';
 export { kernelAtLeast, kernelVersion, type KernelVersion } from './kernel-version';
 export { BpfLink } from './link';
-export { BpfArrayMap, IndexedMap, type ArrayMapCodecs, type CreateArrayMapOptions } from './maps/array-map';
+export { BpfArrayMap, type ArrayMapCodecs, type CreateArrayMapOptions, type IndexedMap } from './maps/array-map';
 export { BpfArrayOfMaps } from './maps/array-of-maps';
-export { BpfHashMap, DeletableMap } from './maps/hash-map';
-export { KeyedMap, type CreateMapOptions, type IterateOptions, type MapCodecs, type SetMode, type SetOptions } from './maps/keyed-map';
+export { BpfHashMap, type DeletableMap } from './maps/hash-map';
+export type { CreateMapOptions, IterateOptions, KeyedMap, MapCodecs, SetMode, SetOptions } from './maps/keyed-map';
 export { BpfLpmTrieMap } from './maps/lpm-trie-map';
 export { BpfLruHashMap } from './maps/lru-hash-map';
-export { copyEntries } from './maps/copy';
-export { EntryCounter } from './maps/entry-counter';
-export { BpfMap, BpfMapHandle } from './maps/map';
+export { BpfMapHandle, type BpfMap } from './maps/map';
 export { possibleCpus } from './maps/per-cpu';
 export { BpfPerCpuArrayMap } from './maps/per-cpu-array-map';
 export { RingBuffer, type CreateRingBufferOptions, type RingBufferCodecs } from './maps/ring-buffer';
@@ -35,8 +55,6 @@ export { OpenBpfMap } from './open-map';
 export { OpenBpfObject, type OpenObjectOptions } from './open-object';
 export { OpenBpfProgram } from './open-program';
 export { BpfProgram, type RunStatistics } from './program';
-export { RunStatisticsSwitch } from './run-statistics-switch';
-export { TcpPair, tcpPair } from './tcp-pair';
 export {
   AttachType,
   MapType,

@@ -12,9 +12,9 @@ interface KernelFeature {
   /** In the words by which one searches for it. */
   readonly name: string;
   /** Option of the kernel's configuration, see include/linux/bpf_types.h; `undefined` if every kernel has it that has bpf(2). */
-  readonly option?: string;
+  readonly option?: string | undefined;
   /** First release that has it; `undefined` if no release without it is of interest. */
-  readonly since?: string;
+  readonly since?: string | undefined;
 }
 
 /** Since 5.13 CONFIG_BPF_STREAM_PARSER is about stream parsers alone. */

@@ -19,7 +19,7 @@ export interface KernelVersion {
  *
  * @example
  * ```ts
- * import { kernelVersion } from 'merbridge';
+ * import { kernelVersion } from 'merbridge/bpf';
  * const { major, minor } = kernelVersion();
  * console.log(`Linux ${major}.${minor}`);
  * ```

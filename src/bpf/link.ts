@@ -30,14 +30,18 @@ export class BpfLink extends Handle {
   readonly cgroupId: bigint | undefined;
   readonly #fd: number;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(fd: number, label: string) {
+  private constructor(fd: number, label: string) {
     const info = linkInfo(fd, label);
     super(`link ${label}`);
     this.id = info.id;
     this.attachType = info.type === LINK_TYPE_CGROUP ? attachTypeName(info.attachType) : undefined;
     this.cgroupId = info.type === LINK_TYPE_CGROUP ? info.cgroupId : undefined;
     this.#fd = fd;
+  }
+
+  /** @internal */
+  static make(fd: number, label: string): BpfLink {
+    return new BpfLink(fd, label);
   }
 
   /**
@@ -83,7 +87,7 @@ export class BpfLink extends Handle {
    * @throws BpfError with errnoName `'EPERM'` when another program than the expected one is attached, `'EINVAL'` when
    * the types differ, `'ENOLINK'` when the link was detached
    */
-  update(program: BpfProgram, options: { expected?: BpfProgram } = {}): void {
+  update(program: BpfProgram, options: { expected?: BpfProgram | undefined } = {}): void {
     checkOptions(options, ['expected'], 'update');
     const { expected } = options;
     const extra =

@@ -24,7 +24,7 @@ export interface SectionAccess {
  *
  * @example
  * ```ts
- * import { OpenBpfObject } from 'merbridge';
+ * import { OpenBpfObject } from 'merbridge/bpf';
  *
  * const open = OpenBpfObject.openFile('connect.bpf.o');
  * // In C: const volatile __u16 proxy_port = 15001;
@@ -43,13 +43,17 @@ export class BpfVariable {
   readonly #place: VariablePlace;
   readonly #access: SectionAccess;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(place: VariablePlace, access: SectionAccess) {
+  private constructor(place: VariablePlace, access: SectionAccess) {
     this.name = place.name;
     this.section = place.section;
     this.size = place.size;
     this.#place = place;
     this.#access = access;
+  }
+
+  /** @internal */
+  static make(place: VariablePlace, access: SectionAccess): BpfVariable {
+    return new BpfVariable(place, access);
   }
 
   /** Its value, read by a codec. */

@@ -18,21 +18,25 @@ export class BpfObject extends Handle {
   readonly #maps = new Map<string, BpfMapHandle>();
   readonly #programs = new Map<string, BpfProgram>();
 
-  /** Made by `OpenBpfObject.load()`, not by `new`. */
-  constructor(name: string, native: NativeObject) {
+  private constructor(name: string, native: NativeObject) {
     super(`object "${name}"`);
     this.name = name;
     this.#native = native;
     for (const [mapName, at] of native.maps) {
       const fd = libbpf.bpf_map__fd(at);
-      if (fd >= 0) this.#maps.set(mapName, new BpfMapHandle({ fd, owned: false, name: mapName, parent: this }));
+      if (fd >= 0) this.#maps.set(mapName, BpfMapHandle.make({ fd, owned: false, name: mapName, parent: this }));
     }
     for (const [programName, at] of native.programs) {
       const fd = libbpf.bpf_program__fd(at);
       if (fd < 0) continue;
       const attachType = attachTypeOf(at);
-      this.#programs.set(programName, new BpfProgram({ fd, owned: false, name: programName, attachType, parent: this }));
+      this.#programs.set(programName, BpfProgram.make({ fd, owned: false, name: programName, attachType, parent: this }));
     }
+  }
+
+  /** @internal */
+  static make(name: string, native: NativeObject): BpfObject {
+    return new BpfObject(name, native);
   }
 
   /**

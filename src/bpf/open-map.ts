@@ -23,10 +23,14 @@ export class OpenBpfMap {
   readonly name: string;
   readonly #access: OpenObjectAccess;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(name: string, access: OpenObjectAccess) {
+  private constructor(name: string, access: OpenObjectAccess) {
     this.name = name;
     this.#access = access;
+  }
+
+  /** @internal */
+  static make(name: string, access: OpenObjectAccess): OpenBpfMap {
+    return new OpenBpfMap(name, access);
   }
 
   /** Kind of the map, such as `'hash'`. */

@@ -17,7 +17,7 @@ import { checkOptions } from './options';
 /** Options of {@link OpenBpfObject.open} and {@link OpenBpfObject.openFile}. */
 export interface OpenObjectOptions {
   /** What the object is called in messages. Default: the name of the file, without `.o`. */
-  name?: string;
+  name?: string | undefined;
 }
 
 /** Sections of global variables. */
@@ -40,7 +40,8 @@ const MAX_INTERRUPTIONS = 50;
  *
  * @example
  * ```ts
- * import { OpenBpfObject, VerifierError } from 'merbridge';
+ * import { VerifierError } from 'merbridge';
+ * import { OpenBpfObject } from 'merbridge/bpf';
  *
  * const open = OpenBpfObject.openFile('connect.bpf.o');
  * open.map('local_pod_ips').maxEntries = 4096;
@@ -60,8 +61,7 @@ export class OpenBpfObject extends Handle {
   readonly #access: OpenObjectAccess;
   #native: NativeObject | undefined;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(bytes: Buffer, name: string) {
+  private constructor(bytes: Buffer, name: string) {
     // Before libbpf reads it, so that the error says what is wrong with the file in words of its own.
     const sections = elfSections(bytes, name);
     const native = NativeObject.open(bytes, name);
@@ -122,12 +122,12 @@ export class OpenBpfObject extends Handle {
    */
   map(name: string): OpenBpfMap {
     pick(this.#live().maps, name, `${this.label}: no map`);
-    return new OpenBpfMap(name, this.#access);
+    return OpenBpfMap.make(name, this.#access);
   }
 
   /** The declarations of all maps, those behind global variables included. */
   maps(): OpenBpfMap[] {
-    return [...this.#live().maps.keys()].map((name) => new OpenBpfMap(name, this.#access));
+    return [...this.#live().maps.keys()].map((name) => OpenBpfMap.make(name, this.#access));
   }
 
   /**
@@ -137,12 +137,12 @@ export class OpenBpfObject extends Handle {
    */
   program(name: string): OpenBpfProgram {
     pick(this.#live().programs, name, `${this.label}: no program`);
-    return new OpenBpfProgram(name, this.#access);
+    return OpenBpfProgram.make(name, this.#access);
   }
 
   /** All programs. */
   programs(): OpenBpfProgram[] {
-    return [...this.#live().programs.keys()].map((name) => new OpenBpfProgram(name, this.#access));
+    return [...this.#live().programs.keys()].map((name) => OpenBpfProgram.make(name, this.#access));
   }
 
   /**
@@ -153,7 +153,7 @@ export class OpenBpfObject extends Handle {
    */
   variable(name: string): BpfVariable {
     this.ensureOpen();
-    return new BpfVariable(pick(this.#variables(), name, `${this.label}: no global variable`), {
+    return BpfVariable.make(pick(this.#variables(), name, `${this.label}: no global variable`), {
       read: (section) => this.#initialValue(section),
       write: (section, bytes) =>
         this.#access.apply(`variable ${section}`, (native) => {
@@ -210,7 +210,7 @@ export class OpenBpfObject extends Handle {
 
   #loaded(native: NativeObject): BpfObject {
     try {
-      const object = new BpfObject(this.name, native);
+      const object = BpfObject.make(this.name, native);
       this.#native = undefined;
       return object;
     } finally {

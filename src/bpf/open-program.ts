@@ -13,10 +13,14 @@ export class OpenBpfProgram {
   readonly name: string;
   readonly #access: OpenObjectAccess;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(name: string, access: OpenObjectAccess) {
+  private constructor(name: string, access: OpenObjectAccess) {
     this.name = name;
     this.#access = access;
+  }
+
+  /** @internal */
+  static make(name: string, access: OpenObjectAccess): OpenBpfProgram {
+    return new OpenBpfProgram(name, access);
   }
 
   /** Kind of the program, such as `'cgroup_sock_addr'`. */

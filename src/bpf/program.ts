@@ -10,9 +10,9 @@ import { programTypeName, type AttachTypeName, type ProgramTypeName } from './ty
 export interface ProgramSource {
   readonly fd: number;
   readonly owned: boolean;
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly attachType?: AttachTypeName | undefined;
-  readonly parent?: Handle;
+  readonly parent?: Handle | undefined;
 }
 
 /** How often a program ran, and for how long, as far as the kernel counted. */
@@ -45,8 +45,7 @@ export class BpfProgram extends Handle {
   readonly #fd: number;
   readonly #owned: boolean;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: ProgramSource) {
+  private constructor(source: ProgramSource) {
     const info = programInfo(source.fd, source.name);
     super(`program "${source.name ?? info.name}"`, { parent: source.parent, tracked: source.owned });
     this.name = source.name ?? info.name;
@@ -56,6 +55,11 @@ export class BpfProgram extends Handle {
     this.attachType = source.attachType;
     this.#fd = source.fd;
     this.#owned = source.owned;
+  }
+
+  /** @internal */
+  static make(source: ProgramSource): BpfProgram {
+    return new BpfProgram(source);
   }
 
   /**
@@ -93,7 +97,7 @@ export class BpfProgram extends Handle {
   }
 
   /**
-   * Its runs since it was loaded. The kernel counts only while somebody asks for it, see {@link RunStatisticsSwitch}; so take the difference
+   * Its runs since it was loaded. The kernel counts only while `kernel.bpf_stats_enabled` is 1; so take the difference
    * of two calls.
    *
    * Since Linux 5.1.

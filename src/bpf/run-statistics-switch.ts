@@ -12,24 +12,11 @@ const RUN_TIME = 0;
  * {@link BpfProgram.runStatistics} reads them.
  *
  * It ends with `close()` or with the process, and goes along with others that count: theirs goes on.
- *
- * @example
- * ```ts
- * import { BpfProgram, RunStatisticsSwitch } from 'merbridge';
- *
- * const counting = RunStatisticsSwitch.enable();
- * const program = BpfProgram.fromId(42);
- * const { runs, nanoseconds } = program.runStatistics();
- * console.log(`${nanoseconds / runs} ns`);
- * program.close();
- * counting.close();
- * ```
  */
 export class RunStatisticsSwitch extends Handle {
   readonly #fd: number;
 
-  /** Made by `enable()`, not by `new`. */
-  constructor(fd: number) {
+  private constructor(fd: number) {
     super('switch of run statistics');
     this.#fd = fd;
   }

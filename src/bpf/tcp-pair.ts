@@ -24,7 +24,6 @@ export class TcpPair extends Handle {
   /** File descriptor of the end that was accepted. Belongs to the pair. */
   readonly server: number;
 
-  /** Made by the functions of this library, not by `new`. */
   constructor(client: number, server: number) {
     super('TCP pair');
     this.client = client;
@@ -131,16 +130,6 @@ export class TcpPair extends Handle {
  * port that the kernel chooses, and is closed before this returns.
  *
  * @throws BpfError when the network namespace has no loopback interface that is up
- *
- * @example
- * ```ts
- * import { tcpPair } from 'merbridge';
- *
- * const pair = tcpPair();
- * pair.send(pair.client, Buffer.from('hello'));
- * console.log(pair.memInfo(pair.server)); // some hundred bytes
- * pair.close();
- * ```
  */
 export function tcpPair(): TcpPair {
   const opened: number[] = [];

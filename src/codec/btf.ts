@@ -197,15 +197,6 @@ export class Btf {
  * @param name - name of the struct
  * @throws ObjectFileError when the bytes are no BPF object, or it was compiled without type information
  * @throws RangeError when it has no such struct
- *
- * @example
- * ```ts
- * import { readFileSync } from 'node:fs';
- * import { structLayout } from 'merbridge';
- *
- * const { size, members } = structLayout(readFileSync('sock_ops.bpf.o'), 'sock_pair');
- * console.log(size, members.map(({ name, offset }) => `${name} at ${offset}`));
- * ```
  */
 export function structLayout(object: Buffer, name: string): StructLayout {
   return objectBtf(object, 'object').struct(name);

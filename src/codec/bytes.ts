@@ -40,7 +40,7 @@ export function bytes(size: number): Codec<Uint8Array> & {
  *
  * @example
  * ```ts
- * import { fixedString, fromBytes, toBytes } from 'merbridge';
+ * import { fixedString, fromBytes, toBytes } from 'merbridge/bpf';
  * const comm = fixedString(16); // TASK_COMM_LEN
  * fromBytes(comm, toBytes(comm, 'envoy')); // 'envoy'
  * ```

@@ -8,7 +8,7 @@
  *
  * @example A codec of one's own: a boolean in one byte
  * ```ts
- * import type { Codec } from 'merbridge';
+ * import type { Codec } from 'merbridge/bpf';
  *
  * const flag: Codec<boolean> = {
  *   size: 1,
@@ -22,9 +22,9 @@ export interface Codec<T> {
   /** How many bytes a value takes, always. */
   readonly size: number;
   /** What it is, for error messages: `'u32'`, `'ipAddress'`. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Alignment of the C type in bytes, a power of two; used inside structs. Default: 1. */
-  readonly alignment?: number;
+  readonly alignment?: number | undefined;
   /**
    * Writes a value. Every one of the `size` bytes is written: the buffer may hold an older value.
    *
@@ -51,7 +51,7 @@ export type CodecValue<C> = C extends Codec<infer T> ? T : never;
  *
  * @example
  * ```ts
- * import { toBytes, u16be } from 'merbridge';
+ * import { toBytes, u16be } from 'merbridge/bpf';
  * toBytes(u16be, 15001); // <Buffer 3a 99>
  * ```
  */

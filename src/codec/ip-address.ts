@@ -15,7 +15,7 @@ const HINT = 'such as "10.0.0.9" or "fd00::9", without port, prefix length or zo
  *
  * @example
  * ```ts
- * import { ipAddress, toBytes } from 'merbridge';
+ * import { ipAddress, toBytes } from 'merbridge/bpf';
  * toBytes(ipAddress, '10.0.0.9').toString('hex'); // '00000000000000000000ffff0a000009'
  * ```
  */

@@ -10,7 +10,7 @@ import type { Codec } from './codec';
  *
  * @example
  * ```ts
- * import { oneOf, u8 } from 'merbridge';
+ * import { oneOf, u8 } from 'merbridge/bpf';
  *
  * const scope = oneOf({ off: 1, proxies: 2, full: 3 }, u8);
  * // Codec<'off' | 'proxies' | 'full'>

@@ -28,7 +28,7 @@ export interface StructCodec<F extends StructFields> extends Codec<StructValue<F
  *
  * @example
  * ```ts
- * import { ipAddress, port, struct, u32 } from 'merbridge';
+ * import { ipAddress, port, struct, u32 } from 'merbridge/bpf';
  *
  * // struct endpoint { struct in6_addr ip; __be16 port; __u32 flags; };
  * const endpoint = struct({ ip: ipAddress, port, flags: u32 }, { name: 'endpoint' });
@@ -36,7 +36,7 @@ export interface StructCodec<F extends StructFields> extends Codec<StructValue<F
  * endpoint.offsets.flags; // 20
  * ```
  */
-export function struct<const F extends StructFields>(fields: F, options: { name?: string } = {}): StructCodec<F> {
+export function struct<const F extends StructFields>(fields: F, options: { name?: string | undefined } = {}): StructCodec<F> {
   const name = options.name ?? 'struct';
   const members: Array<{ key: string; codec: Codec<unknown>; offset: number }> = [];
   const gaps: Array<readonly [number, number]> = [];

@@ -14,7 +14,8 @@ export interface BpfErrorOptions extends MerbridgeErrorOptions {
  *
  * @example
  * ```ts
- * import { BpfError, BpfHashMap, u32 } from 'merbridge';
+ * import { BpfError } from 'merbridge';
+ * import { BpfHashMap, u32 } from 'merbridge/bpf';
  *
  * try {
  *   BpfHashMap.create({ name: 'counters', key: u32, value: u32, maxEntries: 16 });

@@ -81,7 +81,7 @@ const BY_NAME = new Map(TABLE.map(([number, name]) => [name, number]));
  *
  * @example
  * ```ts
- * import { errnoName } from 'merbridge';
+ * import { errnoName } from 'merbridge/bpf';
  * errnoName(2); // 'ENOENT'
  * ```
  */

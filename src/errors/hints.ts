@@ -7,7 +7,7 @@ interface HintRow {
   /** Name of the error number. */
   readonly errno: string;
   /** Operations the row is about; absent: all. */
-  readonly operation?: RegExp;
+  readonly operation?: RegExp | undefined;
   /** What to look at or to do, in a few words without a full stop. */
   readonly hint: string;
 }

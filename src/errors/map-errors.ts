@@ -41,7 +41,8 @@ export class MapIncompatibleError extends BpfError {
  *
  * @example
  * ```ts
- * import { MapFullError, type BpfHashMap } from 'merbridge';
+ * import { MapFullError } from 'merbridge';
+ * import type { BpfHashMap } from 'merbridge/bpf';
  *
  * function fill(map: BpfHashMap<number, number>, entries: Iterable<[number, number]>): void {
  *   try {

@@ -16,7 +16,7 @@ export interface MerbridgeErrorOptions {
   /** What to do about it. */
   hint?: string | undefined;
   /** The error that led to this one. */
-  cause?: unknown;
+  cause?: unknown | undefined;
 }
 
 /**

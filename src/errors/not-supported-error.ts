@@ -18,7 +18,8 @@ export interface NotSupportedErrorOptions extends BpfErrorOptions {
  *
  * @example
  * ```ts
- * import { Cgroup, NotSupportedError, type BpfProgram } from 'merbridge';
+ * import { NotSupportedError } from 'merbridge';
+ * import { Cgroup, type BpfProgram } from 'merbridge/bpf';
  *
  * function attachIfPossible(cgroup: Cgroup, program: BpfProgram): void {
  *   try {

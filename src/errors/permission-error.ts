@@ -8,7 +8,8 @@ import { defineError } from './merbridge-error';
  *
  * @example
  * ```ts
- * import { OpenBpfObject, PermissionError } from 'merbridge';
+ * import { PermissionError } from 'merbridge';
+ * import { OpenBpfObject } from 'merbridge/bpf';
  *
  * try {
  *   OpenBpfObject.openFile('program.bpf.o').load();

@@ -35,13 +35,13 @@ export interface AttachmentHolder {
   /** Its name, cut by the kernel to 15 bytes; empty without CAP_SYS_ADMIN. */
   readonly name: string;
   /** Path of the cgroup that it is attached to. */
-  readonly cgroup?: string;
+  readonly cgroup?: string | undefined;
   /** Kernel-wide id of its link. */
-  readonly linkId?: number;
+  readonly linkId?: number | undefined;
   /** The directory for pins that keeps it attached. */
-  readonly pinDirectory?: string;
+  readonly pinDirectory?: string | undefined;
   /** Id of the process that holds it, or with `pinDirectory` of the one that works with these pins. */
-  readonly pid?: number;
+  readonly pid?: number | undefined;
 }
 
 /**
@@ -64,7 +64,7 @@ export class AlreadyAttachedError extends BpfError {
   constructor(
     subject: string,
     programs: readonly AttachedProgram[],
-    options: Omit<BpfErrorOptions, 'subject'> & { readonly holders?: readonly AttachmentHolder[] } = {},
+    options: Omit<BpfErrorOptions, 'subject'> & { readonly holders?: readonly AttachmentHolder[] | undefined } = {},
   ) {
     const { holders = [], ...facts } = options;
     const list = programs.map(({ id, name }) => {

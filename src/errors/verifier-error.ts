@@ -12,7 +12,8 @@ const QUOTED_LINES = 3;
  *
  * @example
  * ```ts
- * import { OpenBpfObject, VerifierError } from 'merbridge';
+ * import { VerifierError } from 'merbridge';
+ * import { OpenBpfObject } from 'merbridge/bpf';
  *
  * try {
  *   OpenBpfObject.openFile('program.bpf.o').load();

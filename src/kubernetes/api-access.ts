@@ -10,17 +10,17 @@ export interface ApiServerAddress {
   /** Such as `'https://10.96.0.1:443'`. */
   readonly url: string;
   /** Certificates that its own is checked with, in PEM. Default: those of Node.js. */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   /** File with them. */
-  readonly caFile?: string;
+  readonly caFile?: string | undefined;
   /** Bearer token. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** File with it. */
-  readonly tokenFile?: string;
+  readonly tokenFile?: string | undefined;
   /** Client certificate, in PEM. */
-  readonly cert?: string;
+  readonly cert?: string | undefined;
   /** Key of the client certificate, in PEM. */
-  readonly key?: string;
+  readonly key?: string | undefined;
 }
 
 /** What is used of a `KubeConfig` of `@kubernetes/client-node` 1.x, which knows every kind of kubeconfig. */

@@ -12,22 +12,22 @@ import { asError } from './report';
 /** How the pods of a node are followed. */
 export interface KubernetesPodsOptions {
   /** Name of this node in the cluster. Default: the environment variable `NODE_NAME`, from the downward API. Never the host name, which may differ. */
-  readonly nodeName?: string;
+  readonly nodeName?: string | undefined;
   /** The API server. Default: that of the cluster which this process runs in, with its mounted service account. */
-  readonly server?: ApiServerAddress;
+  readonly server?: ApiServerAddress | undefined;
   /** The same by a `KubeConfig` of `@kubernetes/client-node` 1.x, with its current context. */
-  readonly kubeConfig?: KubeConfigLike;
+  readonly kubeConfig?: KubeConfigLike | undefined;
   /**
    * Whether a pod has a sidecar to redirect to. Default {@link istioSidecar}. Pods in the host's network and those that ended are never asked about.
    * One for which this throws is reported and stays what it was; the others are not concerned.
    */
-  readonly sidecar?: (pod: KubernetesPod) => boolean;
+  readonly sidecar?: ((pod: KubernetesPod) => boolean) | undefined;
   /** Which annotations the controller's `rules` are given. Default: those of Istio, except what its injector writes for itself. */
-  readonly annotations?: (name: string) => boolean;
+  readonly annotations?: ((name: string) => boolean) | undefined;
   /** Seconds after which a watch is renewed, 1 to 3600. One that says nothing for longer is cut. Default 300. */
-  readonly watchSeconds?: number;
+  readonly watchSeconds?: number | undefined;
   /** When to try again. */
-  readonly retry?: RetryTimes;
+  readonly retry?: RetryTimes | undefined;
 }
 
 /** What is known of one pod, beside what is wanted. */

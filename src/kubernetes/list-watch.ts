@@ -31,11 +31,11 @@ const SHORT_WATCH_MS = 1_000;
 /** How often to try again, in milliseconds. */
 export interface RetryTimes {
   /** After the first failure; it doubles with each. Default 500. */
-  readonly initialMs?: number;
+  readonly initialMs?: number | undefined;
   /** At most. Default 30 s. */
-  readonly maxMs?: number;
+  readonly maxMs?: number | undefined;
   /** After a 403, which only a person mends. Default 60 s. */
-  readonly forbiddenMs?: number;
+  readonly forbiddenMs?: number | undefined;
 }
 
 /** Whom a {@link ListWatch} tells. @internal */

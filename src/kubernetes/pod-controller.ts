@@ -56,9 +56,9 @@ export interface PodControllerOptions<T extends PodTarget> {
   /**
    * Makes a pod's rules of its annotations. Default `istioPodRules`.
    */
-  readonly rules?: RulesOfAnnotations;
+  readonly rules?: RulesOfAnnotations | undefined;
   /** Seconds between two comparisons of the whole wanted state with the whole table; 0 for none. Default 300. */
-  readonly resyncSeconds?: number;
+  readonly resyncSeconds?: number | undefined;
 }
 
 /** Changes that come in such a time are applied together. */

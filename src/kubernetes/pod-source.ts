@@ -9,9 +9,9 @@ export interface SourcePod {
   /** How it is treated. */
   readonly options: PodOptions;
   /** Annotations that its rules are made of; without them the rules of `options` are taken. */
-  readonly annotations?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
   /** Of two pods that claim one address the one with the higher rank has it. Default 0. */
-  readonly rank?: number;
+  readonly rank?: number | undefined;
 }
 
 /** What a source reports. */

@@ -8,7 +8,7 @@ import { sameTreatment } from './same-treatment';
 export interface Held {
   readonly options: PodOptions;
   /** Whose address it is; undefined if another process, or an earlier one, wrote it. */
-  readonly key?: string;
+  readonly key?: string | undefined;
 }
 
 /** What was done. */

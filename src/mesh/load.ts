@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { kernelVersion, OpenBpfObject, requireFds, type BpfMap, type BpfObject, type OpenBpfMap } from '../bpf';
+import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpfMap } from '../bpf';
+import { requireFds } from '../bpf/internal';
 import { NotSupportedError, ObjectFileError, VerifierError } from '../errors';
 import { bufferSizes } from './buffer-sizes';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from './hooks';

@@ -13,7 +13,7 @@ export interface MeshCheckOptions {
   /**
    * Paths of the pods' cgroups. Default: those at and below the mesh's cgroup that have processes, 1024 at most.
    */
-  readonly cgroups?: readonly string[];
+  readonly cgroups?: readonly string[] | undefined;
 }
 
 /**
@@ -35,7 +35,7 @@ export interface MeshProblem {
   /** The programs that the kernel runs there for the same hook. */
   readonly programs: readonly CgroupProgram[];
   /** Of a second accelerator: where it is attached, and who holds it. */
-  readonly holder?: AttachmentHolder;
+  readonly holder?: AttachmentHolder | undefined;
   /** All of it for people. */
   readonly message: string;
 }

@@ -18,64 +18,64 @@ export interface MeshAcceleratorOptions {
    * over what it finds and loses no connection. {@link MeshAccelerator.close} gives up this process's hold only; `detachAll` removes everything.
    * Default: none; everything ends with this process.
    */
-  readonly pinDirectory?: string;
+  readonly pinDirectory?: string | undefined;
   /** The mesh whose sidecars run here: the name of one of {@link meshProfiles}, or a profile of your own. Default `'istio'`. */
-  readonly profile?: MeshProfileName | MeshProfile;
+  readonly profile?: MeshProfileName | MeshProfile | undefined;
   /** Scope of acceleration for pods that do not choose their own. Default: what is pinned, otherwise `'proxies'`. */
-  readonly acceleration?: Acceleration;
+  readonly acceleration?: Acceleration | undefined;
   /**
    * Pods that are enrolled before the first program is attached, so that none of their connections is missed. Where pins are taken over, exactly
    * these are enrolled afterwards; without this option those that were.
    */
   readonly pods?: Iterable<string | readonly [address: string, options: PodOptions]> | undefined;
   /** How many pods fit, 1 or more. Default: what is pinned, otherwise 16384. */
-  readonly maxPods?: number;
+  readonly maxPods?: number | undefined;
   /**
    * How many ports the rules of all pods may name, each list counted for itself and equal rules of several pods once; the old and the new rules of a
    * pod are there together for a moment. Memory is taken as they come. Default: what is pinned, otherwise 131072.
    */
-  readonly maxRulePorts?: number;
+  readonly maxRulePorts?: number | undefined;
   /** Likewise, how many address ranges. Default: what is pinned, otherwise 262144. */
-  readonly maxRuleRanges?: number;
+  readonly maxRuleRanges?: number | undefined;
   /**
    * How many ports the rules of one pod may name, in all its lists, 1 or more. Rules with more are refused (`ERR_BPF_POD_RULES`), the pod keeps those
    * that it had, and no other pod is concerned: whoever may annotate one pod does not take the room of all. Default: a 128th of `maxRulePorts` (1024).
    */
-  readonly maxPodRulePorts?: number;
+  readonly maxPodRulePorts?: number | undefined;
   /** Likewise, how many address ranges. Default: a 128th of `maxRuleRanges` (2048). */
-  readonly maxPodRuleRanges?: number;
+  readonly maxPodRuleRanges?: number | undefined;
   /**
    * How many sockets can be accelerated at a time, two for each connection. Those beyond stay on the TCP stack. Default: what is pinned,
    * otherwise 65536. Another size than the pinned one sends accelerated connections back to the stack.
    */
-  readonly maxSockets?: number;
+  readonly maxSockets?: number | undefined;
   /**
    * Bytes that may wait, unread, in one accelerated socket. A sender that outruns its reader by more goes back to the TCP stack, whose
    * window holds it back, and its connection is plain TCP from then on. So is one on which an application sends more than 64 KiB before its sidecar
    * has read anything.
    * 1 MiB to 1 GiB, default 2 MiB. Messages are bounded likewise, as if each had at least 512 bytes.
    */
-  readonly backlogLimit?: number;
+  readonly backlogLimit?: number | undefined;
   /** Who keeps the account of what waits. Default `'auto'`: the kernel where it does, which is tried at start; otherwise the programs. */
-  readonly backlogAccount?: 'auto' | 'programs';
+  readonly backlogAccount?: 'auto' | 'programs' | undefined;
   /**
    * Seconds, 0 to 32767, after which TCP probes an accelerated connection between two pods that has sent no segment (TCP_KEEPIDLE, TCP_KEEPINTVL).
    * What is moved from socket to socket is no segment: without probes connection tracking and firewalls on the node forget the connection, and drop
    * its end. The socket of the pod that dialled gets the setting, unless it has SO_KEEPALIVE when it dials; what is set later stands, a TCP_KEEPIDLE
    * that it set before alone does not. 0: no socket gets it. Default 60.
    */
-  readonly keepAlive?: number;
+  readonly keepAlive?: number | undefined;
   /**
    * Which known faults of kernels there shall be no warning of: all, or those with these numbers, such as `['CVE-2025-38154']`. For kernels
    * whose distribution has the mends. `'FIONREAD'` among them is what {@link MeshAccelerator.fionreadCounts} says, for nodes on which no program goes
    * by it. Default false: none.
    */
-  readonly ignoreAdvisories?: boolean | readonly string[];
+  readonly ignoreAdvisories?: boolean | readonly string[] | undefined;
   /**
    * Which events the programs send: all, none, or some, with a bound for each kind. Default false. Listeners alone start nothing. May be changed
    * later: {@link MeshAccelerator.events}.
    */
-  readonly events?: boolean | EventOptions;
+  readonly events?: boolean | EventOptions | undefined;
 }
 
 /**

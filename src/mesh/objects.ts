@@ -12,7 +12,8 @@ export type ObjectName = 'merbridge' | 'probe';
  * @param name - which one
  * @example
  * ```ts
- * import { OpenBpfObject, objectPath } from 'merbridge';
+ * import { objectPath } from 'merbridge';
+ * import { OpenBpfObject } from 'merbridge/bpf';
  *
  * using open = OpenBpfObject.openFile(objectPath('merbridge'));
  * console.log(open.programs().map((program) => program.name));

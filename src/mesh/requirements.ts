@@ -1,4 +1,5 @@
-import { missingCapabilities, requireBpf, requireBtf, requireTypes, type MapTypeName, type ProgramTypeName } from '../bpf';
+import type { MapTypeName, ProgramTypeName } from '../bpf';
+import { missingCapabilities, requireBpf, requireBtf, requireTypes } from '../bpf/internal';
 import { BpfError, Errno, exhausted, ForeignPinError, NotABpfFileSystemError, NotSupportedError, PermissionError } from '../errors';
 
 /** Types of the maps of bpf/ that not every kernel has. */

@@ -1,4 +1,5 @@
-import { BpfArrayMap, BpfSockHashMap, OpenBpfObject, tcpPair, type TcpPair } from '../bpf';
+import { BpfArrayMap, BpfSockHashMap, OpenBpfObject } from '../bpf';
+import { tcpPair, type TcpPair } from '../bpf/internal';
 import { u32, u64 } from '../codec';
 import { fionreadCounts, type FionreadCounts } from './fionread';
 import { objectPath } from './objects';

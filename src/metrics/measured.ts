@@ -5,7 +5,7 @@ export interface MeasuredMesh {
   /** The scope for pods that do not choose their own. */
   readonly acceleration: Acceleration;
   /** Whether it was closed. */
-  readonly closed?: boolean;
+  readonly closed?: boolean | undefined;
   /** What the programs counted. */
   counters(): MeshCounters;
   /** How full its maps are. */

@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
-import type { BpfMapHandle, BpfSockHashMap, MeshAccelerator, Quadruple } from 'merbridge';
+import type { MeshAccelerator, Quadruple } from 'merbridge';
+import type { BpfMapHandle, BpfSockHashMap } from 'merbridge/bpf';
 import { compile } from '../fixtures/compile';
 import type { Bed } from './bed';
 import { enterMesh } from './modes';
@@ -12,7 +13,7 @@ import type { Pod } from './pod';
 export async function enterNaiveMesh(bed: Bed): Promise<MeshAccelerator> {
   const mesh = await enterMesh(bed, 'full');
   try {
-    const { BpfMapHandle, OpenBpfObject } = await import('merbridge');
+    const { BpfMapHandle, OpenBpfObject } = await import('merbridge/bpf');
     const { map } = mesh.sockPairMap as unknown as { readonly map: BpfSockHashMap<Quadruple> };
     using open = OpenBpfObject.openFile(compile('naive'));
     open.map('sock_pair_map').maxEntries = map.maxEntries;
@@ -58,7 +59,7 @@ export interface NaiveSockmap extends Disposable {
 
 /** Attaches `test/fixtures/naive-sockets.bpf.c` to a pod, or a bed: every message moves to the other end, whatever comes of it. */
 export async function enterNaiveSockmap({ cgroupPath }: Pick<Pod, 'cgroupPath'>): Promise<NaiveSockmap> {
-  const { BpfArrayMap, BpfSockHashMap, Cgroup, OpenBpfObject, bytes, u64 } = await import('merbridge');
+  const { BpfArrayMap, BpfSockHashMap, Cgroup, OpenBpfObject, bytes, u64 } = await import('merbridge/bpf');
   const object = OpenBpfObject.openFile(compile('naive-sockets')).load();
   try {
     const refused = BpfArrayMap.from(object.map('.bss'), { value: u64 });

@@ -5,7 +5,8 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 
 import { ownedDirectory } from '../bed/owned';
-import { BpfLink, type BpfObject, BpfProgram, BpfSockHashMap, Cgroup, OpenBpfObject, RunStatisticsSwitch, tcpPair } from '../../src/bpf';
+import { BpfLink, type BpfObject, BpfProgram, BpfSockHashMap, Cgroup, OpenBpfObject } from '../../src/bpf';
+import { RunStatisticsSwitch, tcpPair } from '../../src/bpf/internal';
 import { u32 } from '../../src/codec';
 import { AlreadyAttachedError, NotACgroupError } from '../../src/errors';
 import { compile, noLeak, withBpffs, withCgroup } from '../fixtures/support';

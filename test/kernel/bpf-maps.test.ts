@@ -1,17 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import {
-  BpfArrayMap,
-  BpfHashMap,
-  BpfLpmTrieMap,
-  BpfLruHashMap,
-  BpfMapHandle,
-  BpfPerCpuArrayMap,
-  BpfSockHashMap,
-  possibleCpus,
-  tcpPair,
-} from '../../src/bpf';
+import { BpfArrayMap, BpfHashMap, BpfLpmTrieMap, BpfLruHashMap, BpfMapHandle, BpfPerCpuArrayMap, BpfSockHashMap, possibleCpus } from '../../src/bpf';
+import { tcpPair } from '../../src/bpf/internal';
 import { bytes, ipAddress, struct, u16, u32, u64, u8 } from '../../src/codec';
 import { BpfError, ClosedError, InvalidAddressError, MapFullError, MapIncompatibleError } from '../../src/errors';
 import { noLeak, withBpffs } from '../fixtures/support';

@@ -1,6 +1,7 @@
 /** Ring buffers: every record once and in order, or counted as lost; nothing runs while there is nothing to read. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -11,6 +12,9 @@ import { struct, u32, u64 } from '../../src/codec';
 import { compile, openFds, ROOT } from '../fixtures/support';
 
 const codec = struct({ number: u64, of: u32, check: u32 });
+/** The entry point, built. */
+const BPF = join(ROOT, 'dist', 'bpf');
+
 type Record = { number: bigint; of: number; check: number };
 
 let object: BpfObject;
@@ -204,7 +208,7 @@ describe('a ring buffer', () => {
 
 /** Runs code in a process of its own, with the built library as `m`. */
 function child(code: string): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ['-e', `const m = require(${JSON.stringify(ROOT)}); ${code}`], { cwd: ROOT, encoding: 'utf8', timeout: 30_000 });
+  return spawnSync(process.execPath, ['-e', `const m = require(${JSON.stringify(BPF)}); ${code}`], { cwd: ROOT, encoding: 'utf8', timeout: 30_000 });
 }
 
 describe('the process of a reader', () => {
@@ -245,7 +249,7 @@ describe('the process of a reader', () => {
   it('is told that a worker thread cannot wait for a ring', () => {
     const { stdout, stderr } = child(`
       const { Worker } = require('worker_threads');
-      new Worker(\`const m = require(${JSON.stringify(ROOT)});
+      new Worker(\`const m = require(${JSON.stringify(BPF)});
         const ring = m.RingBuffer.create({ name: 'ring', bytes: 65536, value: m.u64 });
         try { ring.consume(() => {}); } catch (error) { console.log(error.code); }
         ring.close();\`, { eval: true });`);
@@ -253,7 +257,7 @@ describe('the process of a reader', () => {
   });
 
   it('that waits does nothing: no system call in 10 s', { timeout: 40_000 }, async (t) => {
-    const script = `const m = require(${JSON.stringify(ROOT)}); ${open} ring.consume(() => {}); console.log('waits');`;
+    const script = `const m = require(${JSON.stringify(BPF)}); ${open} ring.consume(() => {}); console.log('waits');`;
     // The engine itself would collect garbage once, some seconds after the start.
     const idle = spawn(process.execPath, ['--no-memory-reducer', '-e', script], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
     try {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Cgroup, MeshAccelerator, OpenBpfObject, detachAll, diagnose, type Diagnosis, type Unknown } from 'merbridge';
+import { MeshAccelerator, detachAll, diagnose, type Diagnosis, type Unknown } from 'merbridge';
+import { Cgroup, OpenBpfObject } from 'merbridge/bpf';
 import { spawnSync } from '../bed/children';
 import { Agent } from '../bed/agent';
 import { Bpffs } from '../fixtures/bpffs';

@@ -1,7 +1,8 @@
 /** What befalls streams when sockets and programs enter or leave a sockmap: docs/hazards.md. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type BpfObject, BpfSockHashMap, OpenBpfObject, type TcpPair, tcpPair, u32 } from 'merbridge';
+import { type BpfObject, BpfSockHashMap, OpenBpfObject, u32 } from 'merbridge/bpf';
+import { type TcpPair, tcpPair } from '../../src/bpf/internal';
 import { MESH, RemoteSocket, Worlds, all } from '../bed';
 import { compile } from '../fixtures/compile';
 

@@ -1,7 +1,8 @@
 /** Rules are written by whoever owns a pod: one pod's are bounded, and the others have theirs. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Cgroup, MeshAccelerator, type MeshAcceleratorOptions, type PodRulesError } from 'merbridge';
+import { MeshAccelerator, type MeshAcceleratorOptions, type PodRulesError } from 'merbridge';
+import { Cgroup } from 'merbridge/bpf';
 import { PodController, PodSourceBase, type SourcePod } from 'merbridge/kubernetes';
 import { join } from 'node:path';
 

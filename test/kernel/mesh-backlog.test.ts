@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { MeshAccelerator, OpenBpfObject, objectPath } from 'merbridge';
+import { MeshAccelerator, objectPath } from 'merbridge';
+import { OpenBpfObject } from 'merbridge/bpf';
 import { APPLICATION_UID, Bed, STREAM_PORT, stall, startSidecar, startStreamServer, stream } from '../bed';
 
 const ACCOUNTS = ['auto', 'programs'] as const;

@@ -23,6 +23,17 @@ for (const kind of SIDECAR_KINDS) {
   });
 }
 
+test('counters are written as JSON, and copied without more than the counters', async () => {
+  using bed = Bed.create({ subnet: 135 });
+  await using mesh = await enterMesh(bed, 'proxies');
+  const counters = mesh.counters();
+  const strings = Object.fromEntries(Object.entries(counters).map(([name, count]) => [name, String(count)]));
+  assert.ok(Object.keys(strings).length > 10);
+  for (const found of [counters, ...mesh.countersPerCpu()]) assert.deepEqual(Object.keys(JSON.parse(JSON.stringify(found))), Object.keys(strings));
+  assert.deepEqual(JSON.parse(JSON.stringify({ counters })), { counters: strings });
+  assert.equal('toJSON' in { ...counters }, false);
+});
+
 test('leftAlone, outbound and inbound do not depend on the scope', async () => {
   const seen: Record<string, unknown> = {};
   for (const scope of SCOPES) {

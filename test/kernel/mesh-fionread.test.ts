@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Cgroup, MeshAccelerator, detachAll, diagnose, type FionreadCounts, type MeshAcceleratorOptions } from 'merbridge';
+import { MeshAccelerator, detachAll, diagnose, type FionreadCounts, type MeshAcceleratorOptions } from 'merbridge';
+import { Cgroup } from 'merbridge/bpf';
 import { type Ends, Worlds, connectEnds } from '../bed';
 import { ownedCgroupPath } from '../bed/owned';
 import { Bpffs } from '../fixtures/bpffs';

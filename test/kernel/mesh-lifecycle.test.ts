@@ -6,7 +6,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { Cgroup, type MeshAccelerator, type AttachTypeName } from 'merbridge';
+import type { MeshAccelerator, AttachTypeName } from 'merbridge';
+import { Cgroup } from 'merbridge/bpf';
 import { execFileSync, spawn, spawnSync } from '../bed/children';
 import {
   Bed, STREAM_PORT, WEB_PORT, applyIstioRules, enterMesh, load, originalDestinations, request, startSidecar, startStreamServer,
@@ -76,6 +77,25 @@ async function talk(from: Pod, to: Pod): Promise<{ say: (word: string) => Promis
     },
   };
 }
+
+test('localPodIps has what a Map has', async () => {
+  using bed = Bed.create({ subnet: 71 });
+  await using mesh = await enterMesh(bed, 'off');
+  const { localPodIps } = mesh;
+  localPodIps.clear();
+  assert.equal(localPodIps.size, 0);
+  localPodIps.set('10.9.0.1', { acceleration: 'full', rules: undefined, cgroup: undefined }).set('10.9.0.2', { acceleration: undefined });
+  assert.equal(localPodIps.size, 2);
+  const entries = new Map(localPodIps);
+  assert.deepEqual([...entries.keys()].sort(), ['10.9.0.1', '10.9.0.2']);
+  assert.equal(entries.get('10.9.0.2')!.acceleration, 'inherit');
+  assert.deepEqual([...localPodIps.values()], [...entries.values()]);
+  const seen: unknown[] = [];
+  localPodIps.forEach(function (this: unknown, pod, address, pods) {
+    seen.push([address, pod, pods === localPodIps, this]);
+  }, 'this');
+  assert.deepEqual(seen, [...entries].map(([address, pod]) => [address, pod, true, 'this']));
+});
 
 test('50 times start and close leave no descriptor, no program and no map', { timeout: 60_000 }, async t => {
   using bed = Bed.create({ subnet: 71 });

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Cgroup, detachAll, objectPath, type AttachTypeName } from 'merbridge';
+import { detachAll, objectPath, type AttachTypeName } from 'merbridge';
+import { Cgroup } from 'merbridge/bpf';
 import { ownedCgroupPath } from '../bed/owned';
 import { execFileSync, spawnSync } from '../bed/children';
 import { bundle } from '../fixtures/bundle';
@@ -58,7 +59,7 @@ describe('types of the kernel', () => {
   });
 
   test('no BTF: so does loading an object', () => {
-    const { code, kernelOption } = inChild(`m.OpenBpfObject.openFile(${JSON.stringify(objectPath('merbridge'))}).load()`, { through: through() });
+    const { code, kernelOption } = inChild(`require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).OpenBpfObject.openFile(${JSON.stringify(objectPath('merbridge'))}).load()`, { through: through() });
     assert.deepEqual({ code, kernelOption }, { code: 'ERR_BPF_NOT_SUPPORTED', kernelOption: 'CONFIG_DEBUG_INFO_BTF' });
   });
 });
@@ -85,7 +86,7 @@ describe('features of the kernel', () => {
       assert.match(told.feature!, feature);
       assert.equal(told.kernelOption, option);
       diagnosed(new RegExp(feature.source.replace(/[$^]/g, '')), { through });
-      const loaded = inChild(`m.OpenBpfObject.openFile(${JSON.stringify(objectPath('merbridge'))}).load().close()`, { through });
+      const loaded = inChild(`require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).OpenBpfObject.openFile(${JSON.stringify(objectPath('merbridge'))}).load().close()`, { through });
       assert.equal(loaded.feature, told.feature, loaded.message);
     });
 });
@@ -193,8 +194,7 @@ describe('file systems', () => {
 describe('libbpf', () => {
   const withLibbpf = (path: string): Told => refused('ERR_BPF_LIBRARY_LOAD', { env: { MERBRIDGE_LIBBPF: path } });
   const real = (): string => {
-    const path = /\s(\/\S*libbpf\S*)$/m.exec(spawnSync(process.execPath, ['-e', `require(${JSON.stringify(ROOT)}).libbpfVersion?.();
-      try { require(${JSON.stringify(ROOT)}).Cgroup.open(${JSON.stringify(cgroup.path)}).programs({ attachType: 'sockops' }) } catch {}
+    const path = /\s(\/\S*libbpf\S*)$/m.exec(spawnSync(process.execPath, ['-e', `try { require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).Cgroup.open(${JSON.stringify(cgroup.path)}).programs({ attachType: 'sockops' }) } catch {}
       console.log(require('fs').readFileSync('/proc/self/maps', 'latin1'))`], { encoding: 'utf8' }).stdout)?.[1];
     assert.ok(path);
     return path;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { BpfPerCpuArrayMap, Cgroup, OpenBpfObject, u32 } from 'merbridge';
+import { BpfPerCpuArrayMap, Cgroup, OpenBpfObject, u32 } from 'merbridge/bpf';
 import {
   Bed, SIDECAR_UID, STREAM_PORT, dial, enterMesh, startListener, startService, startSidecar, startStreamServer, type Dialled, type Pod,
 } from '../bed';

@@ -3,13 +3,11 @@ import assert from 'node:assert/strict';
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import {
-  BpfArrayMap, MerbridgeError, BpfLink, Cgroup, MeshAccelerator, OpenBpfObject, PinnedMesh, detachAll, meshProfiles, u32,
-  type AttachTypeName, type ForeignPinError, type MeshAcceleratorOptions, type PinConflictError, type PinsInUseError,
-} from 'merbridge';
+import { MerbridgeError, MeshAccelerator, PinnedMesh, detachAll, meshProfiles, type AttachTypeName, type ForeignPinError, type MeshAcceleratorOptions, type PinConflictError, type PinsInUseError } from 'merbridge';
+import { BpfArrayMap, BpfLink, Cgroup, OpenBpfObject, u32 } from 'merbridge/bpf';
 import { ownedCgroupPath, ownedDirectory } from '../bed/owned';
 import { execFileSync, spawnSync } from '../bed/children';
-import { DirectoryLock } from '../../src/bpf';
+import { DirectoryLock } from '../../src/bpf/internal';
 import { WriterLock } from '../../src/mesh/pins/writer-lock';
 import { Agent } from '../bed/agent';
 import { Bpffs } from '../fixtures/bpffs';

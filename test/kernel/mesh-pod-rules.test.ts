@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
-import {
-  BpfHashMap, BpfLpmTrieMap, BpfMapHandle, detachAll, MeshAccelerator, PinnedMesh, u32, u8, type BpfMap, type PodRules,
-} from 'merbridge';
+import { detachAll, MeshAccelerator, PinnedMesh, type PodRules } from 'merbridge';
+import { BpfHashMap, BpfLpmTrieMap, BpfMapHandle, u32, u8, type BpfMap } from 'merbridge/bpf';
 import { mbRulePort, mbRuleRange, mbRules } from '../../src/mesh/abi/structs';
 import { Bed, SIDECAR_UID, dial, startListener, type Pod } from '../bed';
 import { Bpffs } from '../fixtures/bpffs';

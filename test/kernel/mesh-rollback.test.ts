@@ -4,10 +4,8 @@ import { execFileSync } from '../bed/children';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import {
-  BpfArrayMap, BpfLink, BpfMapHandle, BpfProgram, MeshAccelerator, PinnedMesh, bytes, detachAll, diagnose, meshProfiles,
-  type AttachTypeName, type DetachedItem,
-} from 'merbridge';
+import { MeshAccelerator, PinnedMesh, detachAll, diagnose, meshProfiles, type AttachTypeName, type DetachedItem } from 'merbridge';
+import { BpfArrayMap, BpfLink, BpfMapHandle, BpfProgram, bytes } from 'merbridge/bpf';
 import { Agent } from '../bed/agent';
 import { killedAt } from '../bed/killed';
 import { HOOKS, PinPlace, assertNotInKernel } from '../fixtures/pin-place';

@@ -6,9 +6,8 @@ import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, test } from 'node:test';
-import {
-  AlreadyAttachedError, Cgroup, MeshAccelerator, OpenBpfObject, detachAll, diagnose, objectPath, type AttachmentHolder, type MeshAcceleratorOptions,
-} from 'merbridge';
+import { AlreadyAttachedError, MeshAccelerator, detachAll, diagnose, objectPath, type AttachmentHolder, type MeshAcceleratorOptions } from 'merbridge';
+import { Cgroup, OpenBpfObject } from 'merbridge/bpf';
 import { Agent } from '../bed/agent';
 import { ROOT } from '../fixtures/compile';
 import { WITHOUT_LOOK_BELOW, buildCommit } from '../fixtures/landed';

@@ -1,7 +1,7 @@
 /** What a start costs the event loop of its process. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Cgroup } from 'merbridge';
+import { Cgroup } from 'merbridge/bpf';
 import { ownedCgroupPath } from '../bed/owned';
 import { inChild, starts, type Told } from '../fixtures/in-child';
 

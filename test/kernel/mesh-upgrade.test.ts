@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { BpfProgram, PinnedMesh, detachAll, type MeshAcceleratorOptions } from 'merbridge';
+import { PinnedMesh, detachAll, type MeshAcceleratorOptions } from 'merbridge';
+import { BpfProgram } from 'merbridge/bpf';
 import { Bed, applyIstioRules, startSidecar, startStreamServer } from '../bed';
 import { Agent } from '../bed/agent';
 import { assertUnharmed, startProbe } from '../bed/probe';

@@ -6,7 +6,7 @@
  * It judges nothing: test/kernel/hazards-*.test.ts do. As root, after `npm run build`.
  */
 import { release } from 'node:os';
-import { tcpPair } from 'merbridge';
+import { tcpPair } from '../../src/bpf/internal';
 import { type Answer, type Ends, RemoteSocket, Worlds, connectEnds, hello, isOpenAfter, type World } from '../bed';
 
 /** How long to look at what may never come. */

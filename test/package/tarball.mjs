@@ -22,7 +22,7 @@ export function faults(tarball, folder) {
   const found = [];
   const demand = (condition, fault) => condition || found.push(fault);
 
-  for (const file of ['LICENSE', 'README.md', 'bpf/COPYING', 'dist/index.js', 'dist/index.d.ts']) {
+  for (const file of ['LICENSE', 'README.md', 'bpf/COPYING', 'dist/index.js', 'dist/index.d.ts', 'dist/bpf/index.js']) {
     demand(existsSync(join(unpacked, file)), `${file} is missing`);
   }
   // On npm's page of a package without a repository its links lead nowhere else.

@@ -33,6 +33,7 @@ function compile(folder, file, { module, moduleResolution }) {
   const project = join(folder, `tsconfig.${file}.json`);
   const compilerOptions = {
     module, moduleResolution, target: 'es2022', lib: ['es2022'], types: ['node'], strict: true, skipLibCheck: false, noEmit: true,
+    exactOptionalPropertyTypes: true,
   };
   writeFileSync(project, JSON.stringify({ compilerOptions, files: [file] }));
   try {

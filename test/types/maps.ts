@@ -1,5 +1,5 @@
 /** What the compiler must accept and refuse. Checked by `npm run typecheck`, never run. */
-import { BpfHashMap, u32, u64 } from 'merbridge';
+import { BpfHashMap, u32, u64 } from 'merbridge/bpf';
 
 export function keysAndValues(): void {
   using map = BpfHashMap.create({ name: 'types', key: u32, value: u64, maxEntries: 1 });

@@ -17,7 +17,7 @@ export interface CreateArrayMapOptions<V> extends ArrayMapCodecs<V> {
   /** How many entries it has. */
   maxEntries: number;
   /** `BPF_F_*` of linux/bpf.h. Default: 0. */
-  flags?: number;
+  flags?: number | undefined;
 }
 
 /** What arrays have in common: keys are indices, and one beyond the end is a mistake of the caller, not a full map. */
@@ -77,7 +77,7 @@ export abstract class IndexedMap<V> extends KeyedMap<number, V> {
  *
  * @example
  * ```ts
- * import { BpfArrayMap, u64 } from 'merbridge';
+ * import { BpfArrayMap, u64 } from 'merbridge/bpf';
  *
  * const limits = BpfArrayMap.create({ name: 'limits', value: u64, maxEntries: 4 });
  * limits.set(0, 6291456n);
@@ -86,8 +86,7 @@ export abstract class IndexedMap<V> extends KeyedMap<number, V> {
  * ```
  */
 export class BpfArrayMap<V> extends IndexedMap<V> {
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: ArrayMapCodecs<V>) {
+  private constructor(source: MapSource, codecs: ArrayMapCodecs<V>) {
     super(source, { key: u32, value: codecs.value });
     checkHash(this, ['array'], { key: u32, value: codecs.value });
   }

@@ -10,8 +10,7 @@ import { BpfMap, requireMap, viewOf, type MapSource } from './map';
 export class BpfArrayOfMaps extends BpfMap {
   readonly #calls: MapCalls;
 
-  /** Made by `from()`, not by `new`. */
-  constructor(source: MapSource) {
+  private constructor(source: MapSource) {
     super(source);
     requireMap(this, { types: ['array_of_maps'], keySize: 4, valueSize: 4 });
     this.#calls = new MapCalls(source.fd, 4, 4);

@@ -1,22 +1,17 @@
 import { bytes } from '../../codec';
 import { DeletableMap } from './hash-map';
-import { requireMap, viewOf, type BpfMap } from './map';
+import type { MapCodecs } from './keyed-map';
+import { requireMap, viewOf, type BpfMap, type MapSource } from './map';
 
 /**
  * Counts the entries of a map of any kind that has keys, whatever is in them. The kernel does not tell the number, so the whole map is read: with
  * batches 0.3 µs an entry (Linux 5.6; LRU and LPM as well), one by one about 2 µs.
- *
- * @example
- * ```ts
- * import { EntryCounter, type BpfObject } from 'merbridge';
- *
- * export function fill(object: BpfObject, name: string): number {
- *   const map = object.map(name);
- *   return EntryCounter.from(map).count() / map.maxEntries;
- * }
- * ```
  */
 export class EntryCounter extends DeletableMap<Uint8Array, Uint8Array> {
+  private constructor(source: MapSource, codecs: MapCodecs<Uint8Array, Uint8Array>) {
+    super(source, codecs);
+  }
+
   /** A view on a map, closed with it. */
   static from(map: BpfMap): EntryCounter {
     const view = new EntryCounter(viewOf(map), { key: bytes(map.keySize), value: bytes(map.valueSize) });

@@ -68,7 +68,7 @@ export abstract class DeletableMap<K, V> extends KeyedMap<K, V> {
  *
  * @example
  * ```ts
- * import { BpfHashMap, ipAddress, u32 } from 'merbridge';
+ * import { BpfHashMap, ipAddress, u32 } from 'merbridge/bpf';
  *
  * const pods = BpfHashMap.create({ name: 'pods', key: ipAddress, value: u32, maxEntries: 1024 });
  * pods.set('10.0.0.9', 1);
@@ -82,8 +82,7 @@ export class BpfHashMap<K, V> extends DeletableMap<K, V> {
   /** @internal */
   static readonly kinds: readonly MapTypeName[] = ['hash'];
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: MapCodecs<K, V>) {
+  private constructor(source: MapSource, codecs: MapCodecs<K, V>) {
     super(source, codecs);
     checkHash(this, BpfHashMap.kinds, codecs);
   }

@@ -11,13 +11,13 @@ export type SetMode = 'any' | 'create' | 'update';
 /** Options of `set` and `setMany`. */
 export interface SetOptions {
   /** Default: `'any'`. Kernel flags BPF_ANY, BPF_NOEXIST, BPF_EXIST. */
-  mode?: SetMode;
+  mode?: SetMode | undefined;
 }
 
 /** Options of iterations. */
 export interface IterateOptions {
   /** Entries per system call, 1 to 65536. Default: 1024. */
-  batchSize?: number;
+  batchSize?: number | undefined;
 }
 
 /** Codecs of a map. Their sizes have to equal those of the map. */
@@ -35,7 +35,7 @@ export interface CreateMapOptions<K, V> extends MapCodecs<K, V> {
   /** How many entries it can hold. */
   maxEntries: number;
   /** `BPF_F_*` of linux/bpf.h, such as 1 for BPF_F_NO_PREALLOC. Default: 0. */
-  flags?: number;
+  flags?: number | undefined;
 }
 
 const MODES: Readonly<Record<SetMode, number>> = { any: 0, create: 1, update: 2 };
@@ -58,8 +58,7 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   protected readonly calls: MapCalls;
   readonly #batch: BatchMap;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: MapCodecs<K, V>) {
+  protected constructor(source: MapSource, codecs: MapCodecs<K, V>) {
     super(source);
     this.keyCodec = codecs.key;
     this.valueCodec = codecs.value;

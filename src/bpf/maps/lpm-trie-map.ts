@@ -17,7 +17,7 @@ const NO_PREALLOC = 1;
  *
  * @example
  * ```ts
- * import { BpfLpmTrieMap, ipAddress, struct, u32 } from 'merbridge';
+ * import { BpfLpmTrieMap, ipAddress, struct, u32 } from 'merbridge/bpf';
  *
  * const range = struct({ bits: u32, address: ipAddress }); // IPv4 addresses are ::ffff:a.b.c.d, so their prefixes are longer by 96
  * const ranges = BpfLpmTrieMap.create({ name: 'ranges', key: range, value: u32, maxEntries: 1024 });
@@ -30,8 +30,7 @@ export class BpfLpmTrieMap<K, V> extends DeletableMap<K, V> {
   /** @internal */
   static readonly kinds: readonly MapTypeName[] = ['lpm_trie'];
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: MapCodecs<K, V>) {
+  private constructor(source: MapSource, codecs: MapCodecs<K, V>) {
     super(source, codecs);
     checkHash(this, BpfLpmTrieMap.kinds, codecs);
   }

@@ -12,7 +12,7 @@ import { buildMap, pinnedMap, viewOf, type BpfMap, type MapSource } from './map'
  *
  * @example
  * ```ts
- * import { BpfLruHashMap, u32, u64 } from 'merbridge';
+ * import { BpfLruHashMap, u32, u64 } from 'merbridge/bpf';
  *
  * const seen = BpfLruHashMap.create({ name: 'seen', key: u64, value: u32, maxEntries: 65536 });
  * seen.set(42n, 1).get(42n); // 1
@@ -23,8 +23,7 @@ export class BpfLruHashMap<K, V> extends DeletableMap<K, V> {
   /** @internal */
   static readonly kinds: readonly MapTypeName[] = ['lru_hash'];
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: MapCodecs<K, V>) {
+  private constructor(source: MapSource, codecs: MapCodecs<K, V>) {
     super(source, codecs);
     checkHash(this, BpfLruHashMap.kinds, codecs);
   }

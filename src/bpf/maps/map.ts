@@ -40,8 +40,7 @@ export abstract class BpfMap extends Handle {
   readonly #fd: number;
   readonly #owned: boolean;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource) {
+  protected constructor(source: MapSource) {
     const info = mapInfo(source.fd, source.name);
     const name = source.name ?? info.name;
     super(`map "${name}"`, { parent: source.parent, tracked: source.owned });
@@ -94,6 +93,15 @@ export abstract class BpfMap extends Handle {
  * Hand it to the class of its kind to get at the entries, such as `BpfHashMap.from(object.map('pods'), codecs)`.
  */
 export class BpfMapHandle extends BpfMap {
+  private constructor(source: MapSource) {
+    super(source);
+  }
+
+  /** @internal */
+  static make(source: MapSource): BpfMapHandle {
+    return new BpfMapHandle(source);
+  }
+
   /**
    * Opens a map by its id. The caller closes it. Since Linux 4.13; needs CAP_SYS_ADMIN.
    *

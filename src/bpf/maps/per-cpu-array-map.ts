@@ -12,7 +12,7 @@ import { perCpu } from './per-cpu';
  *
  * @example
  * ```ts
- * import { BpfPerCpuArrayMap, u64 } from 'merbridge';
+ * import { BpfPerCpuArrayMap, u64 } from 'merbridge/bpf';
  *
  * const counters = BpfPerCpuArrayMap.create({ name: 'counters', value: u64, maxEntries: 8 });
  * const total = (counters.get(0) ?? []).reduce((sum, value) => sum + value, 0n);
@@ -20,8 +20,7 @@ import { perCpu } from './per-cpu';
  * ```
  */
 export class BpfPerCpuArrayMap<V> extends IndexedMap<readonly V[]> {
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: ArrayMapCodecs<V>) {
+  private constructor(source: MapSource, codecs: ArrayMapCodecs<V>) {
     super(source, { key: u32, value: perCpu(codecs.value) });
     requireMap(this, { types: ['percpu_array'], keySize: 4, valueSize: codecs.value.size });
   }

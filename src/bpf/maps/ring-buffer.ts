@@ -45,7 +45,7 @@ const consumed = new Set<number>();
  *
  * @example
  * ```ts
- * import { OpenBpfObject, RingBuffer, struct, u32, u64 } from 'merbridge';
+ * import { OpenBpfObject, RingBuffer, struct, u32, u64 } from 'merbridge/bpf';
  *
  * async function print(): Promise<void> {
  *   using object = OpenBpfObject.openFile('events.bpf.o').load();
@@ -68,8 +68,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
   #keepsAlive = true;
   #skipped = 0;
 
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: RingBufferCodecs<T>) {
+  private constructor(source: MapSource, codecs: RingBufferCodecs<T>) {
     super(source);
     requireMap(this, { types: ['ringbuf'] });
     this.#codec = codecs.value;

@@ -33,7 +33,7 @@ export interface AttachVerdictOptions {
    * Whether to take the place of another program that is attached. Default: false. Sockets that are in the map already
    * keep the program that they were inserted under.
    */
-  replace?: boolean;
+  replace?: boolean | undefined;
 }
 
 /** A value is a file descriptor on the way in and a cookie on the way out, in four or eight bytes. */
@@ -61,19 +61,15 @@ function socketCodec(valueSize: number): Codec<bigint> {
  *
  * @example
  * ```ts
- * import { BpfSockHashMap, tcpPair, u32 } from 'merbridge';
+ * import { BpfSockHashMap, u32 } from 'merbridge/bpf';
  *
  * const sockets = BpfSockHashMap.create({ name: 'sockets', key: u32, maxEntries: 16 });
- * const pair = tcpPair();
- * sockets.set(1, pair.client);
- * console.log(sockets.get(1)); // the cookie, such as 4711n
- * pair.close();
- * sockets.close();
+ * // A socket goes in by its file descriptor, and comes out as its cookie, such as 4711n.
+ * export const enrol = (fd: number): bigint | undefined => sockets.set(1, fd).get(1);
  * ```
  */
 export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
-  /** Made by the functions of this library, not by `new`. */
-  constructor(source: MapSource, codecs: SockHashMapCodecs<K>, valueSize: number) {
+  private constructor(source: MapSource, codecs: SockHashMapCodecs<K>, valueSize: number) {
     super(source, { key: codecs.key, value: socketCodec(valueSize) });
     requireMap(this, { types: ['sockhash'], keySize: codecs.key.size });
   }
@@ -174,7 +170,7 @@ export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
     return closeOnError(duplicateFd(this.unsafeFd(), subject), (mapFd) =>
       closeOnError(duplicateFd(program.unsafeFd(), subject), (programFd) => {
         check(libbpf.bpf_prog_attach(programFd, mapFd, AttachType.sk_msg, 0), { operation: 'bpf_prog_attach', subject });
-        return new BpfAttachment(`attachment of ${subject}`, () => {
+        return BpfAttachment.make(`attachment of ${subject}`, () => {
           const result = libbpf.bpf_prog_detach2(programFd, mapFd, AttachType.sk_msg);
           closeSync(programFd);
           closeSync(mapFd);

@@ -15,7 +15,7 @@ export interface OwnPrograms {
   /** Their ids. */
   readonly ids: ReadonlySet<number>;
   /** Their tags: the same build in another process is recognized by them where the kernel does not tell names. */
-  readonly tags?: ReadonlySet<string>;
+  readonly tags?: ReadonlySet<string> | undefined;
 }
 
 /**

@@ -1,16 +1,17 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { BpfLink, DirectoryLock } from '../../bpf';
+import { BpfLink } from '../../bpf';
+import { DirectoryLock } from '../../bpf/internal';
 
 /** What keeps a program attached. What is not known, or not visible from here, is left out. */
 export interface Holder {
-  readonly linkId?: number;
+  readonly linkId?: number | undefined;
   /** The directory with the pin of the link. */
-  readonly pinDirectory?: string;
+  readonly pinDirectory?: string | undefined;
   /** Of pins, the process that works with them; otherwise the one that holds the link. */
-  readonly pid?: number;
+  readonly pid?: number | undefined;
   /** Tag of the program, where that is visible without CAP_SYS_ADMIN. */
-  readonly tag?: string;
+  readonly tag?: string | undefined;
 }
 
 /** Directories of BPF file systems that are looked into, at most: other owners may have thousands of pins. */

@@ -1,6 +1,7 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { AttachType, BpfLink, Cgroup, linkIds, type AttachTypeName } from '../../bpf';
+import { AttachType, BpfLink, Cgroup, type AttachTypeName } from '../../bpf';
+import { linkIds } from '../../bpf/internal';
 import { OUR_PROGRAMS } from './diagnose-features';
 
 /** The control groups of this machine, and the one that was asked about. */
@@ -14,7 +15,7 @@ export interface DiagnosedCgroup {
   /** Whether programs can be attached there, as far as the path goes. */
   readonly valid: boolean;
   /** Why not. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
 }
 
 /** A program that is attached. */

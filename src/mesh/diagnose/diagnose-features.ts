@@ -1,4 +1,5 @@
-import { attachesByLink, OpenBpfObject, requireBpf, requireBtf, requireTypes, type BpfObject, type MapTypeName } from '../../bpf';
+import { OpenBpfObject, type BpfObject, type MapTypeName } from '../../bpf';
+import { attachesByLink, requireBpf, requireBtf, requireTypes } from '../../bpf/internal';
 import { BpfError, exhausted, FIONREAD_PROGRAMS, NotSupportedError, PermissionError } from '../../errors';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from '../hooks';
 import { objectPath } from '../objects';
@@ -14,7 +15,7 @@ export interface DiagnosedFeature {
   /** Whether it works here; `undefined` if that could not be tried. */
   readonly supported: boolean | undefined;
   /** Why it does not, or why it is not known. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
 }
 
 /** Loads one of the shipped programs alone, with the smallest maps. The caller closes it. */

@@ -1,4 +1,4 @@
-import { DirectoryLock } from '../../bpf';
+import { DirectoryLock } from '../../bpf/internal';
 import { mapFill, type MapFill } from '../maps/map-fill';
 import { pinDirectoryExists } from '../pins/pin-directory';
 import { readPinTree } from '../pins/pin-tree';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { arch, release, version } from 'node:os';
-import { Cgroup, libbpfVersion, missingCapabilities } from '../../bpf';
+import { Cgroup } from '../../bpf';
+import { libbpfVersion, missingCapabilities } from '../../bpf/internal';
 import { describeHolder, shown, type AttachmentHolder, type KernelAdvisory } from '../../errors';
 import { diagnoseAttachments, diagnoseCgroup, type DiagnosedAttachment, type DiagnosedCgroup } from './diagnose-cgroup';
 import { diagnoseFeatures, problemsOf, type DiagnosedFeature } from './diagnose-features';

@@ -14,9 +14,9 @@ export interface EventRates {
 }
 
 /** Which events the programs send. */
-export interface EventOptions extends Partial<Record<keyof EventRates, boolean | number>> {
+export interface EventOptions extends Partial<Record<keyof EventRates, boolean | number | undefined>> {
   /** Events of each kind a second at most, 1 to 1,000,000, for kinds that do not say their own number. Default 100. */
-  readonly perSecond?: number;
+  readonly perSecond?: number | undefined;
 }
 
 /** A kind of the programs without words for it above, or one above that they do not have, does not compile. */

@@ -1,4 +1,5 @@
-import { EntryCounter, RingBuffer, type BpfObject } from '../../bpf';
+import { RingBuffer, type BpfObject } from '../../bpf';
+import { EntryCounter } from '../../bpf/internal';
 import { ratesByNumber, resolveEvents, type EventOptions, type EventRates } from './event-options';
 import { mbEvent } from '../abi/structs';
 import { connectionEvent, droppedEvent, type ConnectionEvent, type DroppedEvent, type EventRecord, type MapPressureEvent } from './event-records';

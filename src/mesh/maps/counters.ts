@@ -3,7 +3,10 @@ import { u64 } from '../../codec';
 import { mbCounter } from '../abi/enums';
 import type { MapsByName } from './maps-by-name';
 
-/** What the programs counted since they were loaded. */
+/**
+ * What the programs counted since they were loaded. The numbers are `bigint`; `JSON.stringify` writes each as a string of decimal digits, because a
+ * number of JSON loses precision beyond 2^53.
+ */
 export interface MeshCounters {
   /** Connections sent to the outbound port of their own sidecar. */
   readonly outbound: bigint;
@@ -95,5 +98,10 @@ export class CounterReader {
 }
 
 function byName(value: (name: keyof MeshCounters) => bigint): MeshCounters {
-  return Object.fromEntries(names.map((name) => [name, value(name)])) as unknown as MeshCounters;
+  const counters = Object.fromEntries(names.map((name) => [name, value(name)]));
+  // Not enumerable: a copy by spread, and a comparison, see counters alone.
+  Object.defineProperty(counters, 'toJSON', {
+    value: () => Object.fromEntries(names.map((name) => [name, String(counters[name])])),
+  });
+  return counters as unknown as MeshCounters;
 }

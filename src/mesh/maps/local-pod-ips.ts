@@ -14,7 +14,7 @@ import { RuleSets, type RuleFill } from '../rules/rule-sets';
 /** How one pod is treated. */
 export interface PodOptions {
   /** Scope of this pod; default `'inherit'`: the accelerator's. `'full'` is how a pod opts its application in. */
-  readonly acceleration?: PodAcceleration;
+  readonly acceleration?: PodAcceleration | undefined;
   /** Which of its connections go through its sidecar; default all of them. `istioPodRules` reads them from annotations. */
   readonly rules?: PodRules | undefined;
   /**
@@ -204,6 +204,28 @@ export class LocalPodIps {
   /** Addresses of all pods; takes the time of a walk through the map. */
   keys(): IterableIterator<string> {
     return this.#map.keys();
+  }
+
+  /** How many pods are enrolled. The kernel does not tell the number: this takes the time of a walk through the map. */
+  get size(): number {
+    let count = 0;
+    for (const _ of this.#map.keys()) count++;
+    return count;
+  }
+
+  /** The options of all pods, in the order of {@link keys}; read in batches. */
+  *values(): IterableIterator<Pod> {
+    for (const [, pod] of this.entries()) yield pod;
+  }
+
+  /**
+   * Calls a function for each pod.
+   *
+   * @param callback - gets the pod, its address, and this
+   * @param thisArg - `this` of the callback
+   */
+  forEach(callback: (pod: Pod, address: string, pods: this) => void, thisArg?: unknown): void {
+    for (const [address, pod] of this.entries()) callback.call(thisArg, pod, address, this);
   }
 
   /** All pods with their options, read in batches. */

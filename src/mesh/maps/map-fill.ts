@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { BpfArrayMap, EntryCounter, type BpfMap } from '../../bpf';
+import { BpfArrayMap, type BpfMap } from '../../bpf';
+import { EntryCounter } from '../../bpf/internal';
 import { IterationAbortedError } from '../../errors';
 import { mbSocketCount } from '../abi/structs';
 

@@ -19,14 +19,14 @@ export interface Quadruple {
    * Cookie of the network namespace (SO_NETNS_COOKIE) if either address is in 127.0.0.0/8, which repeats from one namespace to
    * the next; otherwise `0n`, which is also the default.
    */
-  readonly netns?: bigint;
+  readonly netns?: bigint | undefined;
   /**
    * Initial sequence number of this socket, as a plain number; default 0. Both numbers are a part of the key: the two ends alone know them, so a
    * socket that somebody opens elsewhere with the same addresses and ports does not have this key.
    */
-  readonly localIsn?: number;
+  readonly localIsn?: number | undefined;
   /** Initial sequence number of the other end; default 0. */
-  readonly remoteIsn?: number;
+  readonly remoteIsn?: number | undefined;
 }
 
 /** A connection that is being set up, as the sidecar that will accept it finds it. */
@@ -38,7 +38,7 @@ export interface PendingConnection {
   /** The port of the sidecar to which the connection goes: the outbound or the inbound port of the profile. */
   readonly sidecarPort: number;
   /** As in {@link Quadruple}. */
-  readonly netns?: bigint;
+  readonly netns?: bigint | undefined;
 }
 
 /** Addresses are in one form for both families, ports in network byte order. */

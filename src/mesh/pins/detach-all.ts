@@ -24,7 +24,7 @@ export interface DetachAllOptions {
    * Whether to go on although a process works with these pins. It keeps its maps and programs until it ends, but nothing is attached any more.
    * Default false.
    */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
 }
 
 /** Something that {@link detachAll} removed. */

@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, rmdirSync, statfsSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { DirectoryLock } from '../../bpf';
+import { DirectoryLock } from '../../bpf/internal';
 import { ForeignPinError, NotABpfFileSystemError, PinsInUseError } from '../../errors';
 
 /** BPF_FS_MAGIC of linux/magic.h. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { BpfLink, Cgroup, copyEntries, type BpfObject } from '../../bpf';
+import { BpfLink, Cgroup, type BpfObject } from '../../bpf';
+import { copyEntries } from '../../bpf/internal';
 import { ForeignPinError, PinConflictError } from '../../errors';
 import { Drain } from '../drain';
 import { refuseSecond } from '../accelerators/refuse-second';

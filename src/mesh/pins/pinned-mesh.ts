@@ -1,4 +1,4 @@
-import { DirectoryLock } from '../../bpf';
+import { DirectoryLock } from '../../bpf/internal';
 import { ClosedError, ForeignPinError, NotPinnedError } from '../../errors';
 import { assertAcceleration, type Acceleration } from '../acceleration';
 import { CounterReader, type MeshCounters } from '../maps/counters';
@@ -13,7 +13,7 @@ import { typedError } from '../requirements';
 import { WriterLock } from './writer-lock';
 
 /** The pods of a mesh that another process keeps up to date. */
-export type PinnedPods = Pick<LocalPodIps, 'get' | 'has' | 'keys' | 'entries' | 'maxEntries'>;
+export type PinnedPods = Pick<LocalPodIps, 'get' | 'has' | 'keys' | 'values' | 'entries' | 'size' | 'maxEntries'>;
 
 /** What is open of the set that counts now. */
 interface OpenSet {
@@ -21,7 +21,7 @@ interface OpenSet {
   readonly settings: MeshSettings;
   readonly counters: CounterReader;
   /** Only for who asks: the switch works whatever the layout of the pods is. */
-  pods?: LocalPodIps;
+  pods?: LocalPodIps | undefined;
 }
 
 /**

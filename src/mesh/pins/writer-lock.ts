@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { DirectoryLock } from '../../bpf';
+import { DirectoryLock } from '../../bpf/internal';
 import { pinPaths } from './pin-tree';
 
 /** How long a writer waits for another one. Its work takes microseconds; but it may be stopped, which must not stop this process. */

@@ -16,17 +16,17 @@ import { isEnough, PodRulesError, shown, type PodRulesProblem } from '../../erro
  */
 export interface PodRules {
   /** Ports of the pod whose connections go to the sidecar's inbound port. Default `'*'`. */
-  readonly includeInboundPorts?: '*' | readonly number[];
+  readonly includeInboundPorts?: '*' | readonly number[] | undefined;
   /** Ports of the pod that do not. Without effect where `includeInboundPorts` is a list. */
-  readonly excludeInboundPorts?: readonly number[];
+  readonly excludeInboundPorts?: readonly number[] | undefined;
   /** Ports that go to the sidecar's outbound port wherever they are, unless the range is excluded. */
-  readonly includeOutboundPorts?: readonly number[];
+  readonly includeOutboundPorts?: readonly number[] | undefined;
   /** Ports that are dialled directly. */
-  readonly excludeOutboundPorts?: readonly number[];
+  readonly excludeOutboundPorts?: readonly number[] | undefined;
   /** Addresses that go to the sidecar's outbound port. Default `'*'`. */
-  readonly includeOutboundRanges?: '*' | readonly string[];
+  readonly includeOutboundRanges?: '*' | readonly string[] | undefined;
   /** Addresses that are dialled directly. */
-  readonly excludeOutboundRanges?: readonly string[];
+  readonly excludeOutboundRanges?: readonly string[] | undefined;
 }
 
 /** The lists of a rule set that name ports. Digests, which are pinned, take them in this order. */

@@ -1,6 +1,7 @@
 // An ECMAScript consumer: the names must be visible without going through the default export.
 import * as everything from 'merbridge';
-import { BpfError, BpfHashMap, MeshAccelerator, u32 } from 'merbridge';
+import { BpfError, MeshAccelerator } from 'merbridge';
+import { BpfHashMap, u32 } from 'merbridge/bpf';
 import { KubernetesPods, PodController, StaticPods, WatchedFile } from 'merbridge/kubernetes';
 import { registerMeshMetrics } from 'merbridge/metrics';
 

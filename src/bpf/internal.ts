@@ -1,0 +1,9 @@
+/** What the other rooms of this library need of this one, and its users do not. No entry point of the package re-exports it. */
+export { DirectoryLock } from './directory-lock';
+export { requireFds } from './fd';
+export { attachesByLink, libbpfVersion, linkIds, missingCapabilities } from './host';
+export { requireBpf, requireBtf, requireTypes } from './kernel-features';
+export { copyEntries } from './maps/copy';
+export { EntryCounter } from './maps/entry-counter';
+export { RunStatisticsSwitch } from './run-statistics-switch';
+export { TcpPair, tcpPair } from './tcp-pair';
