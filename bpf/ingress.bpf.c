@@ -66,15 +66,31 @@ static __always_inline bool mb_is_last(const struct mb_peer *peer, const struct 
 /* Retransmissions that are left to TCP before it gives up (tcp_retries2). */
 #define MB_RETRIES_LEFT 3
 
-/* An application that has half-closed and could not leave then (mb_on_last) may wait in recv(2) for the answer. The acknowledgement of its FIN would wake
- * it, and recv would return EAGAIN. The answer, or the end of the stream, acknowledges the FIN as well; until then TCP sends the FIN again. */
+/* Brings the next bytes, or the end of the stream. */
+static __always_inline bool mb_is_next(struct tcp_sock *receiver, const struct mb_segment *segment)
+{
+	__s32 ahead = segment->seq - receiver->rcv_nxt;
+
+	return ahead <= 0 && ahead + (__s32)segment->size + segment->fin > 0;
+}
+
+/* A keep-alive or a probe of the window. TCP answers it and looks at nothing else in it. */
+static __always_inline bool mb_is_probe(struct tcp_sock *receiver, const struct mb_segment *segment)
+{
+	return !segment->size && !segment->fin && segment->seq == receiver->rcv_nxt - 1;
+}
+
+/* An application that has half-closed and could not leave then (mb_on_last) may wait in recv(2) for the answer. What acknowledges its FIN and brings
+ * nothing to read would wake it, and recv would return EAGAIN. Until an answer on the stack, or the end of the stream, acknowledges the FIN, TCP sends
+ * the FIN again. */
 static __always_inline bool mb_would_wake_reader(const struct mb_peer *peer, struct tcp_sock *receiver, const struct mb_segment *segment)
 {
 	struct inet_connection_sock *connection = &receiver->inet_conn;
 	struct sock *sk = &connection->icsk_inet.sk;
 
-	return !segment->size && !segment->fin && !segment->rst && segment->acknowledged == receiver->write_seq &&
-	       sk->sk_shutdown == SEND_SHUTDOWN && mb_is_application(peer) && mb_psock_of(receiver) && !connection->icsk_user_timeout &&
+	return segment->acknowledged == receiver->write_seq && !segment->rst && !mb_is_next(receiver, segment) &&
+	       !mb_is_probe(receiver, segment) && sk->sk_shutdown == SEND_SHUTDOWN && mb_is_application(peer) && mb_psock_of(receiver) &&
+	       !connection->icsk_user_timeout &&
 	       connection->icsk_retransmits + MB_RETRIES_LEFT < BPF_CORE_READ(sk, __sk_common.skc_net.net, ipv4.sysctl_tcp_retries2);
 }
 

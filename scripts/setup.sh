@@ -15,6 +15,7 @@ cd "$(dirname "$0")/.."
 PACKAGES='bpftool clang clang-format llvm libbpf1 libbpf-dev linux-libc-dev iproute2 util-linux iptables haproxy wrk curl openssl ca-certificates
   etcd-server strace python3-venv nginx apache2-bin python3-aiohttp default-jdk-headless sockperf iperf3 libc6-dev fonts-dejavu-core'
 NODE_MAJOR=20
+NODE_MINOR=19
 # One that Go's own installer put there is as good, and often newer.
 command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || PACKAGES="$PACKAGES golang-go"
 
@@ -80,9 +81,11 @@ no_service() {
 
 # --ignore-scripts as in .npmrc, which the environment may override: the native packages bring their binaries, and their scripts fail on current Node.js versions.
 install_modules() {
-  command -v node >/dev/null && command -v npm >/dev/null || fail "needs Node.js $NODE_MAJOR or later with npm"
+  command -v node >/dev/null && command -v npm >/dev/null || fail "needs Node.js $NODE_MAJOR.$NODE_MINOR or later with npm"
   version=$(node -p 'process.versions.node')
-  [ "${version%%.*}" -ge "$NODE_MAJOR" ] || fail "needs Node.js $NODE_MAJOR or later, found $version"
+  minor=${version#*.}
+  [ "${version%%.*}" -gt "$NODE_MAJOR" ] || { [ "${version%%.*}" -eq "$NODE_MAJOR" ] && [ "${minor%%.*}" -ge "$NODE_MINOR" ]; } ||
+    fail "needs Node.js $NODE_MAJOR.$NODE_MINOR or later, found $version"
   if [ -e node_modules/.package-lock.json ] && ! [ package-lock.json -nt node_modules/.package-lock.json ]; then
     [ -n "$modules" ] || say 'node_modules: present'
     return 0

@@ -216,7 +216,7 @@ enum mb_counter {
 	MB_COUNT_PASSED_NO_PEER,   /* ... the other end is not known, or not accelerated */
 	MB_COUNT_PASSED_FIRST,     /* ... first bytes to a sidecar, which has not read them yet */
 	MB_COUNT_PASSED_BACKLOG,   /* ... the receiver holds more than backlog_limit, or memory is short */
-	MB_COUNT_HELD_SEGMENTS,    /* segments held back until the receiver has read what was redirected before */
+	MB_COUNT_HELD_SEGMENTS,    /* segments held back: behind unread redirected bytes, or of no use but to wake a reader */
 	MB_COUNT_PASSED_SWITCH,    /* messages left to the stack: acceleration is off for all */
 	MB_COUNT_PASSED_PEER_GONE, /* ... the other end was closed */
 	MB_COUNT_UNKNOWN_ORIGINS,  /* connections of this node whose destination a sidecar asked for, and nobody knew */

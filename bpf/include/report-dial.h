@@ -26,7 +26,8 @@ static __noinline int mb_send_dial(struct bpf_sock_addr *ctx, const struct mb_fl
 	event.reason = outcome->drop;
 	event.redirected = outcome->redirected;
 	event.pod = flow->pod;
-	event.client = mb_redirects(verdict) && mb_needs_source(flow) ? flow->pod : flow->source.address;
+	event.client =
+		mb_redirects(verdict) && mb_needs_source(flow) && outcome->drop != MB_DROP_NO_MEMORY ? flow->pod : flow->source.address;
 	event.destination = flow->destination;
 	event.target = outcome->target;
 	return mb_send_event(&event, limit);

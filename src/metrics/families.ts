@@ -45,7 +45,7 @@ export const COUNTER_FAMILIES: readonly CounterFamily[] = [
     passedPeerGone: { reason: 'peer_gone' },
     passedPeerLeft: { reason: 'peer_left' },
   }),
-  counter('merbridge_held_segments_total', 'TCP segments held back until their receiver had read what was redirected before.', { heldSegments: {} }),
+  counter('merbridge_held_segments_total', 'TCP segments held back: until their receiver had read what was redirected before, or because they would have woken a blocking recv for nothing.', { heldSegments: {} }),
   counter('merbridge_sockets_total', 'Sockets that entered sock_pair_map, those that left it before they were closed, and those that it refused.', {
     sockets: { result: 'entered' },
     socketsLeft: { result: 'left' },

@@ -10,7 +10,7 @@ const PORT = 9100;
 const WRITERS_PORT = 9200;
 
 /** What a client of `apps/blocking.py` does; see its first lines. */
-export type BlockingCase = 'upload' | 'put' | 'half' | 'pieces' | 'unread' | 'patient' | 'first' | 'late' | 'handed';
+export type BlockingCase = 'upload' | 'put' | 'half' | 'pieces' | 'unread' | 'patient' | 'flooded' | 'first' | 'late' | 'handed';
 
 /** Starts the server for {@link blocking}. */
 export function startBlockingServer(pod: Pod): Promise<Service> {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { execFileSync } from '../bed/children';
+import { ROOT } from '../fixtures/compile';
 import { inChild, type Told } from '../fixtures/in-child';
 import { compile, scratch } from '../fixtures/support';
 
@@ -16,7 +17,7 @@ before(() => {
 
 /** Opens and loads an object with a libbpf that fails so often. Nothing may be left open. */
 function load(opens: number, loads: number): Told {
-  return inChild(`m.OpenBpfObject.openFile(${JSON.stringify(plain)}).load().close()`, {
+  return inChild(`require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).OpenBpfObject.openFile(${JSON.stringify(plain)}).load().close()`, {
     env: { MERBRIDGE_LIBBPF: library, FAILING_OPENS: String(opens), FAILING_LOADS: String(loads) },
   });
 }

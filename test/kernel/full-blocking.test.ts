@@ -64,6 +64,7 @@ for (const kind of SIDECAR_KINDS) {
       'behind many small ones': [many, each(many, 'pieces', 700)],
       'with bytes unread': [many, each(many, 'unread', 700)],
       'with bytes unread, behind a large request': [few, each(few, 'unread', 1e6)],
+      'with bytes unread, and reads much': [few, each(few, 'flooded', 700)],
       'with bytes unread, and waits long': [1, each(1, 'patient', 700)],
       'on an AF_INET6 socket': [many, each(many, 'half', 700, mapped)],
       'by the server, which reads on': [many, each(many, 'first', 700)],

@@ -2,6 +2,7 @@
  * Another pod opens sockets with the quadruples of honest connections: with TCP_REPAIR they are established without a packet, and the programs are
  * told of them as of any other. It must get none of what belongs to the two real ends, who must not notice it.
  */
+// Alone: that thieves get nothing proves something only if the thief of the control is fast enough.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';

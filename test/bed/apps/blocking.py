@@ -7,6 +7,7 @@
     blocking.py pieces HOST PORT COUNT MIN MAX     the same in pieces of 100 bytes, so that the other end is at work when the last one is sent
     blocking.py unread HOST PORT COUNT MIN MAX     sends and half-closes with a greeting of the server unread, then reads it and the answer
     blocking.py patient HOST PORT COUNT MIN MAX    the same, and the answer takes 3 seconds
+    blocking.py flooded HOST PORT COUNT MIN MAX    the same as unread, and 8 MB come before the answer
     blocking.py first HOST PORT COUNT MIN MAX      the server half-closes first and reads on
     blocking.py late HOST PORT COUNT MIN MAX       the same, but half of what is sent to it is unread when it half-closes
     blocking.py handed HOST PORT COUNT MIN MAX     sends a part, hands the socket to another process (SCM_RIGHTS), which does the rest
@@ -77,9 +78,11 @@ def serve_one(connection):
             answer = reader.read()
             time.sleep(0.03)  # so that the client waits for it already
             connection.sendall(answer)
-        elif verb == 'greet':
+        elif verb in ('greet', 'flood'):
             connection.sendall(b'hello')
             answer = reader.read()
+            if verb == 'flood':
+                connection.sendall(BLOCK * 8)
             time.sleep(float(argument))
             connection.sendall(answer)
         elif verb in ('first', 'late'):
@@ -135,9 +138,10 @@ def dial(host, port):
 
 
 def rest_of(connection, got=b''):
-    while part := connection.recv(100):
-        got += part
-    return got
+    parts = [got]
+    while part := connection.recv(100 if len(parts) < 100 else 1 << 16):
+        parts.append(part)
+    return b''.join(parts)
 
 
 def judge(got, body):
@@ -177,18 +181,22 @@ def pieces(host, port, body):
         return judge(rest_of(connection), body)
 
 
-def unread(host, port, body, seconds=0):
+def unread(host, port, body, seconds=0, verb=b'greet', greeting=b'hello'):
     with dial(host, port) as connection:
-        connection.sendall(b'greet %d\n' % seconds)
+        connection.sendall(b'%s %d\n' % (verb, seconds))
         time.sleep(0.03)  # so that the greeting waits
         connection.sendall(body)
         connection.shutdown(socket.SHUT_WR)
         got = rest_of(connection)
-        return judge(got[5:], body) if got.startswith(b'hello') else f'greeting {got[:5]!r}'
+        return judge(got[len(greeting):], body) if got.startswith(greeting) else f'greeting {got[:5]!r}'
 
 
 def patient(host, port, body):
     return unread(host, port, body, 3)
+
+
+def flooded(host, port, body):
+    return unread(host, port, body, verb=b'flood', greeting=b'hello' + BLOCK * 8)
 
 
 def first(host, port, body, verb='first'):
@@ -250,7 +258,7 @@ def name_of(error):
 def main():
     if sys.argv[1] == 'serve':
         serve(int(sys.argv[2]))
-    cases = [upload, put, half, pieces, unread, patient, first, late, handed]
+    cases = [upload, put, half, pieces, unread, patient, flooded, first, late, handed]
     case = {each.__name__: each for each in cases}[sys.argv[1]]
     host, (port, count, least, most) = sys.argv[2], map(int, sys.argv[3:])
     whole = body_of(most)
