@@ -2,8 +2,11 @@ import { statSync } from 'node:fs';
 import { DirectoryLock } from '../../bpf/internal';
 import { pinPaths } from './pin-tree';
 
-/** How long a writer waits for another one. Its work takes microseconds; but it may be stopped, which must not stop this process. */
-const PATIENCE_MS = 100;
+/**
+ * How long a writer waits for another one. Its work takes milliseconds, and some hundred of them on a busy machine; but it may be stopped, which must not
+ * stop this process.
+ */
+const PATIENCE_MS = 1000;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /**
