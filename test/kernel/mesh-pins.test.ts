@@ -1,4 +1,5 @@
 /** Pins: what lies there, who may work with it, and what a later process finds. */
+// Alone: it takes pins over again and again, against the limits of those who wait for them.
 import assert from 'node:assert/strict';
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 import { DirectoryLock } from '../../bpf/internal';
-import { ClosedError, ForeignPinError, NotPinnedError } from '../../errors';
+import { BpfError, ClosedError, ForeignPinError, NotPinnedError } from '../../errors';
 import { assertAcceleration, type Acceleration } from '../acceleration';
 import { CounterReader, type MeshCounters } from '../maps/counters';
 import { LocalPodIps } from '../maps/local-pod-ips';
@@ -63,15 +63,12 @@ export class PinnedMesh implements Disposable {
    */
   static open(pinDirectory: string): PinnedMesh {
     const directory = resolvePinDirectory(pinDirectory, 'PinnedMesh');
-    let set: OpenPinSet | undefined;
     let writers: WriterLock | undefined;
     try {
       if (!pinDirectoryExists(directory)) throw new NotPinnedError(directory);
-      set = runningSet(directory);
       writers = openWriters(directory);
-      return new PinnedMesh(directory, openSet(set, writers), writers);
+      return new PinnedMesh(directory, openRunning(directory, writers), writers);
     } catch (error) {
-      set?.[Symbol.dispose]();
       writers?.[Symbol.dispose]();
       throw typedError(error);
     }
@@ -140,8 +137,7 @@ export class PinnedMesh implements Disposable {
     if (this.#open?.set.isRunning()) return this.#open;
     this.#open?.set[Symbol.dispose]();
     this.#open = undefined;
-    const set = runningSet(this.pinDirectory);
-    this.#open = openSet(set, this.#writers);
+    this.#open = openRunning(this.pinDirectory, this.#writers);
     return this.#open;
   }
 }
@@ -172,6 +168,16 @@ function openWriters(directory: string): WriterLock {
   }
 }
 
-function openSet(set: OpenPinSet, writers: WriterLock): OpenSet {
-  return { set, settings: new MeshSettings(set, writers), counters: new CounterReader(set) };
+/** The set that is running. A start may replace it and remove its pins while they are opened: then the next one is. */
+function openRunning(pinDirectory: string, writers: WriterLock): OpenSet {
+  for (let attempt = 1; ; attempt++) {
+    const set = runningSet(pinDirectory);
+    try {
+      return { set, settings: new MeshSettings(set, writers), counters: new CounterReader(set) };
+    } catch (error) {
+      set[Symbol.dispose]();
+      const isRemoved = error instanceof BpfError && error.errnoName === 'ENOENT';
+      if (attempt === ATTEMPTS || !isRemoved) throw error;
+    }
+  }
 }
