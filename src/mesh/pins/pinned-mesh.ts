@@ -66,6 +66,8 @@ export class PinnedMesh implements Disposable {
     let writers: WriterLock | undefined;
     try {
       if (!pinDirectoryExists(directory)) throw new NotPinnedError(directory);
+      // First, since a directory of somebody else has no lock, and what is wrong with it is to be said.
+      runningSet(directory)[Symbol.dispose]();
       writers = openWriters(directory);
       return new PinnedMesh(directory, openRunning(directory, writers), writers);
     } catch (error) {
