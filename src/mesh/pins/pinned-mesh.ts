@@ -98,8 +98,10 @@ export class PinnedMesh implements Disposable {
    * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if another version pinned them, and keeps them otherwise
    */
   get localPodIps(): PinnedPods {
-    const open = this.#current();
-    return (open.pods ??= new LocalPodIps(open.set));
+    return retried(() => {
+      const open = this.#current();
+      return (open.pods ??= new LocalPodIps(open.set));
+    });
   }
 
   /** What the programs counted since the mesh was pinned, summed over all CPUs. */
@@ -170,16 +172,27 @@ function openWriters(directory: string): WriterLock {
   }
 }
 
-/** The set that is running. A start may replace it and remove its pins while they are opened: then the next one is. */
+/** The set that is running. */
 function openRunning(pinDirectory: string, writers: WriterLock): OpenSet {
-  for (let attempt = 1; ; attempt++) {
+  return retried(() => {
     const set = runningSet(pinDirectory);
     try {
       return { set, settings: new MeshSettings(set, writers), counters: new CounterReader(set) };
     } catch (error) {
       set[Symbol.dispose]();
-      const isRemoved = error instanceof BpfError && error.errnoName === 'ENOENT';
-      if (attempt === ATTEMPTS || !isRemoved) throw error;
+      throw error;
+    }
+  });
+}
+
+/** A start may replace a set and remove its pins while they are opened: then the next set is looked at. */
+function retried<T>(body: () => T): T {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return body();
+    } catch (error) {
+      if (attempt === ATTEMPTS || !(error instanceof BpfError) || error.errnoName !== 'ENOENT') throw error;
+      Atomics.wait(sleeper, 0, 0, 2);
     }
   }
 }
