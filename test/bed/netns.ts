@@ -2,15 +2,16 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { allProcesses, isInNetns } from './processes';
 import { ipBatch, sh, sleepSync } from './shell';
 
-const DIRECTORY = '/run/netns';
+/** Where ip-netns(8) keeps the namespaces that have a name. */
+export const NETNS_DIRECTORY = '/run/netns';
 
 /** Every named network namespace. */
 export function listNetns(): string[] {
-  return existsSync(DIRECTORY) ? readdirSync(DIRECTORY) : [];
+  return existsSync(NETNS_DIRECTORY) ? readdirSync(NETNS_DIRECTORY) : [];
 }
 
 export function netnsPath(name: string): string {
-  return `${DIRECTORY}/${name}`;
+  return `${NETNS_DIRECTORY}/${name}`;
 }
 
 /**

@@ -1,9 +1,10 @@
-/** Names that say whose they are: of directories, mounts and cgroups that a killed process leaves, and a later one finds. */
-import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+/** Names that say whose they are: of directories, mounts, cgroups and network namespaces that a killed process leaves, and a later one finds. */
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { onAbnormalEnd } from './abnormal-end';
 import { cgroup2Mount, removeCgroup } from './cgroup';
+import { NETNS_DIRECTORY, netnsPath, removeNetns } from './netns';
 import { startTime } from './processes';
 import { sh } from './shell';
 
@@ -35,6 +36,14 @@ export function ownedCgroupPath(what: string): string {
   return path;
 }
 
+/** A network namespace, by its path; likewise. */
+export function ownedNetns(what: string): string {
+  const name = ownedName(what);
+  onAbnormalEnd(() => removeNetns(name));
+  sh('ip', ['netns', 'add', name]);
+  return netnsPath(name);
+}
+
 /** What is mounted at a path or below it, innermost first. */
 function mountsBelow(path: string): string[] {
   return readFileSync('/proc/self/mounts', 'utf8').split('\n').map(line => line.split(' ')[1] ?? '')
@@ -51,6 +60,7 @@ function removeDirectory(path: string): void {
 export function sweepOwned(): string[] {
   const removed: string[] = [];
   const sweep = (directory: string, what: string, remove: (path: string) => void): void => {
+    if (!existsSync(directory)) return;
     for (const name of readdirSync(directory).filter(isDead)) {
       const path = join(directory, name);
       try {
@@ -63,5 +73,6 @@ export function sweepOwned(): string[] {
   };
   sweep(cgroup2Mount(), 'cgroup', removeCgroup);
   sweep(tmpdir(), 'directory', removeDirectory);
+  sweep(NETNS_DIRECTORY, 'network namespace', path => removeNetns(basename(path)));
   return removed;
 }

@@ -1,13 +1,14 @@
 /** A later version that pins more than this one knows is no dead end: this one looks at its mesh, takes it over, removes it. */
 import assert from 'node:assert/strict';
-import { execFileSync } from '../bed/children';
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { MeshAccelerator, PinnedMesh, detachAll, diagnose, meshProfiles, type AttachTypeName, type DetachedItem } from 'merbridge';
 import { BpfArrayMap, BpfLink, BpfMapHandle, BpfProgram, bytes } from 'merbridge/bpf';
 import { Agent } from '../bed/agent';
 import { killedAt } from '../bed/killed';
+import { removeNetns } from '../bed/netns';
+import { ownedNetns } from '../bed/owned';
 import { HOOKS, PinPlace, assertNotInKernel } from '../fixtures/pin-place';
 import { BROKEN_ENTRANCE, MORE_HOOKS, buildVariant } from '../fixtures/variant';
 
@@ -33,17 +34,15 @@ function pinned(directory: string, kind: DetachedItem['kind']): DetachedItem[] {
 
 /** A network namespace of the test's own. */
 class Netns implements Disposable {
-  readonly name = `merbridge-rollback-${process.pid}`;
-  readonly path = `/run/netns/${this.name}`;
+  readonly path = ownedNetns('rollback');
 
   constructor() {
-    execFileSync('ip', ['netns', 'add', this.name]);
     process.env['MERBRIDGE_TEST_NETNS'] = this.path;
   }
 
   [Symbol.dispose](): void {
     delete process.env['MERBRIDGE_TEST_NETNS'];
-    execFileSync('ip', ['netns', 'delete', this.name]);
+    removeNetns(basename(this.path));
   }
 }
 

@@ -66,10 +66,8 @@ export class PinnedMesh implements Disposable {
     let writers: WriterLock | undefined;
     try {
       if (!pinDirectoryExists(directory)) throw new NotPinnedError(directory);
-      // First, since a directory of somebody else has no lock, and what is wrong with it is to be said.
-      runningSet(directory)[Symbol.dispose]();
-      writers = openWriters(directory);
-      return new PinnedMesh(directory, openRunning(directory, writers), writers);
+      const open = openRunning(directory, () => (writers ??= openWriters(directory)));
+      return new PinnedMesh(directory, open, writers!);
     } catch (error) {
       writers?.[Symbol.dispose]();
       throw typedError(error);
@@ -111,7 +109,7 @@ export class PinnedMesh implements Disposable {
 
   /** How full the maps are; see {@link MeshAccelerator.mapFill}. What another version does not have is left out. */
   async mapFill(): Promise<MapFill[]> {
-    const maps = this.#current().set.maps();
+    const maps = retried(() => this.#current().set.maps());
     return mapFill((name) => maps.get(name));
   }
 
@@ -141,7 +139,7 @@ export class PinnedMesh implements Disposable {
     if (this.#open?.set.isRunning()) return this.#open;
     this.#open?.set[Symbol.dispose]();
     this.#open = undefined;
-    this.#open = openRunning(this.pinDirectory, this.#writers);
+    this.#open = openRunning(this.pinDirectory, () => this.#writers);
     return this.#open;
   }
 }
@@ -172,12 +170,12 @@ function openWriters(directory: string): WriterLock {
   }
 }
 
-/** The set that is running. */
-function openRunning(pinDirectory: string, writers: WriterLock): OpenSet {
+/** The set that is running. The lock is opened last: a directory of somebody else has none, and what is wrong with it is to be said. */
+function openRunning(pinDirectory: string, writers: () => WriterLock): OpenSet {
   return retried(() => {
     const set = runningSet(pinDirectory);
     try {
-      return { set, settings: new MeshSettings(set, writers), counters: new CounterReader(set) };
+      return { set, settings: new MeshSettings(set, writers()), counters: new CounterReader(set) };
     } catch (error) {
       set[Symbol.dispose]();
       throw error;
