@@ -147,18 +147,10 @@ export class PinnedMesh implements Disposable {
 const ATTEMPTS = 10;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
-/** A start may change what is being read: then something seems to be missing, or foreign, for a moment. */
 function runningSet(pinDirectory: string): OpenPinSet {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const { running, runningLink } = readPinTree(pinDirectory);
-      if (running === undefined) throw new NotPinnedError(pinDirectory);
-      return new OpenPinSet(running, runningLink);
-    } catch (error) {
-      if (attempt === ATTEMPTS || !(error instanceof ForeignPinError)) throw error;
-      Atomics.wait(sleeper, 0, 0, 2);
-    }
-  }
+  const { running, runningLink } = readPinTree(pinDirectory);
+  if (running === undefined) throw new NotPinnedError(pinDirectory);
+  return new OpenPinSet(running, runningLink);
 }
 
 function openWriters(directory: string): WriterLock {
@@ -183,13 +175,14 @@ function openRunning(pinDirectory: string, writers: () => WriterLock): OpenSet {
   });
 }
 
-/** A start may replace a set and remove its pins while they are opened: then the next set is looked at. */
+/** A start may change what is being read: then something seems to be missing, or foreign, for a moment, and the next set is looked at. */
 function retried<T>(body: () => T): T {
   for (let attempt = 1; ; attempt++) {
     try {
       return body();
     } catch (error) {
-      if (attempt === ATTEMPTS || !(error instanceof BpfError) || error.errnoName !== 'ENOENT') throw error;
+      const isOfMoment = error instanceof ForeignPinError || (error instanceof BpfError && error.errnoName === 'ENOENT');
+      if (attempt === ATTEMPTS || !isOfMoment) throw error;
       Atomics.wait(sleeper, 0, 0, 2);
     }
   }
