@@ -1,5 +1,14 @@
 import type { MeshAccelerator } from 'merbridge';
-import { type Bed, cgroupCpuTime, interleave, median, ratio, type Comparison, type LoadResult, type Spread } from '../test/bed';
+import {
+  type Bed,
+  cgroupCpuTime,
+  interleave,
+  median,
+  ratio,
+  type Comparison,
+  type LoadResult,
+  type Spread,
+} from '../test/bed';
 import { countRuns } from './program-runs';
 import type { Counted } from './program-table';
 import { measureInTwoPods, type TwoPods } from './two-pods';
@@ -32,34 +41,41 @@ export interface Compared<M extends string> extends Comparison<M> {
 }
 
 /**
- * Requests per second of each mode in interleaved rounds, each in fresh pods; then, in the same pods, how often and how long the programs
- * run.
+ * Requests per second of each mode in interleaved rounds, each in fresh pods; then, in the same pods, how often and how
+ * long the programs run.
  *
  * @param baseline - the mode that the others are divided by
  */
 export async function compare<M extends string>(
-  modes: Readonly<Record<M, Enter>>, baseline: NoInfer<M>, plan: Plan,
+  modes: Readonly<Record<M, Enter>>,
+  baseline: NoInfer<M>,
+  plan: Plan,
 ): Promise<Compared<M>> {
   const names = Object.keys(modes) as M[];
-  const each = <T>(make: (mode: M) => T): Record<M, T> => Object.fromEntries(names.map(name => [name, make(name)])) as Record<M, T>;
+  const each = <T>(make: (mode: M) => T): Record<M, T> =>
+    Object.fromEntries(names.map(name => [name, make(name)])) as Record<M, T>;
   const counted = each((): Counted[] => []);
   const cpu = each((): number[] => []);
   const errors = each(() => 0);
-  const comparison = await interleave(each(mode => async (round: number): Promise<number> => {
-    process.stderr.write(`round ${round + 1}/${plan.rounds}  ${mode.padEnd(9)}`);
-    const result = await measureInTwoPods(mode, modes[mode], plan.body, async pods => {
-      await plan.prepare(pods);
-      const before = cgroupCpuTime(pods.bed.cgroupPath);
-      const speed = await plan.load(pods, plan.seconds);
-      cpu[mode].push((cgroupCpuTime(pods.bed.cgroupPath) - before) / speed.requests);
-      const slowed = await countRuns(pods.mesh, () => plan.load(pods, COUNTED_SECONDS));
-      counted[mode].push({ runs: slowed.runs, units: slowed.result.requests });
-      errors[mode] += speed.errors + slowed.result.errors;
-      return speed.qps;
-    });
-    process.stderr.write(`${Math.round(result)} a second\n`);
-    return result;
-  }), baseline, plan.rounds);
+  const comparison = await interleave(
+    each(mode => async (round: number): Promise<number> => {
+      process.stderr.write(`round ${round + 1}/${plan.rounds}  ${mode.padEnd(9)}`);
+      const result = await measureInTwoPods(mode, modes[mode], plan.body, async pods => {
+        await plan.prepare(pods);
+        const before = cgroupCpuTime(pods.bed.cgroupPath);
+        const speed = await plan.load(pods, plan.seconds);
+        cpu[mode].push((cgroupCpuTime(pods.bed.cgroupPath) - before) / speed.requests);
+        const slowed = await countRuns(pods.mesh, () => plan.load(pods, COUNTED_SECONDS));
+        counted[mode].push({ runs: slowed.runs, units: slowed.result.requests });
+        errors[mode] += speed.errors + slowed.result.errors;
+        return speed.qps;
+      });
+      process.stderr.write(`${Math.round(result)} a second\n`);
+      return result;
+    }),
+    baseline,
+    plan.rounds,
+  );
   return { ...comparison, counted, cpu, errors };
 }
 

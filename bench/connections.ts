@@ -10,11 +10,13 @@ const defaults = { sidecar: 'haproxy', rounds: '9', seconds: '3', connections: '
 /** Each connection keeps its port for a minute, and {@link ALL_PORTS} are no more than this. */
 const MAX_CONNECTIONS = 64_000;
 
-const modes = Object.fromEntries(MODES.map(mode => [mode, bed => enterMesh(bed, mode)])) as Readonly<Record<Mode, Enter>>;
+const modes = Object.fromEntries(MODES.map(mode => [mode, bed => enterMesh(bed, mode)])) as Readonly<
+  Record<Mode, Enter>
+>;
 
 /**
- * A new connection for every request. The sidecars pass streams on, so both open one, too: three handshakes for a request, and nothing
- * is pooled.
+ * A new connection for every request. The sidecars pass streams on, so both open one, too: three handshakes for a
+ * request, and nothing is pooled.
  */
 export async function connections(args: readonly string[]): Promise<void> {
   const options = readOptions('npm run bench -- connections', defaults, args);
@@ -23,10 +25,12 @@ export async function connections(args: readonly string[]): Promise<void> {
   const compared = await compare(modes, 'iptables', {
     ...options,
     prepare: async ({ client, server }) => {
-      await Promise.all([client, server].map(pod => {
-        pod.admin('sysctl', ['-qw', ALL_PORTS]);
-        return startSidecar(pod, { kind: options.sidecar, mode: 'tcp', log: false });
-      }));
+      await Promise.all(
+        [client, server].map(pod => {
+          pod.admin('sysctl', ['-qw', ALL_PORTS]);
+          return startSidecar(pod, { kind: options.sidecar, mode: 'tcp', log: false });
+        }),
+      );
     },
     load: (pods, seconds) => loadCounted(pods, options.connections[0] ?? 1, seconds),
   });
@@ -38,7 +42,8 @@ async function loadCounted(pods: TwoPods, connections: number, seconds: number):
   const before = redirected(pods);
   const result = await load(pods.client, { url: pods.url, connections, seconds, close: true });
   const after = redirected(pods);
-  if (result.requests > MAX_CONNECTIONS) throw new Error(`${result.requests} connections in ${seconds} s: ports ran out, take fewer --seconds`);
+  if (result.requests > MAX_CONNECTIONS)
+    throw new Error(`${result.requests} connections in ${seconds} s: ports ran out, take fewer --seconds`);
   for (const side of ['outbound', 'inbound'] as const) {
     const made = after[side] - before[side];
     // Those that wrk breaks off at its end have no answer.
@@ -50,7 +55,8 @@ async function loadCounted(pods: TwoPods, connections: number, seconds: number):
 
 /** How many connections were sent to a sidecar so far, by the accelerator or by iptables. */
 function redirected({ client, server, mesh }: TwoPods): Record<'outbound' | 'inbound', number> {
-  if (!mesh) return { outbound: translated(client, 'ISTIO_REDIRECT'), inbound: translated(server, 'ISTIO_IN_REDIRECT') };
+  if (!mesh)
+    return { outbound: translated(client, 'ISTIO_REDIRECT'), inbound: translated(server, 'ISTIO_IN_REDIRECT') };
   const { outbound, inbound } = mesh.counters();
   return { outbound: Number(outbound), inbound: Number(inbound) };
 }
@@ -62,7 +68,9 @@ function translated(pod: Pod, chain: string): number {
 }
 
 function report(compared: Compared<Mode>): void {
-  console.log(`\n${table(speedRows('connection', compared, 'iptables'))}\n\n${programTable('connection', compared.counted)}\n`);
+  console.log(
+    `\n${table(speedRows('connection', compared, 'iptables'))}\n\n${programTable('connection', compared.counted)}\n`,
+  );
   const lost = MODES.filter(mode => compared.errors[mode] > 0);
   if (lost.length > 0) throw new Error(`requests were not answered under ${lost.join(', ')}`);
 }

@@ -1,8 +1,9 @@
 /**
- * The main job on this one machine: two pods with unmodified sidecars, under iptables and under the library, side by side.
+ * The main job on this one machine: two pods with unmodified sidecars, under iptables and under the library, side by
+ * side.
  *
- * Exits with 0 only if every first request and every request was answered, every sidecar was told the right original destination, and
- * nothing is left. Speed is shown, not judged: machines differ.
+ * Exits with 0 only if every first request and every request was answered, every sidecar was told the right original
+ * destination, and nothing is left. Speed is shown, not judged: machines differ.
  */
 import { Bed, MODES, interleave, median, type Mode, type Spread } from '../test/bed';
 import { meshRound, type RoundResult } from './mesh-round';
@@ -19,18 +20,22 @@ async function main(): Promise<void> {
 
   console.log(
     `Two pods on this machine, each a network namespace with a cgroup and an unmodified ${options.sidecar} as its sidecar.\n` +
-      'iptables: Istio\'s own rules. off, proxies, full: no iptables rule, the library in each of its scopes.\n',
+      "iptables: Istio's own rules. off, proxies, full: no iptables rule, the library in each of its scopes.\n",
   );
   const results = new Map<Mode, RoundResult[]>(MODES.map(mode => [mode, []]));
-  const run = (mode: Mode) => async (round: number): Promise<number> => {
-    process.stdout.write(`round ${round + 1}/${options.rounds}  ${mode.padEnd(9)}`);
-    const result = await meshRound(mode, options);
-    results.get(mode)?.push(result);
-    console.log(`first request ${describeFirst(result)}, ${Math.round(result.load.qps)} requests/s`);
-    return result.load.qps;
-  };
+  const run =
+    (mode: Mode) =>
+    async (round: number): Promise<number> => {
+      process.stdout.write(`round ${round + 1}/${options.rounds}  ${mode.padEnd(9)}`);
+      const result = await meshRound(mode, options);
+      results.get(mode)?.push(result);
+      console.log(`first request ${describeFirst(result)}, ${Math.round(result.load.qps)} requests/s`);
+      return result.load.qps;
+    };
   const comparison = await interleave(
-    { iptables: run('iptables'), off: run('off'), proxies: run('proxies'), full: run('full') }, 'iptables', options.rounds,
+    { iptables: run('iptables'), off: run('off'), proxies: run('proxies'), full: run('full') },
+    'iptables',
+    options.rounds,
   );
   console.log(`\n${summary(results, comparison.ratios, options)}\n`);
   const all = [...results.values()].flat();
@@ -43,11 +48,14 @@ function describeFirst({ first }: RoundResult): string {
 }
 
 function summary(
-  results: ReadonlyMap<Mode, readonly RoundResult[]>, ratios: Readonly<Record<Mode, Spread>>, options: Options,
+  results: ReadonlyMap<Mode, readonly RoundResult[]>,
+  ratios: Readonly<Record<Mode, Spread>>,
+  options: Options,
 ): string {
   const each = (cell: (rounds: readonly RoundResult[], mode: Mode) => string): string[] =>
     MODES.map(mode => cell(results.get(mode) ?? [], mode));
-  const mid = (rounds: readonly RoundResult[], figure: (round: RoundResult) => number): number => median(rounds.map(figure));
+  const mid = (rounds: readonly RoundResult[], figure: (round: RoundResult) => number): number =>
+    median(rounds.map(figure));
   return table([
     ['', ...MODES],
     ['first request answered', ...each(rounds => `${rounds.filter(r => r.first.ok).length} of ${rounds.length}`)],
@@ -57,7 +65,10 @@ function summary(
     ['  its sidecar was told', ...each(rounds => rounds[0]?.outbound || '-')],
     ['  the other sidecar too', ...each(rounds => rounds[0]?.inbound || '-')],
     ['requests answered', ...each(rounds => answered(rounds))],
-    [`requests/s, ${options.connections[0]} connections, ${options.body} bytes`, ...each(rounds => String(Math.round(mid(rounds, r => r.load.qps))))],
+    [
+      `requests/s, ${options.connections[0]} connections, ${options.body} bytes`,
+      ...each(rounds => String(Math.round(mid(rounds, r => r.load.qps)))),
+    ],
     ['  × iptables, median', ...each((_, mode) => ratios[mode].median.toFixed(2))],
     ['  lowest to highest', ...each((_, mode) => `${ratios[mode].min.toFixed(2)}–${ratios[mode].max.toFixed(2)}`)],
     ['p50 in ms, median', ...each(rounds => mid(rounds, r => r.load.p50).toFixed(2))],

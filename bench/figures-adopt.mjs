@@ -1,4 +1,7 @@
-/** One fresh process: what a controller pays that starts over pins, whether there are some or not. Prints one line of JSON. */
+/**
+ * One fresh process: what a controller pays that starts over pins, whether there are some or not. Prints one line of
+ * JSON.
+ */
 import { MeshAccelerator } from 'merbridge';
 
 const [cgroup = '', pinDirectory = ''] = process.argv.slice(2);

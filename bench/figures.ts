@@ -23,15 +23,20 @@ export function figures(runs = 5): void {
   using bed = Bed.create();
   for (let run = 0; run < runs; run++) {
     process.stderr.write(`run ${run + 1} of ${runs}\n`);
-    seen.push({ ...fresh<Omit<Figures, 'pinned' | 'adopt'>>('figures-child.mjs', bed.cgroupPath), ...startsOverPins() });
+    seen.push({
+      ...fresh<Omit<Figures, 'pinned' | 'adopt'>>('figures-child.mjs', bed.cgroupPath),
+      ...startsOverPins(),
+    });
   }
-  console.log(table([
-    ['', 'median', 'lowest', 'highest'],
-    ...rows.map(([name, label, digits]) => {
-      const { median, min, max } = spread(seen.map(each => each[name]));
-      return [label, ...[median, min, max].map(value => value.toFixed(digits))];
-    }),
-  ]));
+  console.log(
+    table([
+      ['', 'median', 'lowest', 'highest'],
+      ...rows.map(([name, label, digits]) => {
+        const { median, min, max } = spread(seen.map(each => each[name]));
+        return [label, ...[median, min, max].map(value => value.toFixed(digits))];
+      }),
+    ]),
+  );
 }
 
 /** A start that pins, and one that finds what it left. */
@@ -39,7 +44,11 @@ function startsOverPins(): Pick<Figures, 'pinned' | 'adopt'> {
   using bed = Bed.create(); // its own: the links go with the pins, but not at once
   using bpffs = new Bpffs();
   const [pinned, adopt] = [false, true].map(expected => {
-    const { milliseconds, adopted } = fresh<{ milliseconds: number; adopted: boolean }>('figures-adopt.mjs', bed.cgroupPath, bpffs.directory());
+    const { milliseconds, adopted } = fresh<{ milliseconds: number; adopted: boolean }>(
+      'figures-adopt.mjs',
+      bed.cgroupPath,
+      bpffs.directory(),
+    );
     if (adopted !== expected) throw new Error(`a start ${adopted ? 'took over' : 'did not take over'} pins`);
     return milliseconds;
   }) as [number, number];

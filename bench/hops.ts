@@ -37,12 +37,19 @@ export async function hops(args: readonly string[]): Promise<void> {
 function report(compared: Compared<HopMode>): void {
   const names = Object.keys(modes) as HopMode[];
   const { naive, full } = compared.counted;
-  console.log(`\n${table([
-    ...speedRows('request', compared, 'iptables'),
-    ['requests/s × naive', ...names.map(mode => describe(ratio(compared.modes[mode].values, compared.modes.naive.values)))],
-  ])}\n\n${programTable('request', compared.counted)}\n`);
+  console.log(
+    `\n${table([
+      ...speedRows('request', compared, 'iptables'),
+      [
+        'requests/s × naive',
+        ...names.map(mode => describe(ratio(compared.modes[mode].values, compared.modes.naive.values))),
+      ],
+    ])}\n\n${programTable('request', compared.counted)}\n`,
+  );
   const message = ratio(
-    full.map(round => nanosecondsPerRun(round, 'mb_redirect_msg')), naive.map(round => nanosecondsPerRun(round, 'naive_msg')));
+    full.map(round => nanosecondsPerRun(round, 'mb_redirect_msg')),
+    naive.map(round => nanosecondsPerRun(round, 'naive_msg')),
+  );
   console.log(`A run of mb_redirect_msg in full takes ${describe(message)} × one of the naive program.\n`);
   const lost = names.filter(mode => mode !== 'naive' && compared.errors[mode] > 0);
   if (lost.length > 0) throw new Error(`requests were not answered under ${lost.join(', ')}`);

@@ -1,4 +1,7 @@
-/** `npm run bench`, `npm run bench -- NAME`: the measurements behind the figures of docs/figures.md and of docs/performance.md. */
+/**
+ * `npm run bench`, `npm run bench -- NAME`: the measurements behind the figures of docs/figures.md and of
+ * docs/performance.md.
+ */
 import { bulk } from './bulk';
 import { compareAll } from './compare';
 import { connections } from './connections';
@@ -11,7 +14,10 @@ type Bench = (args: readonly string[]) => void | Promise<void>;
 
 const benches: Readonly<Record<string, readonly [string, Bench]>> = {
   figures: ['what the library costs its process', () => figures()],
-  library: ['map operations, adoption, load, attach and memory, beside C and beside the npm package bpf; require and start', () => library()],
+  library: [
+    'map operations, adoption, load, attach and memory, beside C and beside the npm package bpf; require and start',
+    () => library(),
+  ],
   hops: ['requests/s and the run time of each program, beside iptables and beside a naive program for messages', hops],
   bulk: ['one and eight bulk streams', bulk],
   pooled: ['requests/s before and after the connections between sidecars carried large bodies', pooled],

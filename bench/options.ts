@@ -24,17 +24,30 @@ const meanings = {
 export type Defaults = Readonly<Record<keyof typeof meanings, string>>;
 
 /**
- * Reads the command line. Undefined after `--help`, which it answers; a word that is not understood ends in an error that names it.
+ * Reads the command line. Undefined after `--help`, which it answers; a word that is not understood ends in an error
+ * that names it.
  *
  * @param command - how this measurement is called
  * @param several - whether `--connections` may be a list, such as `1,16,64`
  */
-export function readOptions(command: string, defaults: Defaults, args: readonly string[], several = false): Options | undefined {
-  const text = (name: keyof Defaults): { type: 'string'; default: string } => ({ type: 'string', default: defaults[name] });
+export function readOptions(
+  command: string,
+  defaults: Defaults,
+  args: readonly string[],
+  several = false,
+): Options | undefined {
+  const text = (name: keyof Defaults): { type: 'string'; default: string } => ({
+    type: 'string',
+    default: defaults[name],
+  });
   const { values } = parseArgs({
     args: [...args],
     options: {
-      sidecar: text('sidecar'), rounds: text('rounds'), seconds: text('seconds'), connections: text('connections'), body: text('body'),
+      sidecar: text('sidecar'),
+      rounds: text('rounds'),
+      seconds: text('seconds'),
+      connections: text('connections'),
+      body: text('body'),
       help: { type: 'boolean', default: false },
     },
   });
@@ -43,7 +56,8 @@ export function readOptions(command: string, defaults: Defaults, args: readonly 
     return undefined;
   }
   const { sidecar } = values;
-  if (sidecar !== 'haproxy' && sidecar !== 'envoy') throw new RangeError(`--sidecar must be haproxy or envoy, not '${sidecar}'`);
+  if (sidecar !== 'haproxy' && sidecar !== 'envoy')
+    throw new RangeError(`--sidecar must be haproxy or envoy, not '${sidecar}'`);
   const counts = several ? values.connections.split(',') : [values.connections];
   return {
     sidecar,
@@ -60,5 +74,8 @@ function usage(command: string, defaults: Defaults, several: boolean): string {
     const list = several && name === 'connections' ? '; a list is measured one by one' : '';
     return `  --${name.padEnd(11)}  ${meanings[name]}${list} (default ${defaults[name]})`;
   };
-  return [`${command} ${names.map(name => `[--${name} ${name === 'sidecar' ? 'NAME' : 'N'}]`).join(' ')}`, ...names.map(line)].join('\n');
+  return [
+    `${command} ${names.map(name => `[--${name} ${name === 'sidecar' ? 'NAME' : 'N'}]`).join(' ')}`,
+    ...names.map(line),
+  ].join('\n');
 }

@@ -14,17 +14,24 @@ export interface Runs {
 /** The programs that ran, by their names. */
 export type ProgramRuns = ReadonlyMap<string, Runs>;
 
-/** A run that is interrupted counts with all that the CPU did meanwhile, so one mean over everything would show the other load on the machine. */
+/**
+ * A run that is interrupted counts with all that the CPU did meanwhile, so one mean over everything would show the
+ * other load on the machine.
+ */
 const SLICE_MS = 25;
 /** Fewer runs have no mean that is worth anything. */
 const MIN_RUNS_IN_SLICE = 20;
 
 /**
- * Lets the kernel count while something runs: the programs of this process and of its accelerator, no others of this machine.
+ * Lets the kernel count while something runs: the programs of this process and of its accelerator, no others of this
+ * machine.
  *
  * Counting itself takes time, so nothing else is to be measured meanwhile.
  */
-export async function countRuns<T>(mesh: MeshAccelerator | undefined, run: () => Promise<T>): Promise<{ result: T; runs: ProgramRuns }> {
+export async function countRuns<T>(
+  mesh: MeshAccelerator | undefined,
+  run: () => Promise<T>,
+): Promise<{ result: T; runs: ProgramRuns }> {
   const programs = ownPrograms(mesh);
   const read = (): RunStatistics[] => programs.map(program => program.runStatistics());
   using _counting = RunStatisticsSwitch.enable();
@@ -47,11 +54,18 @@ function summary(seen: readonly RunStatistics[]): Runs {
     return { count, nanoseconds: Number(to.nanoseconds - from.nanoseconds) / count };
   };
   const all = between(seen[0]!, seen.at(-1)!);
-  const slices = seen.slice(1).map((to, i) => between(seen[i]!, to)).filter(({ count }) => count >= MIN_RUNS_IN_SLICE);
-  return slices.length > 0 ? { count: all.count, nanoseconds: median(slices.map(({ nanoseconds }) => nanoseconds)) } : all;
+  const slices = seen
+    .slice(1)
+    .map((to, i) => between(seen[i]!, to))
+    .filter(({ count }) => count >= MIN_RUNS_IN_SLICE);
+  return slices.length > 0
+    ? { count: all.count, nanoseconds: median(slices.map(({ nanoseconds }) => nanoseconds)) }
+    : all;
 }
 
-/** By file descriptor; the program for messages may be another one than the library's, and then the map alone holds it. */
+/**
+ * By file descriptor; the program for messages may be another one than the library's, and then the map alone holds it.
+ */
 function ownPrograms(mesh: MeshAccelerator | undefined): BpfProgram[] {
   const ids = new Set<number>();
   for (const fd of readdirSync('/proc/self/fdinfo')) {

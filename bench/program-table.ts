@@ -18,8 +18,8 @@ export function nanosecondsPerRun({ runs }: Counted, program: string): number {
 }
 
 /**
- * A row for each program and a column for each mode: nanoseconds for a run, and how often it runs; the sum in the last row. Medians over the
- * rounds.
+ * A row for each program and a column for each mode: nanoseconds for a run, and how often it runs; the sum in the last
+ * row. Medians over the rounds.
  *
  * @param unit - what is counted, such as `request`
  */

@@ -1,9 +1,21 @@
 /**
- * The long form of `test/kernel/mesh-soak.test.ts`: streams of every kind through real sidecars, in every scope and under iptables as the
- * control, every byte checked. Exits with 0 only if no stream lost, moved or doubled a byte, and none hung.
+ * The long form of `test/kernel/mesh-soak.test.ts`: streams of every kind through real sidecars, in every scope and
+ * under iptables as the control, every byte checked. Exits with 0 only if no stream lost, moved or doubled a byte, and
+ * none hung.
  */
 import {
-  Bed, DAMAGES, FINDERS, Ground, Tally, findDamage, notHere, runCases, type BadStream, type CaseName, type Mode, type SidecarKind,
+  Bed,
+  DAMAGES,
+  FINDERS,
+  Ground,
+  Tally,
+  findDamage,
+  notHere,
+  runCases,
+  type BadStream,
+  type CaseName,
+  type Mode,
+  type SidecarKind,
 } from '../test/bed';
 import { soakOptions, usage, type SoakOptions } from './soak-options';
 import { table } from './table';
@@ -35,7 +47,11 @@ class Results {
       const streams = modes.map(mode => number(this.sum([sidecar], [mode], names).streams || undefined));
       return [title, ...streams, ...DAMAGES.map(damage => String(sum.count(damage)))];
     };
-    return table([[`${sidecar}: streams`, ...modes, ...DAMAGES], ...cases.map(name => row(name, [name])), row('all', cases)]);
+    return table([
+      [`${sidecar}: streams`, ...modes, ...DAMAGES],
+      ...cases.map(name => row(name, [name])),
+      row('all', cases),
+    ]);
   }
 }
 
@@ -44,8 +60,9 @@ async function main(): Promise<void> {
   if (options === 'help') return console.log(usage);
   console.log(`seed ${options.seed}`);
   const swept = Bed.sweep();
-  if (swept.length > 0) console.log(`An earlier run was killed; removed what it left:\n${swept.map(line => `  - ${line}`).join('\n')}`);
-  process.exitCode = await (options.naive ? naive(options) : soak(options)) ? 0 : 1;
+  if (swept.length > 0)
+    console.log(`An earlier run was killed; removed what it left:\n${swept.map(line => `  - ${line}`).join('\n')}`);
+  process.exitCode = (await (options.naive ? naive(options) : soak(options))) ? 0 : 1;
 }
 
 async function soak(options: SoakOptions): Promise<boolean> {
@@ -64,12 +81,20 @@ async function soak(options: SoakOptions): Promise<boolean> {
   const all = results.sum(sidecars, modes, cases);
   for (const sidecar of sidecars) console.log(`\n${results.table(sidecar, options)}`);
   const damage = DAMAGES.map(what => `${all.count(what)} ${what}`).join(', ');
-  console.log(`\n${number(all.streams)} streams, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${((Date.now() - started) / 60_000).toFixed(1)} minutes: ${damage}; ${number(all.again)} reads of threads repeated; seed ${seed}`);
+  console.log(
+    `\n${number(all.streams)} streams, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${((Date.now() - started) / 60_000).toFixed(1)} minutes: ${damage}; ${number(all.again)} reads of threads repeated; seed ${seed}`,
+  );
   return all.streams > 0 && all.bad.length === 0;
 }
 
 /** All cases over one ground. */
-async function ride({ seed: first, cases }: SoakOptions, results: Results, round: number, sidecar: SidecarKind, mode: Mode): Promise<void> {
+async function ride(
+  { seed: first, cases }: SoakOptions,
+  results: Results,
+  round: number,
+  sidecar: SidecarKind,
+  mode: Mode,
+): Promise<void> {
   const seed = (first + round) >>> 0;
   const began = Date.now();
   const sum = new Tally();
@@ -77,7 +102,12 @@ async function ride({ seed: first, cases }: SoakOptions, results: Results, round
   for (const name of cases.filter(name => notHere(name, ground.options) === undefined)) {
     const replay = `replay: npm run soak -- --seed ${seed} --case ${name} --scope ${mode} --sidecar ${sidecar}`;
     try {
-      const tally = await runCases([name], ground, seed, { scale: 2, seconds: 4, downloadBytes: round === 0 ? 2e9 : 1e8, limitMs: LIMIT_MS });
+      const tally = await runCases([name], ground, seed, {
+        scale: 2,
+        seconds: 4,
+        downloadBytes: round === 0 ? 2e9 : 1e8,
+        limitMs: LIMIT_MS,
+      });
       results.add(sidecar, mode, name, tally);
       sum.add(tally);
       for (const stream of tally.bad.slice(0, 5)) console.log(describe(stream));
@@ -88,7 +118,9 @@ async function ride({ seed: first, cases }: SoakOptions, results: Results, round
     }
   }
   const verdict = sum.bad.length === 0 ? 'ok' : `${sum.bad.length} DAMAGED`;
-  console.log(`round ${round + 1}  ${sidecar.padEnd(7)}  ${mode.padEnd(8)}  ${number(sum.streams).padStart(7)} streams  ${((Date.now() - began) / 1000).toFixed(0)} s  ${verdict}`);
+  console.log(
+    `round ${round + 1}  ${sidecar.padEnd(7)}  ${mode.padEnd(8)}  ${number(sum.streams).padStart(7)} streams  ${((Date.now() - began) / 1000).toFixed(0)} s  ${verdict}`,
+  );
 }
 
 /** Whether the bed finds what a naive program does. */
@@ -96,7 +128,9 @@ async function naive({ seed, sidecars }: SoakOptions): Promise<boolean> {
   let everywhere = true;
   for (const [sidecar, finder] of sidecars.flatMap(sidecar => FINDERS.map(finder => [sidecar, finder] as const))) {
     const { streams, bad } = await findDamage(finder, sidecar, seed);
-    console.log(`naive program, ${sidecar}, ${finder}: ${bad.length} of ${number(streams)} streams damaged${bad.length > 0 ? ', such as' : ''}`);
+    console.log(
+      `naive program, ${sidecar}, ${finder}: ${bad.length} of ${number(streams)} streams damaged${bad.length > 0 ? ', such as' : ''}`,
+    );
     for (const stream of bad.slice(0, 5)) console.log(describe(stream));
     everywhere &&= bad.length > 0;
   }
@@ -109,7 +143,9 @@ function describe({ damage, family, kind, index, role, arrived, of, wrongAt, err
     arrived === undefined ? '' : `${arrived} of ${of ?? '?'} bytes arrived`,
     wrongAt === undefined || wrongAt < 0 ? '' : `wrong from ${wrongAt} on`,
     error ?? '',
-  ].filter(Boolean).join(', ');
+  ]
+    .filter(Boolean)
+    .join(', ');
   return `  ${damage}: stream ${family} ${index ?? '?'} (${kind}), as the ${role} saw it: ${what}`;
 }
 

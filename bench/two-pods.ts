@@ -30,7 +30,9 @@ export interface Finished<T> {
  * @param body - length of each answer of the web server in bytes
  */
 export async function inTwoPods<T>(
-  enter: (bed: Bed) => Promise<MeshAccelerator | undefined>, body: number, run: (pods: TwoPods) => Promise<T>,
+  enter: (bed: Bed) => Promise<MeshAccelerator | undefined>,
+  body: number,
+  run: (pods: TwoPods) => Promise<T>,
 ): Promise<Finished<T>> {
   const bed = Bed.create();
   let result;

@@ -23,7 +23,8 @@ static __always_inline void mb_learn_process(struct bpf_sockopt *ctx, const stru
 	bpf_map_update_elem(&process_ip, &tgid, &process, BPF_ANY);
 }
 
-/* Once for a socket, however often it asks. And only of pods: others may accept what they like, from whatever address, and call it a sidecar's. */
+/* Once for a socket, however often it asks. And only of pods: others may accept what they like, from whatever address,
+ * and call it a sidecar's. */
 static __always_inline void mb_tell_unknown(struct bpf_sockopt *ctx, struct bpf_sock *sk, struct mb_origin *origin)
 {
 	__u64 netns = bpf_get_netns_cookie(ctx);
@@ -40,8 +41,9 @@ static __always_inline void mb_tell_unknown(struct bpf_sockopt *ctx, struct bpf_
 		mb_send_unknown(ctx, sk, netns, pod, origin->hop);
 }
 
-/* If we have no entry, connection tracking may have one: the mesh's own rules may have redirected this connection. But of one that they did not
- * redirect it answers that the sidecar itself was dialled, and the sidecar would dial itself, again and again. */
+/* If we have no entry, connection tracking may have one: the mesh's own rules may have redirected this connection. But
+ * of one that they did not redirect it answers that the sidecar itself was dialled, and the sidecar would dial itself,
+ * again and again. */
 static __always_inline int mb_unknown_origin(struct bpf_sockopt *ctx, struct bpf_sock *sk, struct mb_origin *origin)
 {
 	/* The port is at the same place in sockaddr_in and sockaddr_in6. */
@@ -62,8 +64,8 @@ int mb_getsockopt(struct bpf_sockopt *ctx)
 	void *value;
 
 	if (ctx->optname != ORIGINAL_DST || (ctx->level != SOL_IP && ctx->level != SOL_IPV6)) {
-		/* More than a page is not shown to programs, and before Linux 6.5 the call fails with EFAULT unless one of them says
-		 * "as the kernel answered", which is 0. */
+		/* More than a page is not shown to programs, and before Linux 6.5 the call fails with EFAULT unless one
+		 * of them says "as the kernel answered", which is 0. */
 		if (ctx->optlen > MB_PAGE)
 			ctx->optlen = 0;
 		return MB_PROCEED;

@@ -11,8 +11,8 @@
 
 const volatile struct mb_profile profile = {};
 
-/* Enums that no member has as its type. The compiler puts a type into the BTF only if a variable needs it, and src/mesh/abi/ is generated from the
- * BTF. No program reads this. */
+/* Enums that no member has as its type. The compiler puts a type into the BTF only if a variable needs it, and
+ * src/mesh/abi/ is generated from the BTF. No program reads this. */
 const struct {
 	enum mb_counter counter;
 	enum mb_rule_list rule_list;

@@ -5,38 +5,43 @@
 #include "psock.h"
 #include "scope.h"
 
-/* Sockets keep this program when the process that attached everything has died, but not the gate of ingress.bpf.c, unless it is pinned: a path
- * that changes while redirected bytes are unread is not safe any more. */
+/* Sockets keep this program when the process that attached everything has died, but not the gate of ingress.bpf.c,
+ * unless it is pinned: a path that changes while redirected bytes are unread is not safe any more. */
 static __always_inline bool mb_has_owner(const bool plain, const struct mb_settings *settings)
 {
 	struct tcp_sock *owner = (struct tcp_sock *)settings->owner;
 
 	if (settings->owner == MB_OWNER_PINS)
 		return true;
-	return mb_read(plain, owner, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_state) == BPF_TCP_ESTABLISHED &&
+	return mb_read(plain, owner, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_state) ==
+		       BPF_TCP_ESTABLISHED &&
 	       mb_read(plain, owner, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) ==
 		       (__s64)settings->owner_cookie;
 }
 
-/* A message that waits costs the kernel a struct sk_msg, whatever is in it: about 1 KiB, which nobody is charged for. So messages are bounded,
- * too: backlog_limit is room for so many as if each had at least this many bytes. */
+/* A message that waits costs the kernel a struct sk_msg, whatever is in it: about 1 KiB, which nobody is charged for.
+ * So messages are bounded, too: backlog_limit is room for so many as if each had at least this many bytes. */
 #define MB_LEAST_MESSAGE 512
 
-/* Does more wait than may? A sockmap redirect has no flow control. Where the kernel charges what waits to the receiver (sk_rmem_alloc), bytes
- * are exact, and no more messages wait than fit into them. Where it does not, all counts as unread until the receiver has read everything. */
-static __always_inline bool mb_is_over_limit(const bool plain, struct mb_peer *peer, struct tcp_sock *receiver, __u32 *bytes)
+/* Does more wait than may? A sockmap redirect has no flow control. Where the kernel charges what waits to the receiver
+ * (sk_rmem_alloc), bytes are exact, and no more messages wait than fit into them. Where it does not, all counts as
+ * unread until the receiver has read everything. */
+static __always_inline bool mb_is_over_limit(const bool plain, struct mb_peer *peer, struct tcp_sock *receiver,
+					     __u32 *bytes)
 {
 	struct mb_unread *unread = &peer->unread;
 	__u32 messages;
 	int charged = 0;
 
 	if (profile.charged) {
-		charged = mb_read(plain, receiver, struct tcp_sock, inet_conn.icsk_inet.sk.sk_backlog.rmem_alloc.counter);
+		charged =
+			mb_read(plain, receiver, struct tcp_sock, inet_conn.icsk_inet.sk.sk_backlog.rmem_alloc.counter);
 		if (!charged)
 			unread->messages = 0;
 		*bytes = charged;
 		messages = unread->messages;
-		if (messages > profile.backlog_limit / MB_LEAST_MESSAGE && unread->smallest && *bytes / unread->smallest < messages)
+		if (messages > profile.backlog_limit / MB_LEAST_MESSAGE && unread->smallest &&
+		    *bytes / unread->smallest < messages)
 			messages = *bytes / unread->smallest;
 	} else {
 		if (unread->messages && mb_psock_is_empty(receiver)) {
@@ -57,12 +62,14 @@ static __always_inline void mb_account(struct mb_unread *unread, __u32 size)
 	unread->bytes += size;
 }
 
-/* What an application may send to a sidecar in its first bytes. Less than its buffers hold: one that waits for room while its bytes take the stack
- * would be woken by the wrong event in recv(2) later (tcp_msg_wait_data in net/ipv4/tcp_bpf.c). */
+/* What an application may send to a sidecar in its first bytes. Less than its buffers hold: one that waits for room
+ * while its bytes take the stack would be woken by the wrong event in recv(2) later (tcp_msg_wait_data in
+ * net/ipv4/tcp_bpf.c). */
 #define MB_FIRST_OF_APPLICATION (64u * 1024)
 
-/* The first bytes that are dialled to a sidecar take the stack, until they have been read. A sidecar that refuses a connection by what it peeks at, or
- * because it reaches nobody, closes with bytes unread: TCP answers that with a reset, but not for bytes that wait in a psock. */
+/* The first bytes that are dialled to a sidecar take the stack, until they have been read. A sidecar that refuses a
+ * connection by what it peeks at, or because it reaches nobody, closes with bytes unread: TCP answers that with a
+ * reset, but not for bytes that wait in a psock. */
 static __always_inline bool mb_begins_on_stack(const struct mb_peer *peer)
 {
 	return peer->dialled && peer->hop != MB_HOP_DELIVERY;
@@ -70,14 +77,15 @@ static __always_inline bool mb_begins_on_stack(const struct mb_peer *peer)
 
 static __always_inline bool mb_is_first(struct mb_peer *peer, __u32 size)
 {
-	if (!mb_begins_on_stack(peer) || peer->first > (peer->hop == MB_HOP_INBOUND ? profile.backlog_limit : MB_FIRST_OF_APPLICATION))
+	if (!mb_begins_on_stack(peer) ||
+	    peer->first > (peer->hop == MB_HOP_INBOUND ? profile.backlog_limit : MB_FIRST_OF_APPLICATION))
 		return false;
 	peer->first += size;
 	return true;
 }
 
-/* Until the receiver has read everything that took the stack, a message would overtake it: a reader drains its psock first. That is so at the
- * beginning only, with the first bytes, or with data in a SYN. */
+/* Until the receiver has read everything that took the stack, a message would overtake it: a reader drains its psock
+ * first. That is so at the beginning only, with the first bytes, or with data in a SYN. */
 static __always_inline __u32 mb_begin(struct mb_peer *peer, bool is_read, __u32 size)
 {
 	if (is_read && (peer->first || !mb_begins_on_stack(peer))) {
@@ -87,7 +95,8 @@ static __always_inline __u32 mb_begin(struct mb_peer *peer, bool is_read, __u32 
 	return mb_is_first(peer, size) ? MB_COUNT_PASSED_FIRST : MB_COUNT_PASSED_BACKLOG;
 }
 
-/* May this message go straight to its receiver? Returns the counter of the reason why not, or MB_COUNT_REDIRECTED_MESSAGES. */
+/* May this message go straight to its receiver? Returns the counter of the reason why not, or
+ * MB_COUNT_REDIRECTED_MESSAGES. */
 static __always_inline __u32 mb_may_redirect(const bool plain, struct mb_peer *peer, struct tcp_sock *sender,
 					     const struct mb_settings *settings, __u32 size)
 {
@@ -174,7 +183,8 @@ static __always_inline int mb_message(const bool plain, struct sk_msg_md *msg)
 			mb_count(MB_COUNT_REDIRECTED_BYTES, size);
 			return SK_PASS;
 		}
-		/* One that leaves says so before it takes its key out. Without a key it is closed otherwise, which waits for its system calls. */
+		/* One that leaves says so before it takes its key out. Without a key it is closed otherwise, which
+		 * waits for its system calls. */
 		barrier();
 		verdict = mb_has_in_flag(plain, peer) ? MB_COUNT_PASSED_PEER_GONE : MB_COUNT_PASSED_PEER_LEFT;
 	}

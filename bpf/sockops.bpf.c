@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* sockops: hands the original destination to the accepting side, and puts both ends of an accelerated connection into the sockhash. */
+/* sockops: hands the original destination to the accepting side, and puts both ends of an accelerated connection into
+ * the sockhash. */
 #include "leave.h"
 #include "pod.h"
 #include "scope.h"
@@ -13,10 +14,11 @@
 #define TCP_KEEPINTVL 5
 #define TCP_CONGESTION 13
 
-/* Bytes that wait in the psock and bytes that wait in the TCP receive queue are charged to one account, and the window is what sk_rcvbuf
- * leaves of it. So it gets room for both: a window stays open while messages wait, and a message that takes the stack is not held up until
- * a probe timer finds out that they were read (reading a psock sends no window update). Both sizes fixed, neither grows under a reader that
- * stalls. A refusal is no harm: then TCP's own limits hold. */
+/* Bytes that wait in the psock and bytes that wait in the TCP receive queue are charged to one account, and the window
+ * is what sk_rcvbuf leaves of it. So it gets room for both: a window stays open while messages wait, and a message that
+ * takes the stack is not held up until a probe timer finds out that they were read (reading a psock sends no window
+ * update). Both sizes fixed, neither grows under a reader that stalls. A refusal is no harm: then TCP's own limits
+ * hold. */
 static __always_inline void mb_set_buffers(struct bpf_sock_ops *ctx)
 {
 	int receive = profile.receive_buffer, send = profile.send_buffer;
@@ -31,8 +33,8 @@ static __always_inline void mb_set_buffers(struct bpf_sock_ops *ctx)
 	bpf_setsockopt(ctx, SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));
 }
 
-/* An accelerated connection sends no segments, so connection tracking, NAT and firewalls between the pods would forget it, and drop its end. One end that
- * asks is enough for them. The setting of an application is left alone. */
+/* An accelerated connection sends no segments, so connection tracking, NAT and firewalls between the pods would forget
+ * it, and drop its end. One end that asks is enough for them. The setting of an application is left alone. */
 static __always_inline void mb_keep_alive(struct bpf_sock_ops *ctx)
 {
 	int seconds = profile.keep_alive, on = 0;
@@ -45,9 +47,10 @@ static __always_inline void mb_keep_alive(struct bpf_sock_ops *ctx)
 	bpf_setsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-/* A congestion control that measures and paces (bbr) carries half as much between two sockets of one node, for twice the CPU time, and takes a reader that
- * stalls for a slow network: it went on at that speed for minutes. Reno does neither, and every kernel has it. The choice of an application is left
- * alone. At this moment none has been initialized yet (tcp_init_transfer in net/ipv4/tcp_input.c). */
+/* A congestion control that measures and paces (bbr) carries half as much between two sockets of one node, for twice
+ * the CPU time, and takes a reader that stalls for a slow network: it went on at that speed for minutes. Reno does
+ * neither, and every kernel has it. The choice of an application is left alone. At this moment none has been
+ * initialized yet (tcp_init_transfer in net/ipv4/tcp_input.c). */
 static __always_inline void mb_set_congestion_control(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
@@ -59,7 +62,8 @@ static __always_inline void mb_set_congestion_control(struct bpf_sock_ops *ctx, 
 
 /* Called for a connection in scope. The introduction is made last: whoever finds it may redirect at once. */
 static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key,
-				     const struct mb_introduction *other, const struct mb_address pods[2], __u32 hop, __u32 generation)
+				     const struct mb_introduction *other, const struct mb_address pods[2], __u32 hop,
+				     __u32 generation)
 {
 	struct mb_introduction self = {};
 	struct mb_peer *peer;
@@ -105,15 +109,18 @@ refused:
 	return false;
 }
 
-/* Between network namespaces an address stands for its pod: nothing is done in the name of an address that is not the pod's own, whatever a
- * route, a device or TCP_REPAIR made of it. `local` is the dialling end. */
-static __always_inline bool mb_is_own_address(__u64 netns, const struct mb_address *local, const struct mb_address pods[2])
+/* Between network namespaces an address stands for its pod: nothing is done in the name of an address that is not the
+ * pod's own, whatever a route, a device or TCP_REPAIR made of it. `local` is the dialling end. */
+static __always_inline bool mb_is_own_address(__u64 netns, const struct mb_address *local,
+					      const struct mb_address pods[2])
 {
 	return netns || local->word[3] == pods[0].word[3];
 }
 
-/* ctx of a socket that dials -> what a connect hook kept on it, and its key in pair_original_dst; NULL if it was not redirected. */
-static __always_inline struct mb_origin *mb_pending_of(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_pending *pending)
+/* ctx of a socket that dials -> what a connect hook kept on it, and its key in pair_original_dst; NULL if it was not
+ * redirected. */
+static __always_inline struct mb_origin *mb_pending_of(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
+						       struct mb_pending *pending)
 {
 	struct mb_origin *origin;
 	struct mb_quadruple key;
@@ -130,7 +137,8 @@ static __always_inline struct mb_origin *mb_pending_of(struct bpf_sock_ops *ctx,
 	return origin;
 }
 
-static __always_inline void mb_write_pending(struct bpf_sock_ops *ctx, struct mb_origin *origin, const struct mb_pending *pending)
+static __always_inline void mb_write_pending(struct bpf_sock_ops *ctx, struct mb_origin *origin,
+					     const struct mb_pending *pending)
 {
 	bool is_own = mb_is_own_address(pending->netns, &pending->client, origin->pods);
 	struct mb_quadruple key;
@@ -142,11 +150,11 @@ static __always_inline void mb_write_pending(struct bpf_sock_ops *ctx, struct mb
 		mb_report_socket(ctx, &key, &origin->pods[0], origin->hop, MB_DROP_NO_ENTRY, 0);
 }
 
-/* Call-backs are functions of their own where they have keys on their stack: the frames of all that call each other have 512 bytes together, and kernels
- * before 6.9 count each in steps of 32. */
+/* Call-backs are functions of their own where they have keys on their stack: the frames of all that call each other
+ * have 512 bytes together, and kernels before 6.9 count each in steps of 32. */
 
-/* Before the SYN leaves, but with the source port and the sequence number chosen: nobody can accept this connection and not find its original
- * destination. */
+/* Before the SYN leaves, but with the source port and the sequence number chosen: nobody can accept this connection and
+ * not find its original destination. */
 static __noinline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending pending = {};
@@ -159,10 +167,12 @@ static __noinline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *
 	/* snd_una is not there yet. */
 	pending.client_isn = tcp->write_seq;
 	mb_write_pending(ctx, origin, &pending);
-	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTO_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG);
+	bpf_sock_ops_cb_flags_set(ctx,
+				  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTO_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
-/* A SYN is sent again, or the first data: the other end has not accepted yet, and what was written for it may have been evicted. */
+/* A SYN is sent again, or the first data: the other end has not accepted yet, and what was written for it may have been
+ * evicted. */
 static __noinline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending pending = {};
@@ -198,7 +208,8 @@ static __noinline int mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk
 	if (!settings || settings->acceleration == MB_OFF || !sk)
 		return 0;
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
-	if (!origin || origin->accepted || !mb_in_scope(settings, origin->pods, origin->hop) || !mb_quadruple_of(ctx, &key))
+	if (!origin || origin->accepted || !mb_in_scope(settings, origin->pods, origin->hop) ||
+	    !mb_quadruple_of(ctx, &key))
 		return 0;
 	if (!mb_is_own_address(key.netns, &key.local, origin->pods))
 		return 0;
@@ -206,9 +217,9 @@ static __noinline int mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk
 	return mb_enter(ctx, sk, &key, NULL, origin->pods, origin->hop, settings->generation);
 }
 
-/* Did a connect hook of this node send this here? Then its destination was written down, under the source port that the socket has. Where
- * netfilter has put another source port in the packet, because connection tracking remembers an older connection with that one, it is not
- * found. */
+/* Did a connect hook of this node send this here? Then its destination was written down, under the source port that the
+ * socket has. Where netfilter has put another source port in the packet, because connection tracking remembers an older
+ * connection with that one, it is not found. */
 static __always_inline bool mb_came_redirected(const struct mb_quadruple *key, __u8 hop)
 {
 	if (hop == MB_HOP_OUTBOUND)
@@ -217,7 +228,8 @@ static __always_inline bool mb_came_redirected(const struct mb_quadruple *key, _
 }
 
 /* The accepting side keeps what was dialled on its own socket, where it cannot be evicted. */
-static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key, __u8 hop)
+static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key,
+					   __u8 hop)
 {
 	struct mb_pending pending = {
 		.netns = key->netns,
@@ -233,14 +245,15 @@ static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_
 		pending.client_port = 0;
 		destination = bpf_map_lookup_elem(&pair_original_dst, &pending);
 	}
-	/* Not found is no fault yet: where the node translates the address of a Service, the mesh's own rules have redirected this one, and
-	 * connection tracking knows. The sidecar asks, then it shows. */
+	/* Not found is no fault yet: where the node translates the address of a Service, the mesh's own rules have
+	 * redirected this one, and connection tracking knows. The sidecar asks, then it shows. */
 	if (!destination && !mb_came_redirected(key, hop))
 		return;
 	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!origin) {
 		mb_count(MB_COUNT_HOOK_ERRORS, 1);
-		mb_report_socket(ctx, key, hop == MB_HOP_INBOUND ? &key->local : &key->remote, hop, MB_DROP_NO_MEMORY, 0);
+		mb_report_socket(ctx, key, hop == MB_HOP_INBOUND ? &key->local : &key->remote, hop, MB_DROP_NO_MEMORY,
+				 0);
 		return;
 	}
 	__builtin_memset(origin, 0, sizeof(*origin));
@@ -314,7 +327,8 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 		mb_on_option_read(ctx, ctx->sk);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
-		if (ctx->args[1] == BPF_TCP_FIN_WAIT1 || ctx->args[1] == BPF_TCP_FIN_WAIT2 || ctx->args[1] == BPF_TCP_LAST_ACK)
+		if (ctx->args[1] == BPF_TCP_FIN_WAIT1 || ctx->args[1] == BPF_TCP_FIN_WAIT2 ||
+		    ctx->args[1] == BPF_TCP_LAST_ACK)
 			mb_on_last(ctx, ctx->sk);
 		if (ctx->args[1] != BPF_TCP_CLOSE)
 			break;

@@ -1,10 +1,11 @@
 /**
- * A small controller that embeds the accelerator: a JSON file says which pods are wanted, and the file may change at any time.
+ * A small controller that embeds the accelerator: a JSON file says which pods are wanted, and the file may change at
+ * any time.
  *
  *   custom-controller.ts PODS.json [CGROUP]
  *
- * The file holds an object, by address: { "10.0.0.7": {}, "10.0.0.8": { "acceleration": "full" } }. Replace the source by your own (an API
- * server, the CRI, a CNI's hook); what matters is `reconcile`.
+ * The file holds an object, by address: { "10.0.0.7": {}, "10.0.0.8": { "acceleration": "full" } }. Replace the source
+ * by your own (an API server, the CRI, a CNI's hook); what matters is `reconcile`.
  */
 import { watch, type FSWatcher } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -13,7 +14,12 @@ import { MerbridgeError, MeshAccelerator, type PodOptions } from 'merbridge';
 import { fromBytes, ipAddress, toBytes } from 'merbridge/bpf';
 
 /** What may be wrong with one pod, and is no reason to leave out the others. */
-const REFUSED: ReadonlySet<string> = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_POD_RULES', 'ERR_BPF_MAP_FULL', 'ERR_BPF_NOT_A_CGROUP']);
+const REFUSED: ReadonlySet<string> = new Set([
+  'ERR_BPF_INVALID_ADDRESS',
+  'ERR_BPF_POD_RULES',
+  'ERR_BPF_MAP_FULL',
+  'ERR_BPF_NOT_A_CGROUP',
+]);
 
 class PodFileController implements AsyncDisposable {
   readonly #mesh: MeshAccelerator;
@@ -29,10 +35,12 @@ class PodFileController implements AsyncDisposable {
     this.#path = resolve(path);
     mesh.on('warning', warning => console.warn(`warning: ${warning.message}`));
     mesh.on('pods', (added, deleted) => {
-      for (const address of added) console.log(`enrolled ${address}, acceleration '${mesh.localPodIps.get(address)?.acceleration}'`);
+      for (const address of added)
+        console.log(`enrolled ${address}, acceleration '${mesh.localPodIps.get(address)?.acceleration}'`);
       for (const address of deleted) console.log(`took out ${address}`);
     });
-    // The directory, not the file: editors and `mv` replace a file. Events may be lost, so it is also read every ten seconds.
+    // The directory, not the file: editors and `mv` replace a file. Events may be lost, so it is also read every ten
+    // seconds.
     this.#watcher = watch(dirname(this.#path), (_, name) => {
       if (name === null || name === basename(this.#path)) void this.sync();
     });
@@ -60,7 +68,8 @@ class PodFileController implements AsyncDisposable {
       } catch (error) {
         // No file, or half of one: the pods stay as they are, and the next event or the poll tries again.
         const { message } = error as Error;
-        console.error(`${this.#path}: ${message.replace(/\p{C}/gu, '?')}`); // it quotes the file, and a terminal would act on control characters
+        // It quotes the file, and a terminal would act on control characters.
+        console.error(`${this.#path}: ${message.replace(/\p{C}/gu, '?')}`);
       }
     });
     return this.#running;
@@ -71,7 +80,8 @@ class PodFileController implements AsyncDisposable {
     const { localPodIps } = this.#mesh;
     const wanted = new Map<string, PodOptions>();
     for (const [address, options] of Object.entries(pods))
-      this.#each(address, () => wanted.set(fromBytes(ipAddress, toBytes(ipAddress, address)), options)); // as the map returns it
+      // As the map returns it.
+      this.#each(address, () => wanted.set(fromBytes(ipAddress, toBytes(ipAddress, address)), options));
     const present = new Set(localPodIps.keys());
     localPodIps.deleteMany([...present].filter(address => !wanted.has(address)));
     for (const [address, options] of wanted) {
@@ -107,18 +117,24 @@ class PodFileController implements AsyncDisposable {
 /** What an operator should do. Codes are stable; messages are for people. */
 function advice(error: MerbridgeError): string {
   switch (error.code) {
-    case 'ERR_BPF_PERMISSION': return 'run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON';
-    case 'ERR_BPF_NOT_A_CGROUP': return 'name a directory of the cgroup2 file system';
-    case 'ERR_BPF_ALREADY_ATTACHED': return 'another controller runs on this node; stop it first';
-    case 'ERR_BPF_LIBRARY_LOAD': return 'install libbpf 1.0 or later';
-    default: return error.hint ?? 'see the message';
+    case 'ERR_BPF_PERMISSION':
+      return 'run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON';
+    case 'ERR_BPF_NOT_A_CGROUP':
+      return 'name a directory of the cgroup2 file system';
+    case 'ERR_BPF_ALREADY_ATTACHED':
+      return 'another controller runs on this node; stop it first';
+    case 'ERR_BPF_LIBRARY_LOAD':
+      return 'install libbpf 1.0 or later';
+    default:
+      return error.hint ?? 'see the message';
   }
 }
 
 async function main(path: string | undefined, cgroup = '/sys/fs/cgroup/kubepods.slice'): Promise<void> {
   if (path === undefined) throw new TypeError('usage: custom-controller.ts PODS.json [CGROUP]');
   const controller = await PodFileController.start(path, cgroup);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void controller[Symbol.asyncDispose]());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void controller[Symbol.asyncDispose]());
   console.log(`following ${path}`);
 }
 

@@ -9,11 +9,17 @@ import { parseArgs } from 'node:util';
 import { MerbridgeError, detachAll } from 'merbridge';
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { force: { type: 'boolean', default: false } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { force: { type: 'boolean', default: false } },
+  });
   const [pinDirectory = '/sys/fs/bpf/merbridge'] = positionals;
   const removed = await detachAll({ pinDirectory, force: values.force });
-  for (const { kind, name, id, path } of removed) console.log(`${kind.padEnd(7)} ${name.padEnd(24)} id ${`${id}`.padEnd(6)} ${path}`);
-  console.log(removed.length === 0 ? `nothing is pinned at ${pinDirectory}` : `removed ${removed.length} pins of ${pinDirectory}`);
+  for (const { kind, name, id, path } of removed)
+    console.log(`${kind.padEnd(7)} ${name.padEnd(24)} id ${`${id}`.padEnd(6)} ${path}`);
+  console.log(
+    removed.length === 0 ? `nothing is pinned at ${pinDirectory}` : `removed ${removed.length} pins of ${pinDirectory}`,
+  );
 }
 
 main().catch((error: unknown) => {

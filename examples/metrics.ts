@@ -1,8 +1,8 @@
 /**
  * Serves the metrics of a mesh at /metrics, for Prometheus.
  *
- *   metrics.ts PIN_DIRECTORY [PORT]           a mesh that an agent has pinned: read from this process, whether the agent lives or not
- *   metrics.ts --cgroup CGROUP [PORT]         a mesh of this process
+ *   metrics.ts PIN_DIRECTORY [PORT]      a mesh that an agent has pinned; the agent need not be alive
+ *   metrics.ts --cgroup CGROUP [PORT]    a mesh of this process
  *
  * PORT 0, the default, is any that is free. It listens on the loopback address only.
  */
@@ -32,7 +32,9 @@ async function main(args: readonly string[]): Promise<void> {
     void mesh.close();
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
-  server.listen(Number(port), '127.0.0.1', () => console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`));
+  server.listen(Number(port), '127.0.0.1', () =>
+    console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`),
+  );
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -17,13 +17,24 @@ function ownMap(): void {
     ['fd00::9', { weight: 3, hits: 2n ** 40n }],
   ]);
   visits.delete('10.0.0.7');
-  for (const [address, { weight, hits }] of visits.entries()) console.log(`  ${address}: weight ${weight}, ${hits} hits`);
+  for (const [address, { weight, hits }] of visits.entries())
+    console.log(`  ${address}: weight ${weight}, ${hits} hits`);
 }
 
 function shippedObject(): void {
   using open = OpenBpfObject.openFile(objectPath('merbridge'));
-  console.log(`programs: ${open.programs().map(program => program.name).join(', ')}`);
-  console.log(`maps: ${open.maps().map(map => map.name).join(', ')}`);
+  console.log(
+    `programs: ${open
+      .programs()
+      .map(program => program.name)
+      .join(', ')}`,
+  );
+  console.log(
+    `maps: ${open
+      .maps()
+      .map(map => map.name)
+      .join(', ')}`,
+  );
 
   open.map('local_pod_ips').maxEntries = 64; // settings are made between open and load
   using object = open.load(); // verified and in the kernel, attached to nothing

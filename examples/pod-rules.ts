@@ -13,7 +13,8 @@ async function main(): Promise<void> {
     mesh.localPodIps.set('10.0.0.7', { rules: istioPodRules(annotations) });
   } catch (error) {
     if (!(error instanceof PodRulesError)) throw error;
-    for (const { name, position, entry, reason } of error.problems) console.error(`${name}, entry ${position}: "${String(entry)}" ${reason}`);
+    for (const { name, position, entry, reason } of error.problems)
+      console.error(`${name}, entry ${position}: "${String(entry)}" ${reason}`);
   }
   const pod = mesh.localPodIps.get('10.0.0.7');
   console.log(pod ? JSON.stringify(pod.rules) : 'not enrolled');

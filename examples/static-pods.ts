@@ -24,8 +24,10 @@ function readPods(words: readonly string[]): [string, PodOptions][] {
 
 function report(counters: MeshCounters): string {
   const { outbound, inbound, leftAlone, redirectedMessages, redirectedBytes, hookErrors } = counters;
-  return `${outbound} outbound, ${inbound} inbound, ${leftAlone} left alone, ` +
-    `${redirectedMessages} messages (${redirectedBytes} bytes) from socket to socket, ${hookErrors} errors`;
+  return (
+    `${outbound} outbound, ${inbound} inbound, ${leftAlone} left alone, ` +
+    `${redirectedMessages} messages (${redirectedBytes} bytes) from socket to socket, ${hookErrors} errors`
+  );
 }
 
 async function main(): Promise<void> {

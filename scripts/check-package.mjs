@@ -34,7 +34,11 @@ async function check(title, action) {
 
 function tool(name, ...args) {
   try {
-    execFileSync(process.execPath, [join(root, 'node_modules', name), ...args], { cwd: root, encoding: 'utf8', stdio: 'pipe' });
+    execFileSync(process.execPath, [join(root, 'node_modules', name), ...args], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: 'pipe',
+    });
   } catch (error) {
     throw new Error(`${error.stdout}${error.stderr}`, { cause: error });
   }
@@ -44,7 +48,7 @@ async function cell(tarball, folder, node, npm, examples) {
   const consumer = new Consumer(folder, node, npm);
   const warnings = await consumer.install(tarball);
   if (warnings.length > 0) throw new Error(`npm warns:\n${warnings.join('\n')}`);
-  if (!await consumer.sparesClone()) throw new Error('npm ci in a clone would run install scripts');
+  if (!(await consumer.sparesClone())) throw new Error('npm ci in a clone would run install scripts');
   await consumer.load();
   await consumer.script('map.mjs', { root: true });
   for (const source of examples.values()) await runExample(consumer, source);
@@ -52,9 +56,11 @@ async function cell(tarball, folder, node, npm, examples) {
 }
 
 function printTable(results) {
-  console.log(`\n${''.padEnd(10)}${nodeMajors.map((node) => `Node ${node}`.padEnd(10)).join('')}`);
+  console.log(`\n${''.padEnd(10)}${nodeMajors.map(node => `Node ${node}`.padEnd(10)).join('')}`);
   for (const npm of npmMajors) {
-    console.log(`${`npm ${npm}`.padEnd(10)}${nodeMajors.map((node) => results.get(`${npm}/${node}`).padEnd(10)).join('')}`);
+    console.log(
+      `${`npm ${npm}`.padEnd(10)}${nodeMajors.map(node => results.get(`${npm}/${node}`).padEnd(10)).join('')}`,
+    );
   }
 }
 
@@ -67,7 +73,17 @@ try {
     if (found.length > 0) throw new Error(found.join('\n'));
   });
   await check('publint', () => tool('publint/src/cli.js', 'run', tarball, '--strict'));
-  await check('are the types wrong', () => tool('@arethetypeswrong/cli/dist/index.js', tarball, '--profile', 'node16', '--no-definitely-typed', '--no-color', '--no-emoji'));
+  await check('are the types wrong', () =>
+    tool(
+      '@arethetypeswrong/cli/dist/index.js',
+      tarball,
+      '--profile',
+      'node16',
+      '--no-definitely-typed',
+      '--no-color',
+      '--no-emoji',
+    ),
+  );
 
   const examples = readExamples();
   const results = new Map();
@@ -76,10 +92,13 @@ try {
     for (const node of nodeMajors) {
       const reason = mismatch(npm, node);
       if (reason !== undefined) console.log(`n/a     npm ${npm} on Node ${node}: ${reason}`);
-      const outcome = reason !== undefined ? 'n/a' : await check(`npm ${npm} on Node ${node}`, async () => {
-        const consumer = await cell(tarball, join(work, `npm${npm}-node${node}`), node, npm, examples);
-        first ??= consumer;
-      });
+      const outcome =
+        reason !== undefined
+          ? 'n/a'
+          : await check(`npm ${npm} on Node ${node}`, async () => {
+              const consumer = await cell(tarball, join(work, `npm${npm}-node${node}`), node, npm, examples);
+              first ??= consumer;
+            });
       results.set(`${npm}/${node}`, outcome);
     }
   }

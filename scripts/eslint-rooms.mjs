@@ -31,15 +31,19 @@ export function refusal(file, source) {
   const from = place(file);
   if (!source.startsWith('.')) {
     const owned = owners.find(({ packages }) => packages.test(source));
-    if (from.top === 'src' && /^prom-client(\/|$)/.test(source)) return 'nothing in src imports prom-client: its user passes the registry';
+    if (from.top === 'src' && /^prom-client(\/|$)/.test(source))
+      return 'nothing in src imports prom-client: its user passes the registry';
     if (owned !== undefined && from.room !== owned.owner) return `only src/${owned.owner} imports ${source}`;
-    if (from.top === 'src' && /^merbridge(\/|$)/.test(source)) return 'src does not import itself by the name of the package';
+    if (from.top === 'src' && /^merbridge(\/|$)/.test(source))
+      return 'src does not import itself by the name of the package';
     return undefined;
   }
   const target = relative('.', resolve(dirname(file), source));
   const to = place(target);
   if (from.top === 'examples') {
-    return to.top === 'examples' ? undefined : "an example imports the package by its name, 'merbridge', as a user would";
+    return to.top === 'examples'
+      ? undefined
+      : "an example imports the package by its name, 'merbridge', as a user would";
   }
   if (from.top !== 'src' || from.surface) return undefined;
   if (to.top !== 'src') return 'src imports nothing outside of src';
@@ -47,7 +51,7 @@ export function refusal(file, source) {
   const allowed = rooms[from.room];
   if (allowed === undefined) return `src/${from.room} is not a room that scripts/eslint-rooms.mjs knows`;
   if (allowed.includes(to.room)) return undefined;
-  const list = allowed.length === 0 ? 'no other room' : `only ${allowed.map((room) => `src/${room}`).join(', ')}`;
+  const list = allowed.length === 0 ? 'no other room' : `only ${allowed.map(room => `src/${room}`).join(', ')}`;
   return `src/${from.room} imports ${list}, not ${target}`;
 }
 
@@ -60,20 +64,20 @@ const imports = {
   },
   create(context) {
     const file = relative(context.cwd, context.filename);
-    const check = (node) => {
+    const check = node => {
       const source = node?.type === 'TSLiteralType' ? node.literal.value : node?.value;
       if (typeof source !== 'string') return;
       const reason = refusal(file, source);
       if (reason !== undefined) context.report({ node, messageId: 'refused', data: { reason } });
     };
     return {
-      ImportDeclaration: (node) => check(node.source),
-      ExportAllDeclaration: (node) => check(node.source),
-      ExportNamedDeclaration: (node) => check(node.source),
-      ImportExpression: (node) => check(node.source),
-      TSImportType: (node) => check(node.source ?? node.argument),
-      TSExternalModuleReference: (node) => check(node.expression),
-      "CallExpression[callee.name='require']": (node) => check(node.arguments[0]),
+      ImportDeclaration: node => check(node.source),
+      ExportAllDeclaration: node => check(node.source),
+      ExportNamedDeclaration: node => check(node.source),
+      ImportExpression: node => check(node.source),
+      TSImportType: node => check(node.source ?? node.argument),
+      TSExternalModuleReference: node => check(node.expression),
+      "CallExpression[callee.name='require']": node => check(node.arguments[0]),
       Program(node) {
         if (!place(file).surface) return;
         for (const statement of node.body) {

@@ -1,5 +1,5 @@
-// Writes src/mesh/abi/ from the type information (BTF) in the compiled programs: `npm run abi`. With --check it writes nothing, and fails if the
-// files there are not what it would write.
+// Writes src/mesh/abi/ from the type information (BTF) in the compiled programs: `npm run abi`. With --check it writes
+// nothing, and fails if the files there are not what it would write.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,29 +12,58 @@ const COMMAND = 'npm run abi';
 
 /** The enums of bpf/include/abi.h, each with the prefix of its enumerators. */
 const ENUMS = {
-  mb_acceleration: 'MB_', mb_hop: 'MB_HOP_', mb_event_kind: 'MB_EVENT_', mb_drop_reason: 'MB_DROP_', mb_rule_list: 'MB_', mb_rules_flag: 'MB_RULES_',
-  mb_counter: 'MB_COUNT_', mb_constant: 'MB_',
+  mb_acceleration: 'MB_',
+  mb_hop: 'MB_HOP_',
+  mb_event_kind: 'MB_EVENT_',
+  mb_drop_reason: 'MB_DROP_',
+  mb_rule_list: 'MB_',
+  mb_rules_flag: 'MB_RULES_',
+  mb_counter: 'MB_COUNT_',
+  mb_constant: 'MB_',
 };
 
 /** Its structs. One comes after those that it contains. */
 const STRUCTS = [
-  'mb_endpoint', 'mb_quadruple', 'mb_pending', 'mb_pod', 'mb_rules', 'mb_rule_port', 'mb_rule_range', 'mb_process', 'mb_settings', 'mb_profile',
-  'mb_event', 'mb_socket_count',
+  'mb_endpoint',
+  'mb_quadruple',
+  'mb_pending',
+  'mb_pod',
+  'mb_rules',
+  'mb_rule_port',
+  'mb_rule_range',
+  'mb_process',
+  'mb_settings',
+  'mb_profile',
+  'mb_event',
+  'mb_socket_count',
 ];
 
 /** Codecs of src/codec/ by the name of the C type. No codec is signed, so a signed number is read as its bits. */
 const CODECS = {
-  __u8: 'u8', __u16: 'u16', __u32: 'u32', __u64: 'u64', __s64: 'u64', __be16: 'port', __be32: 'u32be', mb_address: 'ipAddress', bpf_spin_lock: 'u32',
+  __u8: 'u8',
+  __u16: 'u16',
+  __u32: 'u32',
+  __u64: 'u64',
+  __s64: 'u64',
+  __be16: 'port',
+  __be32: 'u32be',
+  mb_address: 'ipAddress',
+  bpf_spin_lock: 'u32',
 };
 
 // Debian has bpftool where only root looks.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
-const { types } = JSON.parse(execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', OBJECT], { encoding: 'utf8', env, maxBuffer: 64 << 20 }));
-const byId = new Map(types.map((type) => [type.id, type]));
+const { types } = JSON.parse(
+  execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', OBJECT], { encoding: 'utf8', env, maxBuffer: 64 << 20 }),
+);
+const byId = new Map(types.map(type => [type.id, type]));
 
 function find(kind, name) {
-  const type = types.find((each) => each.kind === kind && each.name === name);
-  if (type === undefined) throw new Error(`${OBJECT} has no ${kind} ${name}: the compiler keeps a type only if a map, a function or a variable has it`);
+  const type = types.find(each => each.kind === kind && each.name === name);
+  if (type === undefined)
+    throw new Error(
+      `${OBJECT} has no ${kind} ${name}: the compiler keeps a type only if a map, a function or a variable has it`,
+    );
   return type;
 }
 
@@ -45,10 +74,12 @@ function camelCase(name) {
 
 /** MB_HOP_NONE -> none. An enumerator that begins with two underscores is how many others there are. */
 function enumSource([name, prefix]) {
-  const lines = find('ENUM', name).values.filter((value) => !value.name.startsWith('__')).map((value) => {
-    if (!value.name.startsWith(prefix)) throw new Error(`enum ${name}: ${value.name} does not begin with ${prefix}`);
-    return `  ${camelCase(value.name.slice(prefix.length))}: ${value.val},\n`;
-  });
+  const lines = find('ENUM', name)
+    .values.filter(value => !value.name.startsWith('__'))
+    .map(value => {
+      if (!value.name.startsWith(prefix)) throw new Error(`enum ${name}: ${value.name} does not begin with ${prefix}`);
+      return `  ${camelCase(value.name.slice(prefix.length))}: ${value.val},\n`;
+    });
   return `/** enum ${name} */\nexport const ${camelCase(name)} = {\n${lines.join('')}} as const;\n`;
 }
 
@@ -56,28 +87,37 @@ function codecOf(id, place) {
   const type = byId.get(id);
   if (Object.hasOwn(CODECS, type.name)) return `codec.${CODECS[type.name]}`;
   if (type.kind === 'ARRAY') return `codec.array(${codecOf(type.type_id, place)}, ${type.nr_elems})`;
-  if (type.kind === 'ENUM' && Object.hasOwn(ENUMS, type.name)) return `codec.oneOf(enums.${camelCase(type.name)}, codec.u${type.size * 8})`;
+  if (type.kind === 'ENUM' && Object.hasOwn(ENUMS, type.name))
+    return `codec.oneOf(enums.${camelCase(type.name)}, codec.u${type.size * 8})`;
   if (type.kind === 'STRUCT' && STRUCTS.includes(type.name)) return camelCase(type.name);
   throw new Error(`${place}: there is no codec for ${type.kind} ${type.name}`);
 }
 
 /** Without padding: struct() of src/codec/ aligns as C does, and writes zeros. */
 function structSource(name) {
-  const members = find('STRUCT', name).members.filter((member) => member.name !== 'pad');
-  const lines = members.map((member) => `  ${camelCase(member.name)}: ${codecOf(member.type_id, `${name}.${member.name}`)},\n`);
+  const members = find('STRUCT', name).members.filter(member => member.name !== 'pad');
+  const lines = members.map(
+    member => `  ${camelCase(member.name)}: ${codecOf(member.type_id, `${name}.${member.name}`)},\n`,
+  );
   return `/** struct ${name} */\nexport const ${camelCase(name)} = codec.struct({\n${lines.join('')}}, { name: '${name}' });\n`;
 }
 
 const header = `// Generated by \`${COMMAND}\` from the types of bpf/include/abi.h. Not edited by hand.\n`;
 const files = {
   'enums.ts': [header, ...Object.entries(ENUMS).map(enumSource)].join('\n'),
-  'structs.ts': [`${header}import * as codec from '../../codec';\nimport * as enums from './enums';\n`, ...STRUCTS.map(structSource)].join('\n'),
+  'structs.ts': [
+    `${header}import * as codec from '../../codec';\nimport * as enums from './enums';\n`,
+    ...STRUCTS.map(structSource),
+  ].join('\n'),
 };
 
 if (process.argv.includes('--check')) {
   for (const [name, text] of Object.entries(files)) {
     const path = join(FOLDER, name);
-    const { status } = spawnSync('diff', ['-u', '--label', path, '--label', 'the programs', path, '-'], { input: text, stdio: ['pipe', 'inherit', 'inherit'] });
+    const { status } = spawnSync('diff', ['-u', '--label', path, '--label', 'the programs', path, '-'], {
+      input: text,
+      stdio: ['pipe', 'inherit', 'inherit'],
+    });
     if (status === 0) continue;
     console.error(`generate-abi: ${path} is not what the programs are compiled with: run ${COMMAND}`);
     process.exitCode = 1;

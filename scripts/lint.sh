@@ -44,6 +44,7 @@ sh scripts/setup.sh --modules || exit
 # Room rules that nobody breaks prove nothing: this tests the rule itself.
 check 'the rule of the rooms' node --test --test-reporter=dot test/package/*.test.mjs
 check 'TypeScript and JavaScript' node_modules/.bin/eslint .
+check 'format of TypeScript and JavaScript' node_modules/.bin/prettier --log-level warn --check .
 check 'format of C' format_of_c
 check 'src/mesh/abi' generated_abi
 check 'api/' api_report

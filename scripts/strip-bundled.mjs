@@ -1,5 +1,5 @@
-// Prepares the bundled dependencies in node_modules for the tarball. Each build does, since npm runs no `prepack` where the project's .npmrc has it
-// ignore scripts. Safe to run again, and `npm ci` undoes it.
+// Prepares the bundled dependencies in node_modules for the tarball. Each build does, since npm runs no `prepack` where
+// the project's .npmrc has it ignore scripts. Safe to run again, and `npm ci` undoes it.
 //
 // npm 10 and 11 run the install scripts of bundled packages, and ffi-napi's and ref-napi's fail on every current Node
 // version; npm 12 does not run them, but warns. Without their scripts and their binding.gyp (npm takes that alone for a
@@ -10,14 +10,15 @@ import { dirname, join, relative } from 'node:path';
 const root = join(import.meta.dirname, '..');
 
 /** Top-level entries that nothing needs at run time. */
-const unneeded = /^(binding\.gyp|.*\.gypi?|.*\.[ch]|test|test\.js|tests|docs|example|benchmark|include|tools|_postinstall\.js|Makefile|appveyor\.yml|commitlint\.config\.js|component\.json|\..*)$/;
+const unneeded =
+  /^(binding\.gyp|.*\.gypi?|.*\.[ch]|test|test\.js|tests|docs|example|benchmark|include|tools|_postinstall\.js|Makefile|appveyor\.yml|commitlint\.config\.js|component\.json|\..*)$/;
 /** `src` is the program itself in some packages (debug), so it goes only where it is C++. */
 const unneededNative = /^src$/;
 const native = new Set(['ffi-napi', 'ref-napi']);
 const prebuilds = new Set(['linux-x64', 'linux-arm64']);
 
-const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
-const remove = (path) => rmSync(path, { recursive: true, force: true });
+const readJson = path => JSON.parse(readFileSync(path, 'utf8'));
+const remove = path => rmSync(path, { recursive: true, force: true });
 
 /** Finds a dependency as Node would: in the nearest node_modules on the way up. */
 function resolve(name, from) {
@@ -34,7 +35,8 @@ function bundledPackages() {
     const folder = resolve(name, from);
     if (found.has(folder)) return;
     found.set(folder, name);
-    for (const dependency of Object.keys(readJson(join(folder, 'package.json')).dependencies ?? {})) visit(dependency, folder);
+    for (const dependency of Object.keys(readJson(join(folder, 'package.json')).dependencies ?? {}))
+      visit(dependency, folder);
   };
   for (const name of readJson(join(root, 'package.json')).bundleDependencies) visit(name, root);
   return found;
@@ -67,11 +69,12 @@ function keepLicences(folder) {
 function stripNative(folder) {
   for (const entry of readdirSync(folder)) if (unneededNative.test(entry)) remove(join(folder, entry));
   if (existsSync(join(folder, 'deps'))) keepLicences(join(folder, 'deps'));
-  const kept = readdirSync(join(folder, 'prebuilds')).filter((platform) => {
+  const kept = readdirSync(join(folder, 'prebuilds')).filter(platform => {
     if (!prebuilds.has(platform)) remove(join(folder, 'prebuilds', platform));
     return prebuilds.has(platform);
   });
-  if (kept.length !== prebuilds.size) throw new Error(`strip-bundled: ${relative(root, folder)} has no binaries for ${[...prebuilds].join(', ')}`);
+  if (kept.length !== prebuilds.size)
+    throw new Error(`strip-bundled: ${relative(root, folder)} has no binaries for ${[...prebuilds].join(', ')}`);
   for (const platform of kept) {
     for (const file of readdirSync(join(folder, 'prebuilds', platform))) {
       if (file.startsWith('electron.')) remove(join(folder, 'prebuilds', platform, file));

@@ -1,5 +1,6 @@
 /**
- * Service mesh acceleration with eBPF. {@link MeshAccelerator} is the way in. The BPF classes below it are in `merbridge/bpf`.
+ * Service mesh acceleration with eBPF. {@link MeshAccelerator} is the way in. The BPF classes below it are in
+ * `merbridge/bpf`.
  *
  * @packageDocumentation
  */

@@ -55,21 +55,26 @@ export function conditions(options: CompareOptions): Conditions {
     secondsEach: options.seconds,
     runs: options.runs,
     bodyBytes: BODY_BYTES,
-    order: 'a round has fresh network namespaces for all ways, which take turns at each point, forwards and backwards; the mean of both counts',
+    order:
+      'a round has fresh network namespaces for all ways, which take turns at each point, forwards and backwards; the mean of both counts',
     advisories: kernelAdvisories(release(), kernelVersion()).map(({ id }) => id),
   };
 }
 
 /** The same for people, under the pictures. */
 export function describeConditions(c: Conditions): string {
-  return `${c.date}, Linux ${c.kernel} (${c.architecture}), ${c.cpus} × ${c.cpu}, ${c.memoryGiB} GiB; ${c.versions[c.sidecar] ?? c.sidecar}; ` +
+  return (
+    `${c.date}, Linux ${c.kernel} (${c.architecture}), ${c.cpus} × ${c.cpu}, ${c.memoryGiB} GiB; ${c.versions[c.sidecar] ?? c.sidecar}; ` +
     `client, server and both sidecars on this one machine, beside those of the other modes, which get no load meanwhile; answers of ${c.bodyBytes} bytes; ` +
-    `${c.runs} × ${c.rounds} rounds in fresh pods, in which all modes take turns at each point, twice ${c.secondsEach} s each; median over all rounds.`;
+    `${c.runs} × ${c.rounds} rounds in fresh pods, in which all modes take turns at each point, twice ${c.secondsEach} s each; median over all rounds.`
+  );
 }
 
 function mitigations(): Record<string, string> {
   const directory = '/sys/devices/system/cpu/vulnerabilities';
-  return Object.fromEntries(['meltdown', 'spectre_v2', 'retbleed'].map(name => [name, read(join(directory, name)) ?? 'unknown']));
+  return Object.fromEntries(
+    ['meltdown', 'spectre_v2', 'retbleed'].map(name => [name, read(join(directory, name)) ?? 'unknown']),
+  );
 }
 
 /** `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`. */
@@ -80,7 +85,11 @@ function envoyVersion(): string {
 /** Some of these tools print their version to standard error, and end with an error after it. */
 function firstLine(command: string, args: readonly string[]): string {
   try {
-    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim().split('\n')[0] ?? '';
+    return (
+      execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+        .trim()
+        .split('\n')[0] ?? ''
+    );
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
     return `${stdout}${stderr}`.trim().split('\n')[0] ?? '';

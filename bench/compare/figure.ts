@@ -9,7 +9,10 @@ export const metrics = {
   pingPong: { label: 'TCP ping-pong of 64 bytes, one way p50, µs', better: 'lower', digits: 2 },
   rate: { label: 'new connections/s, 16 at one time', better: 'higher', digits: 0 },
   bulk: { label: 'one bulk stream, Gbit/s', better: 'higher', digits: 2 },
-} as const satisfies Record<string, { readonly label: string; readonly better: 'higher' | 'lower'; readonly digits: number }>;
+} as const satisfies Record<
+  string,
+  { readonly label: string; readonly better: 'higher' | 'lower'; readonly digits: number }
+>;
 
 export type Metric = keyof typeof metrics;
 

@@ -1,4 +1,6 @@
-/** `npm run bench`: every way that two applications can reach each other, side by side, as tables, JSON and pictures. */
+/**
+ * `npm run bench`: every way that two applications can reach each other, side by side, as tables, JSON and pictures.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bed } from '../../test/bed';
@@ -46,16 +48,23 @@ export async function compareAll(args: readonly string[]): Promise<void> {
 /**
  * One run: all rounds, each in fresh pods.
  *
- * @param run - which one, from 0: every round of every run has another order of the ways, so that none has always the same neighbours
+ * @param run - which one, from 0: every round of every run has another order of the ways, so that none has always the
+ * same neighbours
  * @param runs - gets the figures of this one as they come
  */
 async function measure(options: CompareOptions, run: number, runs: Series[], progress: Progress): Promise<void> {
   const series = new Series();
   runs.push(series);
-  for (const [name, part] of [['requests', requests], ['streams', streams]] as const) {
+  for (const [name, part] of [
+    ['requests', requests],
+    ['streams', streams],
+  ] as const) {
     for (let i = 0; i < options.rounds; i++) {
       const ways = orderOf(run * options.rounds + i);
-      await part(options, new Round(ways, series, point => progress.next(`${name}, round ${i + 1} of ${options.rounds}, ${point}`)));
+      await part(
+        options,
+        new Round(ways, series, point => progress.next(`${name}, round ${i + 1} of ${options.rounds}, ${point}`)),
+      );
     }
   }
 }

@@ -33,8 +33,14 @@ export function readCompareOptions(args: readonly string[]): CompareOptions | un
   const { values } = parseArgs({
     args: [...args],
     options: {
-      sidecar: { ...text, default: 'haproxy' }, quick: { type: 'boolean', default: false }, help: { type: 'boolean', default: false },
-      connections: text, rounds: text, seconds: text, runs: text, output: text,
+      sidecar: { ...text, default: 'haproxy' },
+      quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+      connections: text,
+      rounds: text,
+      seconds: text,
+      runs: text,
+      output: text,
     },
   });
   if (values.help) {
@@ -42,8 +48,15 @@ export function readCompareOptions(args: readonly string[]): CompareOptions | un
     return undefined;
   }
   const defaults = values.quick ? quick : full;
-  const { sidecar, connections = defaults.connections, rounds = defaults.rounds, seconds = defaults.seconds, runs = defaults.runs } = values;
-  if (sidecar !== 'haproxy' && sidecar !== 'envoy') throw new RangeError(`--sidecar must be haproxy or envoy, not '${sidecar}'`);
+  const {
+    sidecar,
+    connections = defaults.connections,
+    rounds = defaults.rounds,
+    seconds = defaults.seconds,
+    runs = defaults.runs,
+  } = values;
+  if (sidecar !== 'haproxy' && sidecar !== 'envoy')
+    throw new RangeError(`--sidecar must be haproxy or envoy, not '${sidecar}'`);
   return {
     sidecar,
     connections: connections.split(',').map(count => positive('connections', count, 1000)),

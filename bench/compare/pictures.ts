@@ -10,8 +10,18 @@ import type { Judged } from './report';
 
 /** For pages that are light and pages that are dark. */
 const themes = {
-  light: { background: '#ffffff', text: '#1f2328', grid: '#d8dee4', colors: ['#6e7781', '#cf222e', '#bc6c00', '#0969da', '#1a7f37'] },
-  dark: { background: '#0d1117', text: '#e6edf3', grid: '#30363d', colors: ['#8b949e', '#ff7b72', '#e3b341', '#79c0ff', '#56d364'] },
+  light: {
+    background: '#ffffff',
+    text: '#1f2328',
+    grid: '#d8dee4',
+    colors: ['#6e7781', '#cf222e', '#bc6c00', '#0969da', '#1a7f37'],
+  },
+  dark: {
+    background: '#0d1117',
+    text: '#e6edf3',
+    grid: '#30363d',
+    colors: ['#8b949e', '#ff7b72', '#e3b341', '#79c0ff', '#56d364'],
+  },
 } as const;
 
 type Theme = keyof typeof themes;
@@ -42,7 +52,9 @@ export async function drawPictures(judged: readonly Judged[], subtitle: string, 
     const points = judged.filter(point => point.metric === metric);
     if (points.length === 0) continue;
     for (const theme of Object.keys(themes) as Theme[]) {
-      const svg = await new View(parse(compile(drawing(metric, points, title, subtitle, theme)).spec), { renderer: 'none' }).toSVG();
+      const svg = await new View(parse(compile(drawing(metric, points, title, subtitle, theme)).spec), {
+        renderer: 'none',
+      }).toSVG();
       const path = join(directory, `${file}-${theme}`);
       writeFileSync(`${path}.svg`, svg);
       const font = { loadSystemFonts: true, defaultFontFamily: 'DejaVu Sans', sansSerifFamily: 'DejaVu Sans' };
@@ -54,24 +66,54 @@ export async function drawPictures(judged: readonly Judged[], subtitle: string, 
 }
 
 /** A line for each way through its medians, and a band that half of the rounds are in. */
-function drawing(metric: Metric, points: readonly Judged[], title: string, subtitle: string, theme: Theme): TopLevelSpec {
+function drawing(
+  metric: Metric,
+  points: readonly Judged[],
+  title: string,
+  subtitle: string,
+  theme: Theme,
+): TopLevelSpec {
   const { background, text, grid, colors } = themes[theme];
-  const values = points.flatMap(({ connections, values: all }) => WAYS.map(way => ({
-    connections, way, value: median(all[way]), ...middleHalf(all[way]),
-  })));
+  const values = points.flatMap(({ connections, values: all }) =>
+    WAYS.map(way => ({
+      connections,
+      way,
+      value: median(all[way]),
+      ...middleHalf(all[way]),
+    })),
+  );
   const counts = points.map(({ connections }) => connections ?? 0);
   const domain = [...WAYS];
   const x = {
-    field: 'connections', type: 'quantitative' as const, title: 'connections',
-    scale: { type: 'log' as const, base: 2, nice: false }, axis: { values: counts, format: 'd' },
+    field: 'connections',
+    type: 'quantitative' as const,
+    title: 'connections',
+    scale: { type: 'log' as const, base: 2, nice: false },
+    axis: { values: counts, format: 'd' },
   };
   // Both grow by a hundredfold: on linear axes the lines at the bottom would be one.
-  const y = { type: 'quantitative' as const, title: `${metrics[metric].label} (logarithmic)`, scale: { type: 'log' as const, nice: false } };
+  const y = {
+    type: 'quantitative' as const,
+    title: `${metrics[metric].label} (logarithmic)`,
+    scale: { type: 'log' as const, nice: false },
+  };
   const legend = { title: null, orient: 'top' as const, symbolOpacity: 1, symbolSize: 90 };
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
-    title: { text: title, subtitle, anchor: 'start', color: text, subtitleColor: text, fontSize: 15, subtitleFontSize: 11, offset: 12 },
-    width: 640, height: 340, padding: 16, background,
+    title: {
+      text: title,
+      subtitle,
+      anchor: 'start',
+      color: text,
+      subtitleColor: text,
+      fontSize: 15,
+      subtitleFontSize: 11,
+      offset: 12,
+    },
+    width: 640,
+    height: 340,
+    padding: 16,
+    background,
     data: { values },
     encoding: { color: { field: 'way', type: 'nominal', sort: domain, scale: { domain, range: [...colors] }, legend } },
     layer: [
@@ -79,12 +121,24 @@ function drawing(metric: Metric, points: readonly Judged[], title: string, subti
       { mark: { type: 'line', strokeWidth: 2 }, encoding: { x, y: { ...y, field: 'value' } } },
       {
         mark: { type: 'point', filled: true, size: 50, opacity: 1 },
-        encoding: { x, y: { ...y, field: 'value' }, shape: { field: 'way', type: 'nominal', scale: { domain, range: SHAPES }, legend } },
+        encoding: {
+          x,
+          y: { ...y, field: 'value' },
+          shape: { field: 'way', type: 'nominal', scale: { domain, range: SHAPES }, legend },
+        },
       },
     ],
     config: {
-      font: 'DejaVu Sans, sans-serif', view: { stroke: grid },
-      axis: { labelColor: text, titleColor: text, gridColor: grid, domainColor: grid, tickColor: grid, titlePadding: 8 },
+      font: 'DejaVu Sans, sans-serif',
+      view: { stroke: grid },
+      axis: {
+        labelColor: text,
+        titleColor: text,
+        gridColor: grid,
+        domainColor: grid,
+        tickColor: grid,
+        titlePadding: 8,
+      },
       legend: { labelColor: text, labelFontSize: 12 },
     },
   };

@@ -10,7 +10,9 @@ export class Progress {
     this.#done++;
     const seconds = (performance.now() - this.#started) / 1000;
     const left = this.#done === 0 ? '' : `, about ${duration((seconds / this.#done) * (this.steps - this.#done))} left`;
-    process.stderr.write(`${String(this.#done + 1).padStart(String(this.steps).length)}/${this.steps}  ${what}${left}\n`);
+    process.stderr.write(
+      `${String(this.#done + 1).padStart(String(this.steps).length)}/${this.steps}  ${what}${left}\n`,
+    );
   }
 }
 

@@ -13,26 +13,38 @@ export interface Judged extends Verdict {
 
 /** Points of a run belong together by their place: every run measures the same ones in the same order. */
 export function judgeRuns(runs: readonly (readonly Point[])[]): Judged[] {
-  return (runs[0] ?? []).map(({ metric, connections }, i) => ({ metric, connections, ...judge(runs.flatMap(run => run[i] ?? [])) }));
+  return (runs[0] ?? []).map(({ metric, connections }, i) => ({
+    metric,
+    connections,
+    ...judge(runs.flatMap(run => run[i] ?? [])),
+  }));
 }
 
-/** A table for each metric: median, lowest and highest of each way, its ratio to iptables in the same round, over all runs and in each, and who won. */
+/**
+ * A table for each metric: median, lowest and highest of each way, its ratio to iptables in the same round, over all
+ * runs and in each, and who won.
+ */
 export function tables(judged: readonly Judged[]): string {
   const all = [...new Set(judged.map(({ metric }) => metric))];
-  return all.map(metric => {
-    const { label, better } = metrics[metric];
-    const rows = judged.filter(point => point.metric === metric).flatMap(rowsOf);
-    return table([[`${label} (${better} is better)`, ...WAYS, 'best'], ...rows]);
-  }).join('\n\n');
+  return all
+    .map(metric => {
+      const { label, better } = metrics[metric];
+      const rows = judged.filter(point => point.metric === metric).flatMap(rowsOf);
+      return table([[`${label} (${better} is better)`, ...WAYS, 'best'], ...rows]);
+    })
+    .join('\n\n');
 }
 
 function rowsOf(point: Judged): string[][] {
   const { digits } = metrics[point.metric];
-  const name = point.connections === undefined ? 'median' : `${point.connections} connection${point.connections === 1 ? '' : 's'}`;
+  const name =
+    point.connections === undefined ? 'median' : `${point.connections} connection${point.connections === 1 ? '' : 's'}`;
   const value = (way: Way): string => {
     const values = point.values[way];
     const middle = median(values).toFixed(digits);
-    return values.length === 1 ? middle : `${middle} (${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)})`;
+    return values.length === 1
+      ? middle
+      : `${middle} (${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)})`;
   };
   const others = (text: (way: Way) => string): string[] => WAYS.map(way => (way === BASELINE ? '1' : text(way)));
   const rows = [

@@ -15,7 +15,9 @@ const WARM_UP_SECONDS = 1;
 export async function requests({ sidecar, connections, seconds }: CompareOptions, round: Round): Promise<void> {
   await inAllWays(round.ways, BODY_BYTES, async pods => {
     for (const way of round.ways) await startSidecars(way, pods[way], sidecar, 'http');
-    await Promise.all(round.ways.map(way => load(pods[way].client, { url: pods[way].url, connections: 16, seconds: WARM_UP_SECONDS })));
+    await Promise.all(
+      round.ways.map(way => load(pods[way].client, { url: pods[way].url, connections: 16, seconds: WARM_UP_SECONDS })),
+    );
     for (const count of connections) {
       await round.point(`${count} connection${count === 1 ? '' : 's'}`, way => measure(pods[way], count, seconds));
     }

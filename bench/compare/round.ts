@@ -9,11 +9,15 @@ export class Round {
    * @param series - takes the figures
    * @param progress - is told before each point
    */
-  constructor(readonly ways: readonly Way[], private readonly series: Series, private readonly progress: (point: string) => void) {}
+  constructor(
+    readonly ways: readonly Way[],
+    private readonly series: Series,
+    private readonly progress: (point: string) => void,
+  ) {}
 
   /**
-   * Measures a point in each way, in counterbalanced order (A B C C B A): a machine that becomes slower all the while does the same to each. The
-   * mean of both is the figure of this round.
+   * Measures a point in each way, in counterbalanced order (A B C C B A): a machine that becomes slower all the while
+   * does the same to each. The mean of both is the figure of this round.
    *
    * @throws Error that names point and way if a measurement failed
    */
@@ -24,11 +28,18 @@ export class Round {
     for (const way of [...this.ways].reverse()) {
       const before = forwards.get(way) ?? [];
       const after = await this.#measure(name, way, measure);
-      this.series.add(way, after.map((figure, i) => ({ ...figure, value: (figure.value + (before[i]?.value ?? NaN)) / 2 })));
+      this.series.add(
+        way,
+        after.map((figure, i) => ({ ...figure, value: (figure.value + (before[i]?.value ?? NaN)) / 2 })),
+      );
     }
   }
 
-  async #measure(name: string, way: Way, measure: (way: Way) => Promise<readonly Figure[]>): Promise<readonly Figure[]> {
+  async #measure(
+    name: string,
+    way: Way,
+    measure: (way: Way) => Promise<readonly Figure[]>,
+  ): Promise<readonly Figure[]> {
     try {
       return await measure(way);
     } catch (error) {

@@ -32,7 +32,9 @@ export async function streams({ sidecar, seconds }: CompareOptions, round: Round
       await startServers(server);
     }
     for (const [name, metric, measure] of STREAMS) {
-      await round.point(name, async way => [{ metric, connections: undefined, value: await measure(pods[way], seconds) }]);
+      await round.point(name, async way => [
+        { metric, connections: undefined, value: await measure(pods[way], seconds) },
+      ]);
     }
   });
 }
@@ -44,10 +46,17 @@ async function newConnections({ client, url }: TwoPods, seconds: number): Promis
   return qps;
 }
 
-/** They stay for all measurements of a round: a server that is started anew may find its port taken by connections that are still closing. */
+/**
+ * They stay for all measurements of a round: a server that is started anew may find its port taken by connections that
+ * are still closing.
+ */
 async function startServers(pod: Pod): Promise<void> {
   await startService(pod, {
-    name: 'sockperf', command: 'sockperf', args: ['server', ...pingPongAt(pod)], uid: APPLICATION_UID, ports: [PING_PONG_PORT],
+    name: 'sockperf',
+    command: 'sockperf',
+    args: ['server', ...pingPongAt(pod)],
+    uid: APPLICATION_UID,
+    ports: [PING_PONG_PORT],
   });
   await startIperf3(pod);
 }
@@ -58,7 +67,12 @@ function pingPongAt({ address }: Pod): string[] {
 
 /** Half of a round trip of 64 bytes in microseconds, median, by sockperf. */
 async function pingPong({ client, server }: TwoPods, seconds: number): Promise<number> {
-  const text = await run(client, 'sockperf', ['ping-pong', ...pingPongAt(server), '-m', '64', '-t', `${seconds}`], seconds);
+  const text = await run(
+    client,
+    'sockperf',
+    ['ping-pong', ...pingPongAt(server), '-m', '64', '-t', `${seconds}`],
+    seconds,
+  );
   return numberIn(text, /percentile 50\.000 =\s+([\d.]+)/);
 }
 

@@ -7,8 +7,8 @@ export interface Verdict {
   /** The mode that won in every run; undefined if they differ. */
   readonly winner: Way | undefined;
   /**
-   * The winner of each run: by the median of its ratio to iptables in the same round, in which what the machine does to both cancels out.
-   * `no mesh` does not compete: it does less.
+   * The winner of each run: by the median of its ratio to iptables in the same round, in which what the machine does to
+   * both cancels out. `no mesh` does not compete: it does less.
    */
   readonly winners: readonly Way[];
   /** Each way over iptables in the same round, over all runs. */
@@ -20,7 +20,8 @@ export interface Verdict {
 
 /** Takes the same point of each run. */
 export function judge(points: readonly Point[]): Verdict {
-  const each = <T>(make: (way: Way) => T): Record<Way, T> => Object.fromEntries(WAYS.map(way => [way, make(way)])) as Record<Way, T>;
+  const each = <T>(make: (way: Way) => T): Record<Way, T> =>
+    Object.fromEntries(WAYS.map(way => [way, make(way)])) as Record<Way, T>;
   const values = each(way => points.flatMap(point => point.values[way]));
   const ratioOfRuns = each(way => points.map(point => ratio(point.values[way], point.values[BASELINE]).median));
   const winners = points.map(({ metric }, run) => bestMode(metric, way => ratioOfRuns[way][run] ?? NaN));

@@ -4,7 +4,8 @@ import { BATCH, ENTRIES, KEY, VALUE, adoptFigure, mapFigures, resident } from '.
 
 const pin = process.argv[4] ?? '';
 const result = mapFigures({
-  create: () => new bpf.RawMap(bpf.createMap({ type: bpf.MapType.HASH, keySize: KEY, valueSize: VALUE, maxEntries: ENTRIES })),
+  create: () =>
+    new bpf.RawMap(bpf.createMap({ type: bpf.MapType.HASH, keySize: KEY, valueSize: VALUE, maxEntries: ENTRIES })),
   setMany: (map, entries) => map.setBatch(entries),
   countAll: map => {
     let count = 0;

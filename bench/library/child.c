@@ -61,7 +61,8 @@ static double adopt(const char *pin)
 		__u32 size = sizeof(info);
 		int fd = bpf_obj_get(pin);
 
-		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) || info.key_size != KEY || info.value_size != VALUE)
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) || info.key_size != KEY ||
+		    info.value_size != VALUE)
 			die("adopt");
 		close(fd);
 	}
@@ -145,7 +146,8 @@ int main(int argc, char **argv)
 	if (!link)
 		die("attach");
 	attach = (now() - at) / 1e3;
-	printf("{\"set\":%f,\"get\":%f,\"delete\":%f,\"setMany\":%f,\"readAll\":%f,\"adopt\":%f,\"load\":%f,\"attach\":%f,\"rss\":%f}\n",
+	printf("{\"set\":%f,\"get\":%f,\"delete\":%f,\"setMany\":%f,\"readAll\":%f,\"adopt\":%f,\"load\":%f,\"attach\":"
+	       "%f,\"rss\":%f}\n",
 	       set, get, del, set_many, read_all, adopt_one, load, attach, resident());
 	bpf_link__destroy(link);
 	bpf_object__close(object);

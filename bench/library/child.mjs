@@ -18,14 +18,18 @@ const result = mapFigures({
 result.adopt = adoptFigure(() => BpfHashMap.fromPin(pin, codecs).close());
 
 let object;
-result.load = timed(() => {
-  const open = OpenBpfObject.openFile(objectPath);
-  open.program('mb_redirect_msg_by_calls').autoload = false;
-  object = open.load();
-}) / 1e6;
+result.load =
+  timed(() => {
+    const open = OpenBpfObject.openFile(objectPath);
+    open.program('mb_redirect_msg_by_calls').autoload = false;
+    object = open.load();
+  }) / 1e6;
 const cgroup = Cgroup.open(cgroupPath);
 let link;
-result.attach = timed(() => { link = cgroup.attach(object.program('mb_getpeername4')); }) / 1e3;
+result.attach =
+  timed(() => {
+    link = cgroup.attach(object.program('mb_getpeername4'));
+  }) / 1e3;
 result.rss = resident();
 link.close();
 cgroup.close();

@@ -25,7 +25,10 @@ const rows: readonly (readonly [string, string, number])[] = [
   ['rss', 'resident memory at the end, MiB', 1],
 ];
 
-/** The library beside C on the same libbpf and beside the npm package `bpf`: the same work, each in fresh processes, in turn. Then what its start costs. */
+/**
+ * The library beside C on the same libbpf and beside the npm package `bpf`: the same work, each in fresh processes, in
+ * turn. Then what its start costs.
+ */
 export function library(runs = 7): void {
   const directory = ownedDirectory('bench');
   try {
@@ -45,7 +48,9 @@ export function library(runs = 7): void {
     for (let run = 0; run < runs; run++) {
       process.stderr.write(`run ${run + 1} of ${runs}\n`);
       for (const [name, [command, ...args]] of Object.entries(children)) {
-        const text = execFileSync(command, [...args, objectPath('merbridge'), bed.cgroupPath, pin], { encoding: 'utf8' });
+        const text = execFileSync(command, [...args, objectPath('merbridge'), bed.cgroupPath, pin], {
+          encoding: 'utf8',
+        });
         seen[name]?.push(JSON.parse(text) as Figures);
       }
     }
@@ -63,7 +68,11 @@ function report(seen: Readonly<Record<string, readonly Figures[]>>): string {
     ...rows.map(([figure, label, digits]) => [
       label,
       ...names.map(name => cell(valuesOf(name, figure), digits)),
-      ...names.slice(1).map(name => (valuesOf(name, figure).length === 0 ? '-' : describe(ratio(valuesOf(name, figure), valuesOf('C', figure))))),
+      ...names
+        .slice(1)
+        .map(name =>
+          valuesOf(name, figure).length === 0 ? '-' : describe(ratio(valuesOf(name, figure), valuesOf('C', figure))),
+        ),
     ]),
   ]);
 }

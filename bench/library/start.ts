@@ -15,12 +15,17 @@ const rows: readonly (readonly [keyof Figures, string])[] = [
 /** Megabytes of objects that the process holds. */
 const HEAPS = [0, 51] as const;
 
-/** What a process pays for the library at its start: with an empty heap, and beside the objects of an application, in turn. */
+/**
+ * What a process pays for the library at its start: with an empty heap, and beside the objects of an application, in
+ * turn.
+ */
 export function startFigures(cgroup: string, runs: number): string {
   const seen = HEAPS.map((): Figures[] => []);
   for (let run = 0; run < runs; run++)
     HEAPS.forEach((megabytes, index) => {
-      const text = execFileSync(process.execPath, [join(__dirname, 'child-start.mjs'), cgroup, String(megabytes)], { encoding: 'utf8' });
+      const text = execFileSync(process.execPath, [join(__dirname, 'child-start.mjs'), cgroup, String(megabytes)], {
+        encoding: 'utf8',
+      });
       seen[index]?.push(JSON.parse(text) as Figures);
     });
   return table([

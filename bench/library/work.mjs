@@ -35,16 +35,24 @@ export function mapFigures({ create, setMany, countAll, close }) {
   const figures = {};
 
   const single = create();
-  figures.set = each(() => { for (const key of keys) single.set(key, value); });
-  figures.get = each(() => { for (const key of keys) single.get(key); });
-  figures.delete = each(() => { for (const key of keys) single.delete(key); });
+  figures.set = each(() => {
+    for (const key of keys) single.set(key, value);
+  });
+  figures.get = each(() => {
+    for (const key of keys) single.get(key);
+  });
+  figures.delete = each(() => {
+    for (const key of keys) single.delete(key);
+  });
   close(single);
 
   const many = create();
   const entries = keys.map(key => [key, value]);
   figures.setMany = each(() => setMany(many, entries));
   let read = 0;
-  figures.readAll = each(() => { read = countAll(many); });
+  figures.readAll = each(() => {
+    read = countAll(many);
+  });
   if (read !== ENTRIES) throw new Error(`wrote ${ENTRIES} entries, read ${read}`);
   close(many);
   return figures;
@@ -52,7 +60,13 @@ export function mapFigures({ create, setMany, countAll, close }) {
 
 /** Microseconds that it takes to open a pinned map, look at what it is, and give it back. */
 export function adoptFigure(adopt) {
-  return timed(() => { for (let i = 0; i < ADOPTIONS; i++) adopt(); }) / ADOPTIONS / 1e3;
+  return (
+    timed(() => {
+      for (let i = 0; i < ADOPTIONS; i++) adopt();
+    }) /
+    ADOPTIONS /
+    1e3
+  );
 }
 
 /** Resident memory of this process in MiB. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Layouts and numbers that the programs and user space share. `npm run abi` generates src/mesh/abi/ from them. It leaves out members called
- * `pad`, and enumerators that begin with two underscores. Widths are fixed, padding is spelled out, sizes are asserted. A packed enum takes
- * one byte. */
+/* Layouts and numbers that the programs and user space share. `npm run abi` generates src/mesh/abi/ from them. It
+ * leaves out members called `pad`, and enumerators that begin with two underscores. Widths are fixed, padding is
+ * spelled out, sizes are asserted. A packed enum takes one byte. */
 #ifndef MERBRIDGE_ABI_H
 #define MERBRIDGE_ABI_H
 
@@ -14,8 +14,8 @@ struct mb_address {
 };
 
 /* A TCP connection as one of its two sockets sees it. `netns` is 0 unless an end is in 127.0.0.0/8: only loopback
- * addresses repeat from one network namespace to the next. The initial sequence numbers are of this connection: whoever opens a socket with the
- * same addresses and ports in a network namespace of its own does not get the same key. */
+ * addresses repeat from one network namespace to the next. The initial sequence numbers are of this connection: whoever
+ * opens a socket with the same addresses and ports in a network namespace of its own does not get the same key. */
 struct mb_quadruple {
 	__u64 netns;
 	struct mb_address local;
@@ -27,8 +27,8 @@ struct mb_quadruple {
 	__u32 pad;
 };
 
-/* Key of pair_original_dst: who dials, and which port of a sidecar. Not at which of its addresses that is: where the mesh's own rules are in
- * place, too, they may redirect once more, to another address with the same port. */
+/* Key of pair_original_dst: who dials, and which port of a sidecar. Not at which of its addresses that is: where the
+ * mesh's own rules are in place, too, they may redirect once more, to another address with the same port. */
 struct mb_pending {
 	__u64 netns; /* as in mb_quadruple */
 	struct mb_address client;
@@ -44,7 +44,8 @@ struct mb_endpoint {
 	__u16 pad;
 };
 
-/* How far acceleration goes. A pod may say "inherit", the accelerator may not. Ordered: a wider scope is a larger number. */
+/* How far acceleration goes. A pod may say "inherit", the accelerator may not. Ordered: a wider scope is a larger
+ * number. */
 enum mb_acceleration {
 	MB_INHERIT = 0,
 	MB_OFF = 1,
@@ -66,7 +67,8 @@ enum mb_hop {
 struct mb_pod {
 	enum mb_acceleration acceleration;
 	__u32 rules;  /* key in pod_rules; 0 = the profile's own rules */
-	__u64 cgroup; /* id of the pod's cgroup, whose processes it is; 0 = not known: whoever has its address is the pod */
+	__u64 cgroup; /* id of the pod's cgroup, whose processes it is; 0 = not known: whoever has its address is the
+			 pod */
 };
 
 /* The lists of a rule set. Ports are in pod_rule_ports, ranges in pod_rule_ranges. */
@@ -85,8 +87,8 @@ enum mb_rules_flag {
 	MB_RULES_LOOPBACK = 1 << 18, /* an included range begins in 127.0.0.0/8 or with ::1 */
 };
 
-/* Value of pod_rules. A set is never changed: a pod that is given other rules names another set. What is reserved is zero, and is for other
- * meshes and for DNS. */
+/* Value of pod_rules. A set is never changed: a pod that is given other rules names another set. What is reserved is
+ * zero, and is for other meshes and for DNS. */
 struct mb_rules {
 	__u64 digest[2]; /* of what the set says, for user space to find an equal one */
 	__u32 flags;     /* of enum mb_rules_flag */
@@ -101,7 +103,8 @@ struct mb_rule_port {
 	__u8 protocol; /* IPPROTO_TCP */
 };
 
-/* Key of pod_rule_ranges, a trie: set and list are matched whole, so the prefix is at least MB_RULE_RANGE_FIXED bits long. */
+/* Key of pod_rule_ranges, a trie: set and list are matched whole, so the prefix is at least MB_RULE_RANGE_FIXED bits
+ * long. */
 struct mb_rule_range {
 	__u32 prefix; /* in bits, of all that follows */
 	__u32 set;
@@ -126,23 +129,27 @@ enum mb_event_kind {
 
 /* Single numbers. */
 enum mb_constant {
-	/* Instead of a socket in mb_settings.owner: everything is pinned, the gate of ingress.bpf.c as well, so nobody has to be alive. Never an
-	 * address. */
+	/* Instead of a socket in mb_settings.owner: everything is pinned, the gate of ingress.bpf.c as well, so nobody
+	 * has to be alive. Never an address. */
 	MB_OWNER_PINS = 1,
 	MB_MAX_EXCLUDED = 16,     /* ports in mb_profile.excluded_inbound */
 	MB_RULE_RANGE_FIXED = 64, /* bits of the prefix of a mb_rule_range before its address */
-	MB_RULES_OF_IPV6 = 16,    /* added to mb_rule_range.list: ::/0 would find every IPv4 address, which is one of ::ffff:0:0/96 */
+	/* Added to mb_rule_range.list: ::/0 would find every IPv4 address, which is one of ::ffff:0:0/96. */
+	MB_RULES_OF_IPV6 = 16,
 };
 
 /* The one element of mesh_settings. User space raises `generation` after every change that a decision may depend on. */
 struct mb_settings {
 	enum mb_acceleration acceleration; /* never MB_INHERIT, but in a new map */
 	__u32 generation;
-	__u64 owner; /* a struct sock of the process that holds the attachments, to be read with mb_read only; or MB_OWNER_PINS; or 0, nobody */
+	/* A struct sock of the process that holds the attachments, to be read with mb_read only; or MB_OWNER_PINS; or
+	 * 0: nobody. */
+	__u64 owner;
 	__u64 owner_cookie;
 	__u32 events[__MB_EVENT_KINDS]; /* of each kind so many a second at most; 0 = none */
-	__u32 socket_alarm[2];          /* MB_EVENT_MAP_PRESSURE at so many sockets in sock_pair_map, the lower number first; 0 = never */
-	__u32 socket_rearm[2];          /* ... and again only after there were fewer than so many */
+	__u32 socket_alarm[2]; /* MB_EVENT_MAP_PRESSURE at so many sockets in sock_pair_map, the lower number first; 0 =
+				  never */
+	__u32 socket_rearm[2]; /* ... and again only after there were fewer than so many */
 };
 
 /* Set once before load, in .rodata: the mesh profile. Ports in host byte order, addresses in network byte order. */
@@ -156,11 +163,14 @@ struct mb_profile {
 	__u16 excluded_count;
 	__u16 excluded_inbound[MB_MAX_EXCLUDED];
 	__u32 backlog_limit;  /* bytes charged to a receiver above which messages take the stack */
-	__u32 receive_buffer; /* SO_RCVBUF of an accelerated socket, which the kernel doubles; 0 = its buffers are left alone */
+	__u32 receive_buffer; /* SO_RCVBUF of an accelerated socket, which the kernel doubles; 0 = its buffers are left
+				 alone */
 	__u32 send_buffer;    /* SO_SNDBUF, likewise */
-	__u32 charged;        /* 1 if this kernel charges redirected bytes to their receiver; 0 = the programs keep the account */
+	__u32 charged; /* 1 if this kernel charges redirected bytes to their receiver; 0 = the programs keep the account
+			*/
 	__u32 keep_alive;     /* seconds between the probes on an idle hop between pods; 0 = none */
-	__u32 weakly_ordered; /* 1 on a machine that may read ahead of an atomic operation that returns nothing (arm64) */
+	__u32 weakly_ordered; /* 1 on a machine that may read ahead of an atomic operation that returns nothing (arm64)
+			       */
 };
 
 /* Why something was refused, or could not be done. */
@@ -204,20 +214,23 @@ struct mb_socket_count {
 
 /* Index of each element of mesh_counters. */
 enum mb_counter {
-	MB_COUNT_OUTBOUND,            /* connections sent to the outbound port */
-	MB_COUNT_INBOUND,             /* connections sent to an inbound port */
-	MB_COUNT_LEFT_ALONE,          /* connections of enrolled pods that keep their destination */
-	MB_COUNT_HOOK_ERRORS,         /* a hook could not do its work, and the connection kept its old path; or a sidecar dialled itself */
-	MB_COUNT_SOCKETS,             /* sockets put into sock_pair_map */
-	MB_COUNT_SOCKET_ERRORS,       /* sockets that could not be put there (map full, MPTCP, an upper layer protocol) */
+	MB_COUNT_OUTBOUND,      /* connections sent to the outbound port */
+	MB_COUNT_INBOUND,       /* connections sent to an inbound port */
+	MB_COUNT_LEFT_ALONE,    /* connections of enrolled pods that keep their destination */
+	MB_COUNT_HOOK_ERRORS,   /* a hook could not do its work, and the connection kept its old path; or a sidecar
+				   dialled itself */
+	MB_COUNT_SOCKETS,       /* sockets put into sock_pair_map */
+	MB_COUNT_SOCKET_ERRORS, /* sockets that could not be put there (map full, MPTCP, an upper layer protocol) */
 	MB_COUNT_REDIRECTED_MESSAGES, /* messages moved from socket to socket */
 	MB_COUNT_REDIRECTED_BYTES,
-	MB_COUNT_PASSED_SCOPE, /* messages left to the stack: a pod's scope excludes this connection, or nobody owns the programs any more */
-	MB_COUNT_PASSED_NO_PEER,   /* ... the other end is not known, or not accelerated */
-	MB_COUNT_PASSED_FIRST,     /* ... first bytes to a sidecar, which has not read them yet */
-	MB_COUNT_PASSED_BACKLOG,   /* ... the receiver holds more than backlog_limit, or memory is short */
-	MB_COUNT_HELD_SEGMENTS,    /* segments held back: behind unread redirected bytes, or of no use but to wake a reader */
-	MB_COUNT_PASSED_SWITCH,    /* messages left to the stack: acceleration is off for all */
+	MB_COUNT_PASSED_SCOPE, /* messages left to the stack: a pod's scope excludes this connection, or nobody owns the
+				  programs any more */
+	MB_COUNT_PASSED_NO_PEER, /* ... the other end is not known, or not accelerated */
+	MB_COUNT_PASSED_FIRST,   /* ... first bytes to a sidecar, which has not read them yet */
+	MB_COUNT_PASSED_BACKLOG, /* ... the receiver holds more than backlog_limit, or memory is short */
+	MB_COUNT_HELD_SEGMENTS, /* segments held back: behind unread redirected bytes, or of no use but to wake a reader
+				 */
+	MB_COUNT_PASSED_SWITCH, /* messages left to the stack: acceleration is off for all */
 	MB_COUNT_PASSED_PEER_GONE, /* ... the other end was closed */
 	MB_COUNT_UNKNOWN_ORIGINS,  /* connections of this node whose destination a sidecar asked for, and nobody knew */
 	MB_COUNT_EVENTS,           /* events put into mesh_events */

@@ -31,7 +31,8 @@ static __always_inline bool mb_is_same(const struct mb_address *one, const struc
 /* Is this ::ffff:`ip`, as far as the mask goes? */
 static __always_inline bool mb_is_ip4_in(const struct mb_address *address, __be32 ip, __be32 mask)
 {
-	return !(address->word[0] | address->word[1] | (address->word[2] ^ bpf_htonl(0xffff)) | ((address->word[3] ^ ip) & mask));
+	return !(address->word[0] | address->word[1] | (address->word[2] ^ bpf_htonl(0xffff)) |
+		 ((address->word[3] ^ ip) & mask));
 }
 
 static __always_inline bool mb_is_ip4(const struct mb_address *address, __be32 ip)
@@ -55,7 +56,8 @@ static __always_inline bool mb_is_loopback(const struct mb_address *address)
 	return mb_is_ip4_in(address, bpf_htonl(0x7f000000), bpf_htonl(0xff000000));
 }
 
-/* 127.128.0.0/9 at random: one fixed address would leave only one range of source ports, all in TIME_WAIT within a minute of load. */
+/* 127.128.0.0/9 at random: one fixed address would leave only one range of source ports, all in TIME_WAIT within a
+ * minute of load. */
 static __always_inline struct mb_address mb_rotating_loopback(void)
 {
 	return mb_from_ip4(bpf_htonl(0x7f800000 | (bpf_get_prandom_u32() & 0x007fffff)));
@@ -66,8 +68,8 @@ static __always_inline bool mb_is_rotating_loopback(const struct mb_address *add
 	return mb_is_ip4_in(address, bpf_htonl(0x7f800000), bpf_htonl(0xff800000));
 }
 
-/* ctx of a sockops callback -> its quadruple, without initial sequence numbers; false for anything that is not TCP over IPv4, in either kind of
- * socket. */
+/* ctx of a sockops callback -> its quadruple, without initial sequence numbers; false for anything that is not TCP over
+ * IPv4, in either kind of socket. */
 static __always_inline bool mb_quadruple_of(struct bpf_sock_ops *ctx, struct mb_quadruple *key)
 {
 	if (ctx->family == AF_INET6) {
@@ -86,7 +88,8 @@ static __always_inline bool mb_quadruple_of(struct bpf_sock_ops *ctx, struct mb_
 	return true;
 }
 
-/* The initial sequence number of a socket that dialled, at any time after its SYN was made: bytes_acked counts the SYN, too. */
+/* The initial sequence number of a socket that dialled, at any time after its SYN was made: bytes_acked counts the SYN,
+ * too. */
 static __always_inline __u32 mb_isn_of_dialler(struct bpf_sock_ops *ctx)
 {
 	return ctx->snd_una - (__u32)ctx->bytes_acked;

@@ -49,8 +49,8 @@ static __always_inline struct mb_endpoint mb_target_of(const struct mb_flow *flo
 
 	if (is_outbound)
 		target.address = mb_rotating_loopback();
-	/* REDIRECT sends what is local to 127.0.0.1. So must this: from a sidecar to any other address of its pod the mesh's own rules, where
-	 * they are in place as well, would redirect once more. */
+	/* REDIRECT sends what is local to 127.0.0.1. So must this: from a sidecar to any other address of its pod the
+	 * mesh's own rules, where they are in place as well, would redirect once more. */
 	else if (verdict == MB_VERDICT_SELF_CALL)
 		target.address = mb_from_ip4(bpf_htonl(MB_LOCALHOST));
 	else
@@ -58,16 +58,16 @@ static __always_inline struct mb_endpoint mb_target_of(const struct mb_flow *flo
 	return target;
 }
 
-/* As under iptables a sidecar sees as its client what routing to the destination chose: the pod's own address, or 127.0.0.1. A source that the
- * caller chose stays. */
+/* As under iptables a sidecar sees as its client what routing to the destination chose: the pod's own address, or
+ * 127.0.0.1. A source that the caller chose stays. */
 static __always_inline bool mb_needs_source(const struct mb_flow *flow)
 {
 	return !mb_is_set(&flow->source.address) && !flow->source.port && !mb_is_loopback(&flow->destination.address);
 }
 
 /* Returns whether the flow may go on. */
-static __always_inline bool mb_apply(struct bpf_sock_addr *ctx, const bool is_ip6, const struct mb_flow *flow, enum mb_verdict verdict,
-				     struct mb_outcome *outcome)
+static __always_inline bool mb_apply(struct bpf_sock_addr *ctx, const bool is_ip6, const struct mb_flow *flow,
+				     enum mb_verdict verdict, struct mb_outcome *outcome)
 {
 	outcome->target = flow->destination;
 	if (verdict == MB_VERDICT_LOOP) {

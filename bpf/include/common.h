@@ -27,8 +27,9 @@
 /* The mesh profile, written by user space between open and load. */
 extern const volatile struct mb_profile profile;
 
-/* A full barrier between what was written before and what is read behind. On x86-64 the sender of a message has one already: it took a
- * reference to the page with its bytes (sk_msg_alloc in net/core/skmsg.c). `word` is nobody else's. */
+/* A full barrier between what was written before and what is read behind. On x86-64 the sender of a message has one
+ * already: it took a reference to the page with its bytes (sk_msg_alloc in net/core/skmsg.c). `word` is nobody else's.
+ */
 static __always_inline void mb_barrier(__u64 *word)
 {
 	__u64 before = __sync_fetch_and_add(word, 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Telling user space what happens. Off, this is one branch on mesh_settings, and so it is written: the rest is in functions of their own. */
+/* Telling user space what happens. Off, this is one branch on mesh_settings, and so it is written: the rest is in
+ * functions of their own. */
 #ifndef MERBRIDGE_EVENTS_H
 #define MERBRIDGE_EVENTS_H
 
@@ -36,9 +37,11 @@ static __always_inline __u32 mb_number_in_pod(const struct mb_event *event, __u3
 	return *(volatile __u32 *)&events->count;
 }
 
-/* May one more be sent in this second? Counts it, or counts it as missed. Pods share alike what may be sent, so a busy one does not hide what the
- * others do. Under a lock, and not by atomic operations that return a value: arm64 has these for programs since Linux 5.18 only. */
-static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second, __u32 number_in_pod, __u32 *missed)
+/* May one more be sent in this second? Counts it, or counts it as missed. Pods share alike what may be sent, so a busy
+ * one does not hide what the others do. Under a lock, and not by atomic operations that return a value: arm64 has these
+ * for programs since Linux 5.18 only. */
+static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second, __u32 number_in_pod,
+					   __u32 *missed)
 {
 	__u32 pods, share;
 	bool within;

@@ -18,8 +18,8 @@ struct mb_flow {
 	__u8 pad[7];
 };
 
-/* User and group as the owner match of iptables takes them (net/netfilter/xt_owner.c): of the file of the socket, which are those of who made it.
- * A socket without one is the kernel's, and then the caller counts. */
+/* User and group as the owner match of iptables takes them (net/netfilter/xt_owner.c): of the file of the socket, which
+ * are those of who made it. A socket without one is the kernel's, and then the caller counts. */
 static __always_inline void mb_read_owner(struct bpf_sock_addr *ctx, struct mb_flow *flow)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(ctx->sk);
@@ -40,7 +40,8 @@ static __always_inline void mb_read_source(struct bpf_sock_addr *ctx, struct mb_
 	flow->source.port = bpf_htons(ctx->sk->src_port);
 }
 
-/* A socket with IPV6_V6ONLY. The kernel runs this hook first, then connect(2) of an IPv4-mapped address fails with ENETUNREACH. */
+/* A socket with IPV6_V6ONLY. The kernel runs this hook first, then connect(2) of an IPv4-mapped address fails with
+ * ENETUNREACH. */
 static __always_inline bool mb_is_ip6_only(struct bpf_sock_addr *ctx)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(ctx->sk);
@@ -66,7 +67,8 @@ static __always_inline bool mb_flow_of(struct bpf_sock_addr *ctx, const bool is_
 	mb_read_source(ctx, flow);
 	/* What connect(2) takes 0.0.0.0 for. */
 	if (mb_is_ip4(&flow->destination.address, 0))
-		flow->destination.address = mb_is_set(&flow->source.address) ? flow->source.address : mb_from_ip4(bpf_htonl(MB_LOCALHOST));
+		flow->destination.address =
+			mb_is_set(&flow->source.address) ? flow->source.address : mb_from_ip4(bpf_htonl(MB_LOCALHOST));
 	flow->net = mb_net_of(ctx->sk);
 	pod = mb_own_pod(flow->net, flow->netns);
 	if (!pod)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Every map, with who writes it, who reads it and when an entry leaves. Sizes are defaults: user space sets them before load. */
+/* Every map, with who writes it, who reads it and when an entry leaves. Sizes are defaults: user space sets them before
+ * load. */
 #ifndef MERBRIDGE_MAPS_H
 #define MERBRIDGE_MAPS_H
 
@@ -28,7 +29,8 @@ struct {
 	__type(value, struct mb_peer);
 } socket_peer SEC(".maps");
 
-/* Address of a pod of this node that carries a sidecar -> how it is treated. Written by user space only; entries leave by user space. */
+/* Address of a pod of this node that carries a sidecar -> how it is treated. Written by user space only; entries leave
+ * by user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
@@ -36,8 +38,8 @@ struct {
 	__type(value, struct mb_pod);
 } local_pod_ips SEC(".maps");
 
-/* Rule set -> what holds for all of it. Written by user space, before a pod names the set; taken out when none does, and no program that
- * has read its number can still be running. */
+/* Rule set -> what holds for all of it. Written by user space, before a pod names the set; taken out when none does,
+ * and no program that has read its number can still be running. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -64,8 +66,9 @@ struct {
 	__type(value, __u8);
 } pod_rule_ranges SEC(".maps");
 
-/* Read by no program: whoever writes an array of maps waits until each program that was running has ended (maybe_wait_bpf_programs in
- * kernel/bpf/syscall.c). So user space can take out what a program may have been reading. */
+/* Read by no program: whoever writes an array of maps waits until each program that was running has ended
+ * (maybe_wait_bpf_programs in kernel/bpf/syscall.c). So user space can take out what a program may have been reading.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
@@ -79,8 +82,9 @@ struct {
 		});
 } grace_period SEC(".maps");
 
-/* Who dials -> what was really dialled. Written before the SYN leaves, and again before it is sent again, since it may have been evicted; taken
- * out by the accepting side, which keeps it on its socket instead, or when the dial has failed. So it holds pending connections only. */
+/* Who dials -> what was really dialled. Written before the SYN leaves, and again before it is sent again, since it may
+ * have been evicted; taken out by the accepting side, which keeps it on its socket instead, or when the dial has
+ * failed. So it holds pending connections only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -88,8 +92,8 @@ struct {
 	__type(value, struct mb_endpoint);
 } pair_original_dst SEC(".maps");
 
-/* Quadruple -> the local socket that has it. Entries leave when their socket is closed, never by a program: what is queued on a
- * socket is lost with its key. */
+/* Quadruple -> the local socket that has it. Entries leave when their socket is closed, never by a program: what is
+ * queued on a socket is lost with its key. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
 	__uint(max_entries, 65536);
@@ -119,7 +123,8 @@ struct mb_netns_pod {
 	__u64 cgroup;
 };
 
-/* Network namespace cookie -> its pod. A cache: every use asks local_pod_ips whether the pod is still enrolled, with that cgroup. */
+/* Network namespace cookie -> its pod. A cache: every use asks local_pod_ips whether the pod is still enrolled, with
+ * that cgroup. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -135,7 +140,8 @@ struct {
 	__type(value, struct mb_settings);
 } mesh_settings SEC(".maps");
 
-/* When the last segment was held back (bpf_ktime_get_ns, CLOCK_MONOTONIC). Written by ingress, read by user space before it detaches it. */
+/* When the last segment was held back (bpf_ktime_get_ns, CLOCK_MONOTONIC). Written by ingress, read by user space
+ * before it detaches it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

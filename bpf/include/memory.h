@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Is there memory for a message at its receiver? The kernel charges what is redirected like what arrives. But where TCP drops a segment and
- * asks for it again, a redirect that is refused fails the sender's system call with ENOMEM, and that is the end of the connection. So the stack
- * takes over while some memory is left. */
+/* Is there memory for a message at its receiver? The kernel charges what is redirected like what arrives. But where TCP
+ * drops a segment and asks for it again, a redirect that is refused fails the sender's system call with ENOMEM, and
+ * that is the end of the connection. So the stack takes over while some memory is left. */
 #ifndef MERBRIDGE_MEMORY_H
 #define MERBRIDGE_MEMORY_H
 
@@ -14,8 +14,8 @@
 /* One message of so many asks whether there is a limit now. */
 #define MB_MEMCG_TURN 64
 
-/* The limit of cgroup v1 for the memory of sockets alone, memory.kmem.tcp.limit_in_bytes. In cgroup v2 there is none: socket memory is part
- * of memory.max, and what a sender charges is reclaimed from the rest before it is refused. */
+/* The limit of cgroup v1 for the memory of sockets alone, memory.kmem.tcp.limit_in_bytes. In cgroup v2 there is none:
+ * socket memory is part of memory.max, and what a sender charges is reclaimed from the rest before it is refused. */
 static __always_inline bool mb_memcg_has_room(struct mem_cgroup *memcg)
 {
 	struct page_counter *level = (void *)memcg + bpf_core_field_offset(struct mem_cgroup, tcpmem);
@@ -31,8 +31,8 @@ static __always_inline bool mb_memcg_has_room(struct mem_cgroup *memcg)
 	return true;
 }
 
-/* All TCP sockets of the machine hold more than net.ipv4.tcp_mem[1]; at [2] redirects would be refused. One flag for all, so the sender's
- * will do, which can be followed without a helper. */
+/* All TCP sockets of the machine hold more than net.ipv4.tcp_mem[1]; at [2] redirects would be refused. One flag for
+ * all, so the sender's will do, which can be followed without a helper. */
 static __always_inline bool mb_under_pressure(const bool plain, struct tcp_sock *sender)
 {
 	struct proto *proto = sender->inet_conn.icsk_inet.sk.__sk_common.skc_prot;
@@ -60,7 +60,8 @@ static __always_inline bool mb_is_within_memcg(const bool plain, struct mb_peer 
 	return peer->without_limit || mb_memcg_has_room(memcg);
 }
 
-static __always_inline bool mb_has_memory(const bool plain, struct mb_peer *peer, struct tcp_sock *sender, struct tcp_sock *receiver)
+static __always_inline bool mb_has_memory(const bool plain, struct mb_peer *peer, struct tcp_sock *sender,
+					  struct tcp_sock *receiver)
 {
 	return !mb_under_pressure(plain, sender) && mb_is_within_memcg(plain, peer, receiver);
 }

@@ -10,8 +10,8 @@
 #define MB_PRIORITY_NAT_DST -100
 #define MB_MAX_HOOKS 16
 
-/* Is there a nat table on output, of iptables or nftables? The descriptions of the hooks follow the hooks themselves, in their order
- * (nf_hook_entries_get_hook_ops in linux/netfilter.h). */
+/* Is there a nat table on output, of iptables or nftables? The descriptions of the hooks follow the hooks themselves,
+ * in their order (nf_hook_entries_get_hook_ops in linux/netfilter.h). */
 static __always_inline bool mb_translates_output(struct net *net)
 {
 	struct nf_hook_entries *entries;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which pod is this? Answered before the first connection of a network namespace, so none has to be sacrificed to learn it. */
+/* Which pod is this? Answered before the first connection of a network namespace, so none has to be sacrificed to learn
+ * it. */
 #ifndef MERBRIDGE_POD_H
 #define MERBRIDGE_POD_H
 
 #include "address.h"
 
-/* A pod has a loopback device, one or two of its CNI, and what tunnel modules put into every namespace (tunl0, gre0, sit0 ...). */
+/* A pod has a loopback device, one or two of its CNI, and what tunnel modules put into every namespace (tunl0, gre0,
+ * sit0 ...). */
 #define MB_MAX_DEVICES 32
 #define MB_MAX_ADDRESSES 4
 /* Of a cgroup: a pod in a container in a container is at 12 or so. */
@@ -16,7 +18,8 @@ static __always_inline struct mb_pod *mb_enrolled(const struct mb_address *addre
 	return bpf_map_lookup_elem(&local_pod_ips, address);
 }
 
-/* Is the calling process in this cgroup, or below it? A global function: the verifier looks at it once, and not for each address of each device. */
+/* Is the calling process in this cgroup, or below it? A global function: the verifier looks at it once, and not for
+ * each address of each device. */
 __noinline int mb_is_in_cgroup(__u64 cgroup)
 {
 	for (int level = 0; level < MB_MAX_CGROUP_LEVELS; level++) {
@@ -30,15 +33,17 @@ __noinline int mb_is_in_cgroup(__u64 cgroup)
 	return 0;
 }
 
-/* Anybody who may change a network namespace can put any address there: a container inside a pod, or a process in a user namespace of its own.
- * The cgroup cannot be chosen. So a pod whose cgroup is known is the processes of that cgroup. */
+/* Anybody who may change a network namespace can put any address there: a container inside a pod, or a process in a
+ * user namespace of its own. The cgroup cannot be chosen. So a pod whose cgroup is known is the processes of that
+ * cgroup. */
 static __always_inline bool mb_may_be(const struct mb_pod *pod)
 {
 	return !pod->cgroup || mb_is_in_cgroup(pod->cgroup);
 }
 
-/* Walks the devices of a network namespace (lists that are read under RCU, as this program runs) for an address of a pod that the calling
- * process belongs to. The reads cannot fault: bpf_probe_read_kernel answers a bad address with an error. */
+/* Walks the devices of a network namespace (lists that are read under RCU, as this program runs) for an address of a
+ * pod that the calling process belongs to. The reads cannot fault: bpf_probe_read_kernel answers a bad address with an
+ * error. */
 static __always_inline bool mb_find_by_devices(struct net *net, struct mb_netns_pod *found)
 {
 	struct list_head *head = (void *)net + bpf_core_field_offset(struct net, dev_base_head), *at = NULL;

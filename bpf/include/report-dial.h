@@ -26,15 +26,16 @@ static __noinline int mb_send_dial(struct bpf_sock_addr *ctx, const struct mb_fl
 	event.reason = outcome->drop;
 	event.redirected = outcome->redirected;
 	event.pod = flow->pod;
-	event.client =
-		mb_redirects(verdict) && mb_needs_source(flow) && outcome->drop != MB_DROP_NO_MEMORY ? flow->pod : flow->source.address;
+	event.client = mb_redirects(verdict) && mb_needs_source(flow) && outcome->drop != MB_DROP_NO_MEMORY
+			       ? flow->pod
+			       : flow->source.address;
 	event.destination = flow->destination;
 	event.target = outcome->target;
 	return mb_send_event(&event, limit);
 }
 
-static __always_inline void mb_report_dial(struct bpf_sock_addr *ctx, const struct mb_flow *flow, enum mb_verdict verdict,
-					   const struct mb_outcome *outcome)
+static __always_inline void mb_report_dial(struct bpf_sock_addr *ctx, const struct mb_flow *flow,
+					   enum mb_verdict verdict, const struct mb_outcome *outcome)
 {
 	__u32 limit = mb_event_limit(mb_event_of(verdict, outcome));
 

@@ -16,8 +16,8 @@ static __always_inline __u32 mb_refused_for(long error)
 	return error == -E2BIG ? MB_DROP_MAP_FULL : MB_DROP_SOCKET;
 }
 
-static __noinline int mb_send_socket(struct bpf_sock_ops *ctx, const struct mb_quadruple *key, const struct mb_address *pod, __u32 what,
-				     __u32 error)
+static __noinline int mb_send_socket(struct bpf_sock_ops *ctx, const struct mb_quadruple *key,
+				     const struct mb_address *pod, __u32 what, __u32 error)
 {
 	struct mb_event event = {};
 
@@ -35,8 +35,8 @@ static __noinline int mb_send_socket(struct bpf_sock_ops *ctx, const struct mb_q
 }
 
 /* `pod` is in a map or on the stack. */
-static __always_inline void mb_report_socket(struct bpf_sock_ops *ctx, const struct mb_quadruple *key, const struct mb_address *pod,
-					     __u32 hop, __u32 reason, __u32 error)
+static __always_inline void mb_report_socket(struct bpf_sock_ops *ctx, const struct mb_quadruple *key,
+					     const struct mb_address *pod, __u32 hop, __u32 reason, __u32 error)
 {
 	if (mb_event_limit(MB_EVENT_DROPPED))
 		mb_send_socket(ctx, key, pod, hop << 8 | reason, error);
@@ -97,8 +97,8 @@ static __noinline int mb_socket_entered(void)
 	return 0;
 }
 
-/* A socket has left sock_pair_map, or will soon: the kernel takes it out when it is closed, and calls no program for that. The end of its
- * connection comes with it. */
+/* A socket has left sock_pair_map, or will soon: the kernel takes it out when it is closed, and calls no program for
+ * that. The end of its connection comes with it. */
 static __always_inline void mb_uncount(struct mb_peer *peer)
 {
 	const struct mb_settings *settings = mb_settings();

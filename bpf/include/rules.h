@@ -11,15 +11,16 @@ struct mb_rules_of {
 	__u32 flags;
 };
 
-/* An element of local_pod_ips that is replaced may be used for another pod at once, also while this program is held up between look-up and
- * read. So what was read counts only if the element is still there. */
+/* An element of local_pod_ips that is replaced may be used for another pod at once, also while this program is held up
+ * between look-up and read. So what was read counts only if the element is still there. */
 #define MB_READS 4
 
 /* linux/errno.h; the same on every architecture that the objects serve. */
 #define ENOENT 2
 #define EAGAIN 11
 
-/* 0, -ENOENT: the pod is not enrolled (any more), or -EAGAIN: its rules changed faster than they can be read, or name a set that is not there. */
+/* 0, -ENOENT: the pod is not enrolled (any more), or -EAGAIN: its rules changed faster than they can be read, or name a
+ * set that is not there. */
 static __always_inline int mb_rules_of(const struct mb_address *pod_address, struct mb_rules_of *rules)
 {
 	/* On the stack: Linux 6.1 takes nothing that a global function was given as the key of a map. */
@@ -57,9 +58,12 @@ static __always_inline bool mb_lists_port(const struct mb_rules_of *rules, __u8 
 	return (rules->flags & (1u << list)) && bpf_map_lookup_elem(&pod_rule_ports, &key);
 }
 
-static __always_inline bool mb_lists_address(const struct mb_rules_of *rules, __u32 list, const struct mb_address *address)
+static __always_inline bool mb_lists_address(const struct mb_rules_of *rules, __u32 list,
+					     const struct mb_address *address)
 {
-	struct mb_rule_range key = { .prefix = MB_RULE_RANGE_FIXED + 128, .set = rules->set, .list = list, .address = *address };
+	struct mb_rule_range key = {
+		.prefix = MB_RULE_RANGE_FIXED + 128, .set = rules->set, .list = list, .address = *address
+	};
 
 	return (rules->flags & (1u << list)) && bpf_map_lookup_elem(&pod_rule_ranges, &key);
 }
@@ -86,7 +90,8 @@ static __always_inline bool mb_takes_inbound(const struct mb_rules_of *rules, __
 }
 
 /* The end of chain ISTIO_OUTPUT, for what is not the sidecar's own. */
-static __always_inline bool mb_takes_outbound(const struct mb_rules_of *rules, const struct mb_address *address, __u16 port)
+static __always_inline bool mb_takes_outbound(const struct mb_rules_of *rules, const struct mb_address *address,
+					      __u16 port)
 {
 	if (mb_is_localhost(address))
 		return false;

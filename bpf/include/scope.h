@@ -16,8 +16,8 @@ static __always_inline bool mb_pod_allows(const struct mb_address *address, __u3
 	return scope >= needed;
 }
 
-/* Between two sidecars "proxies" is enough; where an application has an end it takes "full". Every pod that has an end must allow it,
- * and "off" for the whole accelerator is final. */
+/* Between two sidecars "proxies" is enough; where an application has an end it takes "full". Every pod that has an end
+ * must allow it, and "off" for the whole accelerator is final. */
 static __always_inline bool mb_in_scope(const struct mb_settings *settings, const struct mb_address pods[2], __u32 hop)
 {
 	__u32 needed = hop == MB_HOP_INBOUND ? MB_PROXIES : MB_FULL;

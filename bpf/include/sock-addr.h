@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The context of connect and getpeername, for sockets of either family. `is_ip6` is a constant of the hook: the verifier lets a program of one family
- * read and write the members of that family only. IPv6 is ::ffff:a.b.c.d here, a dual-stack runtime's IPv4, which never reaches the hooks of IPv4. */
+/* The context of connect and getpeername, for sockets of either family. `is_ip6` is a constant of the hook: the
+ * verifier lets a program of one family read and write the members of that family only. IPv6 is ::ffff:a.b.c.d here, a
+ * dual-stack runtime's IPv4, which never reaches the hooks of IPv4. */
 #ifndef MERBRIDGE_SOCK_ADDR_H
 #define MERBRIDGE_SOCK_ADDR_H
 
@@ -23,7 +24,8 @@ static __always_inline struct mb_endpoint mb_read_endpoint(struct bpf_sock_addr 
 }
 
 /* Of IPv4, also in an IPv6 socket, where what tells so is there already. */
-static __always_inline void mb_write_endpoint(struct bpf_sock_addr *ctx, const bool is_ip6, const struct mb_endpoint *endpoint)
+static __always_inline void mb_write_endpoint(struct bpf_sock_addr *ctx, const bool is_ip6,
+					      const struct mb_endpoint *endpoint)
 {
 	if (is_ip6)
 		ctx->user_ip6[3] = endpoint->address.word[3];

@@ -3,8 +3,10 @@ import { MerbridgeError, PermissionError } from 'merbridge';
 import { oneLine } from './one-line';
 
 const ADVICE: Readonly<Record<string, string>> = {
-  ERR_BPF_PERMISSION: 'no capability is missing: look at seccomp, AppArmor, SELinux, kernel lockdown, and who owns the directories',
-  ERR_BPF_NOT_A_CGROUP: "mount the host's /sys/fs/cgroup into the container, and set CGROUP if the pods' cgroup is not found",
+  ERR_BPF_PERMISSION:
+    'no capability is missing: look at seccomp, AppArmor, SELinux, kernel lockdown, and who owns the directories',
+  ERR_BPF_NOT_A_CGROUP:
+    "mount the host's /sys/fs/cgroup into the container, and set CGROUP if the pods' cgroup is not found",
   ERR_BPF_NOT_A_BPFFS: "mount the host's BPF file system (/sys/fs/bpf) where PIN_DIRECTORY is",
   ERR_BPF_FOREIGN_PIN: 'look at what lies at that path on the node with bpftool, and remove it if nobody needs it',
   ERR_BPF_PINS_IN_USE: 'another agent works on this node: two DaemonSets, or one that is about to end',
@@ -19,6 +21,9 @@ const ADVICE: Readonly<Record<string, string>> = {
 export function explain(error: unknown): string {
   if (!(error instanceof MerbridgeError)) return oneLine(error instanceof Error ? error.message : String(error));
   const missing = error instanceof PermissionError ? error.missing : [];
-  const todo = missing.length > 0 ? `grant ${missing.join(', ')} to the container, as deploy/merbridge.yaml does` : ADVICE[error.code];
+  const todo =
+    missing.length > 0
+      ? `grant ${missing.join(', ')} to the container, as deploy/merbridge.yaml does`
+      : ADVICE[error.code];
   return `${error.code}: ${oneLine(error.message)}${todo === undefined ? '' : `\n  ${todo}`}`;
 }

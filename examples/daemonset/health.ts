@@ -18,11 +18,13 @@ export class Health {
   }
 
   readonly pages: Pick<Pages, 'unhealthy' | 'unready'> = {
-    // Only what a new process mends. It attaches again where the kubelet made its cgroup anew; it does not bring an API server back.
+    // Only what a new process mends. It attaches again where the kubelet made its cgroup anew; it does not bring an API
+    // server back.
     unhealthy: () => this.#check().find(({ kind }) => kind === 'detached')?.message,
     unready: () => {
       if (this.#controller.closed) return 'ending';
-      if (this.mesh === undefined) return 'waiting for the first list of pods from the API server: nothing is attached by this process yet';
+      if (this.mesh === undefined)
+        return 'waiting for the first list of pods from the API server: nothing is attached by this process yet';
       return this.#check()[0]?.message;
     },
   };

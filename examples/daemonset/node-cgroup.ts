@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Names below the root: of a kubelet with systemd's cgroup driver, with cgroupfs, and with `--cgroup-root=/kubelet`, as kind and others set it.
+ * Names below the root: of a kubelet with systemd's cgroup driver, with cgroupfs, and with `--cgroup-root=/kubelet`, as
+ * kind and others set it.
  */
 const NAMES = ['kubepods.slice', 'kubepods', 'kubelet.slice/kubelet-kubepods.slice', 'kubelet/kubepods'];
 
@@ -20,6 +21,7 @@ export function findPodCgroup(mounts = readFileSync('/proc/mounts', 'utf8')): st
   for (const root of roots) {
     for (const name of NAMES) if (existsSync(join(root, name))) return join(root, name);
   }
-  const looked = roots.length === 0 ? 'no cgroup2 is mounted here' : `looked for ${NAMES.join(', ')} below ${roots.join(', ')}`;
+  const looked =
+    roots.length === 0 ? 'no cgroup2 is mounted here' : `looked for ${NAMES.join(', ')} below ${roots.join(', ')}`;
   throw new Error(`the pods' cgroup was not found: ${looked}. Mount the host's /sys/fs/cgroup, or set CGROUP`);
 }

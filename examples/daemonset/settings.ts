@@ -13,7 +13,10 @@ export interface Settings {
   readonly profile: MeshProfileName;
   /** Scope (`ACCELERATION`). Undefined: `'proxies'` at first, and after that what the switch said last. */
   readonly acceleration: Acceleration | undefined;
-  /** Known faults of the kernel that its distribution has mended (`IGNORE_ADVISORIES`, CVE numbers with commas between them). */
+  /**
+   * Known faults of the kernel that its distribution has mended (`IGNORE_ADVISORIES`, CVE numbers with commas between
+   * them).
+   */
   readonly ignoreAdvisories: readonly string[];
   /** Port of /healthz, /readyz and /metrics (`PORT`). 0: any. */
   readonly port: number;
@@ -25,18 +28,25 @@ const ACCELERATIONS: readonly Acceleration[] = ['off', 'proxies', 'full'];
 
 /** @throws TypeError that names the variable */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
-  const text = (name: string): string | undefined => environment[name]?.trim() || undefined; // empty is as good as not set
+  // Empty is as good as not set.
+  const text = (name: string): string | undefined => environment[name]?.trim() || undefined;
   const nodeName = text('NODE_NAME');
-  if (nodeName === undefined) throw new TypeError('NODE_NAME is not set: take it from the downward API, fieldPath spec.nodeName');
+  if (nodeName === undefined)
+    throw new TypeError('NODE_NAME is not set: take it from the downward API, fieldPath spec.nodeName');
   const port = Number(text('PORT') ?? 9464);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new TypeError(`PORT must be a number from 0 to 65535, not '${oneLine(environment.PORT ?? '', 80)}'`);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new TypeError(`PORT must be a number from 0 to 65535, not '${oneLine(environment.PORT ?? '', 80)}'`);
   return {
     nodeName,
     cgroup: text('CGROUP'),
     pinDirectory: text('PIN_DIRECTORY') ?? '/sys/fs/bpf/merbridge',
     profile: oneOf('MESH_PROFILE', text('MESH_PROFILE') ?? 'istio', Object.keys(meshProfiles) as MeshProfileName[]),
-    acceleration: text('ACCELERATION') === undefined ? undefined : oneOf('ACCELERATION', text('ACCELERATION'), ACCELERATIONS),
-    ignoreAdvisories: (text('IGNORE_ADVISORIES') ?? '').split(',').map(id => id.trim()).filter(id => id !== ''),
+    acceleration:
+      text('ACCELERATION') === undefined ? undefined : oneOf('ACCELERATION', text('ACCELERATION'), ACCELERATIONS),
+    ignoreAdvisories: (text('IGNORE_ADVISORIES') ?? '')
+      .split(',')
+      .map(id => id.trim())
+      .filter(id => id !== ''),
     port,
     serviceAccount: text('SERVICE_ACCOUNT') ?? '/var/run/secrets/kubernetes.io/serviceaccount',
   };
@@ -44,6 +54,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
 
 function oneOf<T extends string>(name: string, value: string | undefined, allowed: readonly T[]): T {
   const found = allowed.find(each => each === value);
-  if (found === undefined) throw new TypeError(`${name} must be one of ${allowed.join(', ')}, not '${oneLine(value ?? '', 80)}'`);
+  if (found === undefined)
+    throw new TypeError(`${name} must be one of ${allowed.join(', ')}, not '${oneLine(value ?? '', 80)}'`);
   return found;
 }

@@ -1,7 +1,9 @@
 /**
- * Removes the mesh of this node, whatever its last agent left, and says what that was. Connections that are open live on.
+ * Removes the mesh of this node, whatever its last agent left, and says what that was. Connections that are open live
+ * on.
  *
- * Takes PIN_DIRECTORY from the environment, as the agent does. The exit code is 0 also if nothing was there. An agent that still works refuses this.
+ * Takes PIN_DIRECTORY from the environment, as the agent does. The exit code is 0 also if nothing was there. An agent
+ * that still works refuses this.
  */
 import { detachAll } from 'merbridge';
 import { explain } from './advice';
@@ -10,7 +12,11 @@ import { oneLine } from './one-line';
 async function main(pinDirectory = '/sys/fs/bpf/merbridge'): Promise<void> {
   const removed = await detachAll({ pinDirectory });
   for (const { kind, name, id } of removed) console.log(`removed ${kind} ${oneLine(name)} (id ${id})`);
-  console.log(removed.length === 0 ? `nothing is pinned at ${pinDirectory}` : `removed ${removed.length} pins from ${pinDirectory}`);
+  console.log(
+    removed.length === 0
+      ? `nothing is pinned at ${pinDirectory}`
+      : `removed ${removed.length} pins from ${pinDirectory}`,
+  );
 }
 
 main(process.env.PIN_DIRECTORY?.trim() || undefined).catch((error: unknown) => {

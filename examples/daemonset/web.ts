@@ -15,29 +15,37 @@ export interface Pages {
 }
 
 export async function serve(port: number, pages: Pages): Promise<{ server: Server; port: number }> {
-  const server = createServer({
-    // Node.js looks for slow clients every 30 s, and so wakes an agent that has nothing to do. The time-out of the socket does as well here.
-    connectionsCheckingInterval: 0x7fffffff,
-    keepAlive: false,
-  }, (request, response) => {
-    const say = (status: number, text: string, contentType = 'text/plain; charset=utf-8'): void => {
-      response.writeHead(status, { 'content-type': contentType, connection: 'close' });
-      response.end(text);
-    };
-    const state = (problem: string | undefined): void => say(problem === undefined ? 200 : 503, `${problem ?? 'ok'}\n`);
-    if (request.method !== 'GET') return say(405, 'only GET\n');
-    switch (request.url) {
-      case '/healthz': return state(pages.unhealthy());
-      case '/readyz': return state(pages.unready());
-      case '/metrics':
-        pages.metrics().then(
-          text => say(200, text, 'text/plain; version=0.0.4; charset=utf-8'),
-          (error: unknown) => say(500, `${oneLine(String(error))}\n`),
-        );
-        return;
-      default: return say(404, 'there are /healthz, /readyz and /metrics\n');
-    }
-  });
+  const server = createServer(
+    {
+      // Node.js looks for slow clients every 30 s, and so wakes an agent that has nothing to do. The time-out of the
+      // socket does as well here.
+      connectionsCheckingInterval: 0x7fffffff,
+      keepAlive: false,
+    },
+    (request, response) => {
+      const say = (status: number, text: string, contentType = 'text/plain; charset=utf-8'): void => {
+        response.writeHead(status, { 'content-type': contentType, connection: 'close' });
+        response.end(text);
+      };
+      const state = (problem: string | undefined): void =>
+        say(problem === undefined ? 200 : 503, `${problem ?? 'ok'}\n`);
+      if (request.method !== 'GET') return say(405, 'only GET\n');
+      switch (request.url) {
+        case '/healthz':
+          return state(pages.unhealthy());
+        case '/readyz':
+          return state(pages.unready());
+        case '/metrics':
+          pages.metrics().then(
+            text => say(200, text, 'text/plain; version=0.0.4; charset=utf-8'),
+            (error: unknown) => say(500, `${oneLine(String(error))}\n`),
+          );
+          return;
+        default:
+          return say(404, 'there are /healthz, /readyz and /metrics\n');
+      }
+    },
+  );
   server.timeout = 10_000;
   server.maxConnections = 32;
   server.listen(port);

@@ -70,7 +70,9 @@ export class Cgroup extends Handle {
     this.#fd = fd;
   }
 
-  /** Inode number of its directory, by which links name it: another one when a cgroup with the same path is made anew. */
+  /**
+   * Inode number of its directory, by which links name it: another one when a cgroup with the same path is made anew.
+   */
   get id(): bigint {
     return fstatSync(this.unsafeFd(), { bigint: true }).ino;
   }
@@ -87,7 +89,13 @@ export class Cgroup extends Handle {
     try {
       mounts = readFileSync('/proc/mounts', 'utf8');
     } catch (cause) {
-      throw exhausted(cause) ?? new NotACgroupError('/proc/mounts', 'what is mounted cannot be read', { cause, hint: 'mount -t proc proc /proc' });
+      throw (
+        exhausted(cause) ??
+        new NotACgroupError('/proc/mounts', 'what is mounted cannot be read', {
+          cause,
+          hint: 'mount -t proc proc /proc',
+        })
+      );
     }
     return findMountPoint(mounts);
   }
@@ -146,7 +154,8 @@ export class Cgroup extends Handle {
    * @param program - of a type that attaches to cgroups
    * @param options - where, if the program does not say
    * @returns the link; the attachment ends when it is closed, unless it is pinned
-   * @throws AlreadyAttachedError `ERR_BPF_ALREADY_ATTACHED` when another program was attached in a way that excludes others
+   * @throws AlreadyAttachedError `ERR_BPF_ALREADY_ATTACHED` when another program was attached in a way that excludes
+   * others
    * @throws PermissionError `ERR_BPF_PERMISSION` without CAP_NET_ADMIN
    * @throws NotSupportedError `ERR_BPF_NOT_SUPPORTED` before Linux 5.7
    * @throws TypeError when it is not known where to attach
@@ -212,7 +221,12 @@ export class Cgroup extends Handle {
     const operation = 'bpf_link_create';
     const error = systemError(errno, { operation, subject });
     if (errno === Errno.EINVAL && !kernelAtLeast('5.7')) {
-      return new NotSupportedError('attaching to a cgroup by link', { minimumKernel: '5.7', errno, operation, subject });
+      return new NotSupportedError('attaching to a cgroup by link', {
+        minimumKernel: '5.7',
+        errno,
+        operation,
+        subject,
+      });
     }
     if (errno !== Errno.EPERM || error.code === 'ERR_BPF_PERMISSION') return error;
     try {
@@ -244,7 +258,8 @@ function mountHint(): string {
   try {
     return `cgroup2 is mounted at ${Cgroup.mountPoint()} here`;
   } catch (error) {
-    if ((error as NotACgroupError).cause !== undefined) return 'where cgroup2 is mounted cannot be read: mount -t proc proc /proc';
+    if ((error as NotACgroupError).cause !== undefined)
+      return 'where cgroup2 is mounted cannot be read: mount -t proc proc /proc';
     return 'no cgroup2 is mounted on this host: mount -t cgroup2 none /sys/fs/cgroup/unified, or boot with a unified hierarchy';
   }
 }

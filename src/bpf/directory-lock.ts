@@ -11,9 +11,11 @@ const LOCK_NB = 4;
 const LOCK_UN = 8;
 
 /**
- * A directory that one process at a time can hold: flock(2). The kernel frees it when the process ends, however that happens.
+ * A directory that one process at a time can hold: flock(2). The kernel frees it when the process ends, however that
+ * happens.
  *
- * It is a file descriptor of the directory; {@link DirectoryLock.tryAcquire} locks it, {@link DirectoryLock.unlock} and `close()` free it.
+ * It is a file descriptor of the directory; {@link DirectoryLock.tryAcquire} locks it, {@link DirectoryLock.unlock} and
+ * `close()` free it.
  */
 export class DirectoryLock extends Handle {
   /** Path it was opened by. */
@@ -65,7 +67,8 @@ export class DirectoryLock extends Handle {
   }
 
   /**
-   * Id of the process that holds it, from /proc/locks: `undefined` when nobody does, or when it is in another process namespace.
+   * Id of the process that holds it, from /proc/locks: `undefined` when nobody does, or when it is in another process
+   * namespace.
    *
    * If the process has given the file descriptor on, that is the one that locked it.
    */
@@ -74,7 +77,8 @@ export class DirectoryLock extends Handle {
     try {
       for (const line of readFileSync('/proc/locks', 'latin1').split('\n')) {
         const [, kind, , , pid, file] = line.trim().split(/\s+/);
-        if (kind === 'FLOCK' && file?.split(':')[2] === inode && isOnSameDevice(file, fstatSync(this.#fd).dev)) return Number(pid) || undefined;
+        if (kind === 'FLOCK' && file?.split(':')[2] === inode && isOnSameDevice(file, fstatSync(this.#fd).dev))
+          return Number(pid) || undefined;
       }
     } catch {
       // No such file in this container: then it is not known.
@@ -92,5 +96,8 @@ export class DirectoryLock extends Handle {
 function isOnSameDevice(file: string, device: number): boolean {
   const [major = '', minor = ''] = file.split(':');
   // gnu_dev_major and gnu_dev_minor of sys/sysmacros.h, for numbers below 2^32.
-  return Number.parseInt(major, 16) === ((device >>> 8) & 0xfff) && Number.parseInt(minor, 16) === ((device & 0xff) | ((device >>> 12) & 0xfff00));
+  return (
+    Number.parseInt(major, 16) === ((device >>> 8) & 0xfff) &&
+    Number.parseInt(minor, 16) === ((device & 0xff) | ((device >>> 12) & 0xfff00))
+  );
 }

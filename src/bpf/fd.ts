@@ -22,8 +22,8 @@ export function duplicateFd(fd: number, subject: string): number {
 }
 
 /**
- * Throws EMFILE if this process cannot have so many file descriptors more: what fails for want of one in the midst of a load is told by libbpf and
- * the verifier as something else.
+ * Throws EMFILE if this process cannot have so many file descriptors more: what fails for want of one in the midst of a
+ * load is told by libbpf and the verifier as something else.
  */
 export function requireFds(count: number, subject: string): void {
   const fds: number[] = [];
@@ -43,7 +43,9 @@ export function requireFds(count: number, subject: string): void {
 /** What the kernel calls a file descriptor of each kind; links are `bpf_link`, since Linux 6.12 or so `bpf-link`. */
 const KINDS = { map: /bpf-map/, program: /bpf-prog/, link: /bpf.link/ } as const;
 
-/** Opens what is pinned at a path; EINVAL if it is of another kind, whose facts would be taken for those of this one. */
+/**
+ * Opens what is pinned at a path; EINVAL if it is of another kind, whose facts would be taken for those of this one.
+ */
 export function openPin(path: string, what: 'map' | 'program' | 'link'): number {
   checkPath(path);
   const context = { operation: 'bpf_obj_get', subject: `${what} ${path}` };

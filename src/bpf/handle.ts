@@ -8,11 +8,14 @@ export const LEAK_WARNING = 'MERBRIDGE_NOT_CLOSED';
  * Tells of handles that the engine collected while they were open. It does no more than that: closing a link because
  * nobody holds its object any more would end an attachment at a moment that nobody can foresee.
  */
-const dropped = new FinalizationRegistry<string>((label) => {
-  process.emitWarning(`${label} was dropped without close(); what it holds in the kernel stays until the process ends`, {
-    type: 'MerbridgeWarning',
-    code: LEAK_WARNING,
-  });
+const dropped = new FinalizationRegistry<string>(label => {
+  process.emitWarning(
+    `${label} was dropped without close(); what it holds in the kernel stays until the process ends`,
+    {
+      type: 'MerbridgeWarning',
+      code: LEAK_WARNING,
+    },
+  );
 });
 
 /**

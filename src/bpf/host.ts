@@ -13,7 +13,7 @@ export { libbpfVersion, missingCapabilities };
  */
 export function* linkIds(): Generator<number, void, undefined> {
   const next = Buffer.alloc(4);
-  for (let id = 0; ; ) {
+  for (let id = 0; ;) {
     const result = libbpf.bpf_link_get_next_id(id, next);
     if (result === -Errno.ENOENT) return;
     check(result, { operation: 'bpf_link_get_next_id' });
@@ -23,8 +23,8 @@ export function* linkIds(): Generator<number, void, undefined> {
 }
 
 /**
- * Whether this kernel attaches to cgroups by links. It is asked to attach to a file descriptor that is none: a kernel that knows the call
- * misses that, and nothing is attached anywhere.
+ * Whether this kernel attaches to cgroups by links. It is asked to attach to a file descriptor that is none: a kernel
+ * that knows the call misses that, and nothing is attached anywhere.
  *
  * @internal
  * @param program - of a type that attaches to cgroups

@@ -55,11 +55,4 @@ export { OpenBpfMap } from './open-map';
 export { OpenBpfObject, type OpenObjectOptions } from './open-object';
 export { OpenBpfProgram } from './open-program';
 export { BpfProgram, type RunStatistics } from './program';
-export {
-  AttachType,
-  MapType,
-  ProgramType,
-  type AttachTypeName,
-  type MapTypeName,
-  type ProgramTypeName,
-} from './types';
+export { AttachType, MapType, ProgramType, type AttachTypeName, type MapTypeName, type ProgramTypeName } from './types';

@@ -1,4 +1,7 @@
-/** What the other rooms of this library need of this one, and its users do not. No entry point of the package re-exports it. */
+/**
+ * What the other rooms of this library need of this one, and its users do not. No entry point of the package re-exports
+ * it.
+ */
 export { DirectoryLock } from './directory-lock';
 export { requireFds } from './fd';
 export { attachesByLink, libbpfVersion, linkIds, missingCapabilities } from './host';

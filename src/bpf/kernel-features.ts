@@ -1,4 +1,6 @@
-/** What a kernel may be built without: how it is found out, and which option of the kernel's configuration brings it. */
+/**
+ * What a kernel may be built without: how it is found out, and which option of the kernel's configuration brings it.
+ */
 import { accessSync, closeSync, constants } from 'node:fs';
 import { release } from 'node:os';
 
@@ -11,7 +13,10 @@ import { MapType, ProgramType, type MapTypeName, type ProgramTypeName } from './
 interface KernelFeature {
   /** In the words by which one searches for it. */
   readonly name: string;
-  /** Option of the kernel's configuration, see include/linux/bpf_types.h; `undefined` if every kernel has it that has bpf(2). */
+  /**
+   * Option of the kernel's configuration, see include/linux/bpf_types.h; `undefined` if every kernel has it that has
+   * bpf(2).
+   */
   readonly option?: string | undefined;
   /** First release that has it; `undefined` if no release without it is of interest. */
   readonly since?: string | undefined;
@@ -41,7 +46,10 @@ const PROGRAMS: Partial<Record<ProgramTypeName, KernelFeature>> = {
 
 /** Either the release is too old, or the kernel was built without the option. */
 function absent({ name, option, since }: KernelFeature, options: BpfErrorOptions): NotSupportedError {
-  return new NotSupportedError(name, { ...options, ...(since === undefined || kernelAtLeast(since) ? { kernelOption: option } : { minimumKernel: since }) });
+  return new NotSupportedError(name, {
+    ...options,
+    ...(since === undefined || kernelAtLeast(since) ? { kernelOption: option } : { minimumKernel: since }),
+  });
 }
 
 /** Where libbpf looks for the types of the running kernel: btf__load_vmlinux_btf() in its btf.c. */
@@ -60,12 +68,15 @@ function btfPaths(kernel = release()): string[] {
 
 /** The error for a kernel whose types nobody knows. @internal */
 export function btfMissing(options: BpfErrorOptions = {}): NotSupportedError {
-  return absent({ name: 'BTF, the type information of the kernel,', option: 'CONFIG_DEBUG_INFO_BTF', since: '5.4' }, {
-    hint:
-      '/sys/kernel/btf/vmlinux is missing: boot a kernel that has it, as those of Debian 11, Ubuntu 20.10, Fedora 31 and later have; in a container ' +
-      'mount sysfs at /sys',
-    ...options,
-  });
+  return absent(
+    { name: 'BTF, the type information of the kernel,', option: 'CONFIG_DEBUG_INFO_BTF', since: '5.4' },
+    {
+      hint:
+        '/sys/kernel/btf/vmlinux is missing: boot a kernel that has it, as those of Debian 11, Ubuntu 20.10, Fedora 31 and later have; in a container ' +
+        'mount sysfs at /sys',
+      ...options,
+    },
+  );
 }
 
 /** Throws if the types of the kernel cannot be read, without which no program is fitted to it. @internal */
@@ -110,24 +121,34 @@ export function requireTypes(
   const fail = (feature: KernelFeature): never => {
     requireBpf();
     throw absent(feature, {
-      hint: 'boot a kernel that has it, as those of the common distributions do; where a sandbox answers bpf(2) in its place, that lacks it', ...context,
+      hint: 'boot a kernel that has it, as those of the common distributions do; where a sandbox answers bpf(2) in its place, that lacks it',
+      ...context,
     });
   };
   for (const type of types.maps)
     if (!isPresent('bpf_map_create', `${type} map`, () => libbpf.libbpf_probe_bpf_map_type(MapType[type], null)))
       fail(MAPS[type] ?? { name: `BPF_MAP_TYPE_${type.toUpperCase()}` });
   for (const type of types.programs)
-    if (!isPresent('bpf_prog_load', `${type} program`, () => libbpf.libbpf_probe_bpf_prog_type(ProgramType[type], null)))
+    if (
+      !isPresent('bpf_prog_load', `${type} program`, () => libbpf.libbpf_probe_bpf_prog_type(ProgramType[type], null))
+    )
       fail(PROGRAMS[type] ?? { name: `BPF_PROG_TYPE_${type.toUpperCase()}` });
 }
 
-/** BPF_MAP_TYPE_ARRAY is in every kernel that has bpf(2): if not even that can be made, the answer says why. @internal */
+/**
+ * BPF_MAP_TYPE_ARRAY is in every kernel that has bpf(2): if not even that can be made, the answer says why. @internal
+ */
 export function requireBpf(): void {
   // As many as a probe holds at a time, so that its failure for want of a file descriptor is not taken for an absence.
   const fds: number[] = [];
   try {
     for (let count = 0; count < 4; count++)
-      fds.push(check(libbpf.bpf_map_create(MapType.array, 'probe', 4, 4, 1, null), { operation: 'bpf_map_create', subject: 'array map "probe"' }));
+      fds.push(
+        check(libbpf.bpf_map_create(MapType.array, 'probe', 4, 4, 1, null), {
+          operation: 'bpf_map_create',
+          subject: 'array map "probe"',
+        }),
+      );
   } finally {
     for (const fd of fds) closeSync(fd);
   }

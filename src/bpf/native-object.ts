@@ -1,7 +1,17 @@
 /** The `struct bpf_object` behind an object that is open, and later loaded. */
 import { Errno, exhausted, ObjectFileError } from '../errors';
 import { mapTypeName, programTypeName, type MapTypeName, type ProgramTypeName } from './types';
-import { addressOf, cString, checkPointer, collectLog, libbpf, opts, silence, systemError, tellingLine } from '../native';
+import {
+  addressOf,
+  cString,
+  checkPointer,
+  collectLog,
+  libbpf,
+  opts,
+  silence,
+  systemError,
+  tellingLine,
+} from '../native';
 
 /** Bytes of each program's log at first. Most refusals need a few kilobytes. */
 const LOG_BYTES = 1024 * 1024;
@@ -44,7 +54,7 @@ export class NativeObject {
     this.#bytes = bytes;
     this.#nameBytes = nameBytes;
     this.maps = list(address, libbpf.bpf_object__next_map, mapName);
-    this.programs = list(address, libbpf.bpf_object__next_program, (at) => cString(libbpf.bpf_program__name(at)));
+    this.programs = list(address, libbpf.bpf_object__next_program, at => cString(libbpf.bpf_program__name(at)));
   }
 
   /** Reads an object file that is in memory. Nothing reaches the kernel yet. */
@@ -57,7 +67,10 @@ export class NativeObject {
     const { result, lines } = silent.address === 0 ? collectLog(open) : { result: silent, lines: [] };
     if (result.address === 0) {
       const cause = systemError(result.errno, { operation: 'bpf_object__open_mem', subject: name, lines });
-      throw exhausted(cause) ?? new ObjectFileError(name, tellingLine(lines) ?? 'libbpf cannot read it', { cause, errno: result.errno });
+      throw (
+        exhausted(cause) ??
+        new ObjectFileError(name, tellingLine(lines) ?? 'libbpf cannot read it', { cause, errno: result.errno })
+      );
     }
     return new NativeObject(result.address, bytes, nameBytes);
   }
@@ -100,18 +113,22 @@ export class NativeObject {
   /** Types of its maps and of the programs that are to be loaded, in their order. */
   types(): { readonly maps: ReadonlySet<MapTypeName>; readonly programs: ReadonlySet<ProgramTypeName> } {
     return {
-      maps: new Set([...this.maps.values()].map((map) => mapTypeName(libbpf.bpf_map__type(map)) as MapTypeName)),
-      programs: new Set(this.#toLoad().map((program) => programTypeName(libbpf.bpf_program__type(program)) as ProgramTypeName)),
+      maps: new Set([...this.maps.values()].map(map => mapTypeName(libbpf.bpf_map__type(map)) as MapTypeName)),
+      programs: new Set(
+        this.#toLoad().map(program => programTypeName(libbpf.bpf_program__type(program)) as ProgramTypeName),
+      ),
     };
   }
 
   /** How many file descriptors loading it takes: maps that are reused have theirs. */
   get fdCount(): number {
-    return [...this.maps.values()].filter((map) => libbpf.bpf_map__fd(map) < 0).length + this.#toLoad().length + FDS_OF_LIBBPF;
+    return (
+      [...this.maps.values()].filter(map => libbpf.bpf_map__fd(map) < 0).length + this.#toLoad().length + FDS_OF_LIBBPF
+    );
   }
 
   #toLoad(): number[] {
-    return [...this.programs.values()].filter((program) => libbpf.bpf_program__autoload(program));
+    return [...this.programs.values()].filter(program => libbpf.bpf_program__autoload(program));
   }
 
   /** Frees the memory of libbpf and closes all file descriptors of the object. */
@@ -129,7 +146,11 @@ export class NativeObject {
       const length = end === -1 ? buffer.length : end;
       if (length === 0) continue;
       // ENOSPC (28) is what the kernel answers instead of the reason when the log does not fit.
-      return { program, log: buffer.toString('utf8', 0, length), truncated: errno === 28 || length >= buffer.length - 1 };
+      return {
+        program,
+        log: buffer.toString('utf8', 0, length),
+        truncated: errno === 28 || length >= buffer.length - 1,
+      };
     }
     return undefined;
   }

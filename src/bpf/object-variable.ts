@@ -116,7 +116,8 @@ export class BpfVariable {
     let wide = BigInt(value);
     // Two's complement, for a signed variable only.
     if (this.#place.signed && wide < 0n) {
-      if (wide < -(1n << BigInt(this.size * 8 - 1))) throw new RangeError(`variable "${this.name}": ${value} is too small`);
+      if (wide < -(1n << BigInt(this.size * 8 - 1)))
+        throw new RangeError(`variable "${this.name}": ${value} is too small`);
       wide = BigInt.asUintN(this.size * 8, wide);
     }
     if (codec === undefined) u64.encode(wide, bytes, 0);

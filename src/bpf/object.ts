@@ -6,7 +6,8 @@ import { attachTypeOf } from './open-program';
 import { BpfProgram } from './program';
 
 /**
- * An object that is loaded: its maps exist in the kernel and its programs passed the verifier. None of them is attached.
+ * An object that is loaded: its maps exist in the kernel and its programs passed the verifier. None of them is
+ * attached.
  *
  * Owns its maps and programs: `close()` closes them, and the typed views on the maps, youngest first. What is pinned or
  * attached stays in the kernel nevertheless.
@@ -30,7 +31,10 @@ export class BpfObject extends Handle {
       const fd = libbpf.bpf_program__fd(at);
       if (fd < 0) continue;
       const attachType = attachTypeOf(at);
-      this.#programs.set(programName, BpfProgram.make({ fd, owned: false, name: programName, attachType, parent: this }));
+      this.#programs.set(
+        programName,
+        BpfProgram.make({ fd, owned: false, name: programName, attachType, parent: this }),
+      );
     }
   }
 
@@ -82,7 +86,9 @@ export class BpfObject extends Handle {
 export function pick<T>(from: ReadonlyMap<string, T>, name: string, what: string): T {
   const found = from.get(name);
   if (found === undefined) {
-    throw new RangeError(`${what} "${name}"; there ${from.size === 0 ? 'are none' : `is ${[...from.keys()].join(', ')}`}`);
+    throw new RangeError(
+      `${what} "${name}"; there ${from.size === 0 ? 'are none' : `is ${[...from.keys()].join(', ')}`}`,
+    );
   }
   return found;
 }

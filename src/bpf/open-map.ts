@@ -61,7 +61,7 @@ export class OpenBpfMap {
   /** Sets it for the coming load; throws `ERR_BPF_CLOSED` after that. */
   set maxEntries(value: number) {
     checkInteger(value, 1, 0xffff_ffff, 'maxEntries');
-    this.#access.apply(`maxEntries ${this.name}`, (native) => {
+    this.#access.apply(`maxEntries ${this.name}`, native => {
       check(libbpf.bpf_map__set_max_entries(this.#at(native), value), {
         operation: 'bpf_map__set_max_entries',
         subject: `map "${this.name}"`,
@@ -86,7 +86,7 @@ export class OpenBpfMap {
     compare('maxEntries', this.maxEntries, map.maxEntries);
     compare('flags', this.flags, map.flags);
     if (differences.length > 0) throw new MapIncompatibleError(differences, { subject: `map "${this.name}"` });
-    this.#access.apply(`reuse ${this.name}`, (native) => {
+    this.#access.apply(`reuse ${this.name}`, native => {
       check(libbpf.bpf_map__reuse_fd(this.#at(native), map.unsafeFd()), {
         operation: 'bpf_map__reuse_fd',
         subject: `map "${this.name}"`,

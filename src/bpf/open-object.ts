@@ -3,7 +3,16 @@ import { basename } from 'node:path';
 
 import { Btf, elfSections, elfVariables, type ElfSection } from '../codec';
 import { Errno, exhausted, ObjectFileError, PermissionError, VerifierError } from '../errors';
-import { check, copyFrom, libbpf, missingCapabilities, readWord, systemError, tellingLine, whyRefused } from '../native';
+import {
+  check,
+  copyFrom,
+  libbpf,
+  missingCapabilities,
+  readWord,
+  systemError,
+  tellingLine,
+  whyRefused,
+} from '../native';
 import { requireFds } from './fd';
 import { Handle } from './handle';
 import { btfMissing, requireTypes } from './kernel-features';
@@ -35,8 +44,8 @@ const MAX_INTERRUPTIONS = 50;
 /**
  * An object file that is open and not loaded: nothing of it is in the kernel yet, and its settings can be changed.
  *
- * `load()` turns it into a {@link BpfObject} and leaves this one closed. When loading fails, this one stays open: change
- * what was wrong and load again, or close it. It holds nothing of the kernel, only memory.
+ * `load()` turns it into a {@link BpfObject} and leaves this one closed. When loading fails, this one stays open:
+ * change what was wrong and load again, or close it. It holds nothing of the kernel, only memory.
  *
  * @example
  * ```ts
@@ -97,7 +106,10 @@ export class OpenBpfObject extends Handle {
       if (exhaustion !== undefined) throw exhaustion;
       const { code, errno } = error as NodeJS.ErrnoException;
       const reason = code === 'ENOENT' ? 'there is no such file' : 'the file cannot be read';
-      throw new ObjectFileError(path, reason, { cause: error, errno: errno === undefined ? undefined : Math.abs(errno) });
+      throw new ObjectFileError(path, reason, {
+        cause: error,
+        errno: errno === undefined ? undefined : Math.abs(errno),
+      });
     }
     return OpenBpfObject.open(bytes, { name: options.name ?? basename(path).replace(/(\.bpf)?\.o$/, '') });
   }
@@ -127,7 +139,7 @@ export class OpenBpfObject extends Handle {
 
   /** The declarations of all maps, those behind global variables included. */
   maps(): OpenBpfMap[] {
-    return [...this.#live().maps.keys()].map((name) => OpenBpfMap.make(name, this.#access));
+    return [...this.#live().maps.keys()].map(name => OpenBpfMap.make(name, this.#access));
   }
 
   /**
@@ -142,7 +154,7 @@ export class OpenBpfObject extends Handle {
 
   /** All programs. */
   programs(): OpenBpfProgram[] {
-    return [...this.#live().programs.keys()].map((name) => OpenBpfProgram.make(name, this.#access));
+    return [...this.#live().programs.keys()].map(name => OpenBpfProgram.make(name, this.#access));
   }
 
   /**
@@ -154,9 +166,9 @@ export class OpenBpfObject extends Handle {
   variable(name: string): BpfVariable {
     this.ensureOpen();
     return BpfVariable.make(pick(this.#variables(), name, `${this.label}: no global variable`), {
-      read: (section) => this.#initialValue(section),
+      read: section => this.#initialValue(section),
       write: (section, bytes) =>
-        this.#access.apply(`variable ${section}`, (native) => {
+        this.#access.apply(`variable ${section}`, native => {
           check(libbpf.bpf_map__set_initial_value(pick(native.maps, section, 'no section'), bytes, bytes.length), {
             operation: 'bpf_map__set_initial_value',
             subject: `${section} of ${this.label}`,
@@ -170,16 +182,18 @@ export class OpenBpfObject extends Handle {
    *
    * @returns the loaded object; the caller closes it
    * @throws VerifierError `ERR_BPF_VERIFIER` when the kernel refuses a program; `log` is complete
-   * @throws PermissionError `ERR_BPF_PERMISSION` when capabilities are missing. What the verifier refuses without CAP_PERFMON is this, too: its
-   * `cause` is the verifier's
-   * @throws NotSupportedError `ERR_BPF_NOT_SUPPORTED` when the kernel lacks a type of map or program, or its own type information (BTF)
-   * @throws BpfError for other reasons, such as errnoName `'EMFILE'`; its hint is the line of libbpf that says why, its cause all of them
+   * @throws PermissionError `ERR_BPF_PERMISSION` when capabilities are missing. What the verifier refuses without
+   * CAP_PERFMON is this, too: its `cause` is the verifier's
+   * @throws NotSupportedError `ERR_BPF_NOT_SUPPORTED` when the kernel lacks a type of map or program, or its own type
+   * information (BTF)
+   * @throws BpfError for other reasons, such as errnoName `'EMFILE'`; its hint is the line of libbpf that says why, its
+   * cause all of them
    */
   load(): BpfObject {
     const logBytes = new Map<string, number>();
     // Only after a failure, and then in every further attempt: see native/log.ts.
     let collect = false;
-    for (let interruptions = 0; ; ) {
+    for (let interruptions = 0; ;) {
       const native = this.#live();
       requireFds(native.fdCount, this.label);
       const types = native.types();
@@ -189,13 +203,15 @@ export class OpenBpfObject extends Handle {
       native.close();
       this.#native = undefined;
       this.untrack();
-      // The verifier gives up when a signal is pending (bpf_check in kernel/bpf/verifier.c), as a profiler's always is; libbpf tries 5 times.
+      // The verifier gives up when a signal is pending (bpf_check in kernel/bpf/verifier.c), as a profiler's always is;
+      // libbpf tries 5 times.
       if (outcome.errno === Errno.EAGAIN && ++interruptions < MAX_INTERRUPTIONS) continue;
       const { refused } = outcome;
       const larger = refused?.truncated ? NativeObject.nextLogBytes(logBytes.get(refused.program)) : undefined;
       if (refused !== undefined && larger !== undefined) logBytes.set(refused.program, larger);
       else if (collect) {
-        if (outcome.errno === Errno.EINVAL && refused === undefined) requireTypes(types, { subject: `object "${this.name}"` });
+        if (outcome.errno === Errno.EINVAL && refused === undefined)
+          requireTypes(types, { subject: `object "${this.name}"` });
         throw this.#loadError(outcome);
       }
       collect = true;
@@ -225,7 +241,8 @@ export class OpenBpfObject extends Handle {
     const limited = errno === Errno.EMFILE || errno === Errno.ENFILE || errno === Errno.ENOMEM;
     const hint = telling === undefined || limited || errno === Errno.EPERM ? undefined : `libbpf: ${telling}`;
     const error = systemError(errno, { operation, subject: `object "${this.name}"`, hint, lines });
-    if (lines.some((line) => NO_BTF.test(line))) return btfMissing({ operation, subject: error.subject, cause: error.cause });
+    if (lines.some(line => NO_BTF.test(line)))
+      return btfMissing({ operation, subject: error.subject, cause: error.cause });
     if (refused === undefined || error.code === 'ERR_BPF_PERMISSION') return error;
     const verdict = new VerifierError(refused.program, refused.log, {
       errno: errno === Errno.ENOSPC ? undefined : errno,
@@ -236,8 +253,15 @@ export class OpenBpfObject extends Handle {
     // Without it the verifier knows fewer helpers and allows less, and says so as if the program were wrong.
     const missing = missingCapabilities();
     if (missing.length === 0 && LOCKED_DOWN.test(refused.log) && /locked down/.test(whyRefused()))
-      return new PermissionError([], { errno, operation, subject: verdict.subject, cause: verdict, hint: whyRefused() });
-    if (missing.includes('CAP_PERFMON')) return new PermissionError(missing, { errno, operation, subject: verdict.subject, cause: verdict });
+      return new PermissionError([], {
+        errno,
+        operation,
+        subject: verdict.subject,
+        cause: verdict,
+        hint: whyRefused(),
+      });
+    if (missing.includes('CAP_PERFMON'))
+      return new PermissionError(missing, { errno, operation, subject: verdict.subject, cause: verdict });
     return verdict;
   }
 
@@ -261,9 +285,9 @@ export class OpenBpfObject extends Handle {
     const section = this.#sections.find(({ name }) => name === '.BTF');
     const btf = section === undefined ? undefined : Btf.parse(section.data, this.name);
     const places = elfVariables(this.#sections)
-      .filter((variable) => VARIABLE_SECTION.test(variable.section) && variable.size > 0)
-      .map((variable) => ({ ...variable, signed: btf?.variable(variable.name)?.signed ?? false }));
-    return new Map(places.map((place) => [place.name, place]));
+      .filter(variable => VARIABLE_SECTION.test(variable.section) && variable.size > 0)
+      .map(variable => ({ ...variable, signed: btf?.variable(variable.name)?.signed ?? false }));
+    return new Map(places.map(place => [place.name, place]));
   }
 
   #initialValue(section: string): Buffer {
@@ -273,4 +297,3 @@ export class OpenBpfObject extends Handle {
     return address === 0 ? Buffer.alloc(0) : copyFrom(address, readWord(size, 0));
   }
 }
-

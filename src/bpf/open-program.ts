@@ -44,7 +44,7 @@ export class OpenBpfProgram {
   /** Sets it for the coming load; throws `ERR_BPF_CLOSED` after that. */
   set autoload(value: boolean) {
     if (typeof value !== 'boolean') throw new TypeError(`autoload: a boolean is needed, got ${typeof value}`);
-    this.#access.apply(`autoload ${this.name}`, (native) => {
+    this.#access.apply(`autoload ${this.name}`, native => {
       check(libbpf.bpf_program__set_autoload(this.#at(native), value ? 1 : 0), {
         operation: 'bpf_program__set_autoload',
         subject: `program "${this.name}"`,

@@ -72,7 +72,10 @@ export class BpfProgram extends Handle {
    */
   static fromId(id: number): BpfProgram {
     checkInteger(id, 1, 0xffff_ffff, 'id');
-    const fd = check(libbpf.bpf_prog_get_fd_by_id(id), { operation: 'bpf_prog_get_fd_by_id', subject: `program ${id}` });
+    const fd = check(libbpf.bpf_prog_get_fd_by_id(id), {
+      operation: 'bpf_prog_get_fd_by_id',
+      subject: `program ${id}`,
+    });
     return closeOnError(fd, () => new BpfProgram({ fd, owned: true }));
   }
 

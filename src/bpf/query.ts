@@ -18,7 +18,12 @@ export interface AttachedProgramInfo {
 }
 
 /** The programs attached to a cgroup or to a socket map. Since Linux 4.15; names and tags need CAP_SYS_ADMIN. */
-export function queryPrograms(fd: number, attachType: number, effective: boolean, subject: string): AttachedProgramInfo[] {
+export function queryPrograms(
+  fd: number,
+  attachType: number,
+  effective: boolean,
+  subject: string,
+): AttachedProgramInfo[] {
   const flags = Buffer.alloc(4);
   const count = Buffer.alloc(4);
   // Inherited programs may be more than one cgroup alone can have.
@@ -28,7 +33,7 @@ export function queryPrograms(fd: number, attachType: number, effective: boolean
     const result = libbpf.bpf_prog_query(fd, attachType, effective ? F_QUERY_EFFECTIVE : 0, flags, ids.buffer, count);
     if (result === -Errno.ENOSPC && room < 65_536) continue;
     check(result, { operation: 'bpf_prog_query', subject });
-    return ids.take(count.readUInt32LE(0)).flatMap((id) => describe(id, subject));
+    return ids.take(count.readUInt32LE(0)).flatMap(id => describe(id, subject));
   }
 }
 
@@ -36,7 +41,8 @@ function describe(id: number, subject: string): AttachedProgramInfo[] {
   const fd = libbpf.bpf_prog_get_fd_by_id(id);
   // It may have been detached and unloaded between the two calls.
   if (fd === -Errno.ENOENT) return [];
-  // The kernel asks for CAP_SYS_ADMIN here, for which no other capability stands in. That something is attached is known all the same.
+  // The kernel asks for CAP_SYS_ADMIN here, for which no other capability stands in. That something is attached is
+  // known all the same.
   if (fd === -Errno.EPERM) return [{ id, name: '', tag: '' }];
   check(fd, { operation: 'bpf_prog_get_fd_by_id', subject });
   try {

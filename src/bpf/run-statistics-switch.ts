@@ -8,8 +8,8 @@ import { Handle } from './handle';
 const RUN_TIME = 0;
 
 /**
- * While it is open the kernel counts the runs and the run time of every program of this machine, which costs each run some nanoseconds.
- * {@link BpfProgram.runStatistics} reads them.
+ * While it is open the kernel counts the runs and the run time of every program of this machine, which costs each run
+ * some nanoseconds. {@link BpfProgram.runStatistics} reads them.
  *
  * It ends with `close()` or with the process, and goes along with others that count: theirs goes on.
  */

@@ -91,8 +91,8 @@ export class TcpPair extends Handle {
   }
 
   /**
-   * How many bytes the kernel says that can be read at one end: ioctl(2), `FIONREAD`. In a socket that is in a sockmap that may be less
-   * than there are.
+   * How many bytes the kernel says that can be read at one end: ioctl(2), `FIONREAD`. In a socket that is in a sockmap
+   * that may be less than there are.
    *
    * @param fd - one end
    */

@@ -142,7 +142,9 @@ export function attachTypeName(type: number): AttachTypeName | undefined {
 export function attachTypeNumber(name: AttachTypeName): number {
   const number: number | undefined = AttachType[name];
   if (number === undefined) {
-    throw new RangeError(`unknown attach type ${JSON.stringify(name)}; known are ${Object.keys(AttachType).join(', ')}`);
+    throw new RangeError(
+      `unknown attach type ${JSON.stringify(name)}; known are ${Object.keys(AttachType).join(', ')}`,
+    );
   }
   return number;
 }

@@ -111,7 +111,7 @@ export class Btf {
     if (typesEnd > section.length || stringsEnd > section.length) fail('it is cut short');
     const strings = section.subarray(stringsAt, stringsEnd);
     const types: Array<BtfType | undefined> = [undefined];
-    for (let at = typesAt; at < typesEnd; ) {
+    for (let at = typesAt; at < typesEnd;) {
       if (at + 12 > typesEnd) fail('a type is cut short');
       const info = section.readUInt32LE(at + 4);
       const kind = (info >>> 24) & 0x1f;
@@ -148,7 +148,7 @@ export class Btf {
 
   /** Size of a global variable in bytes and whether its type is a signed integer; `undefined` when there is none. */
   variable(name: string): { size: number; signed: boolean } | undefined {
-    const type = this.#types.find((candidate) => candidate?.kind === Kind.VAR && candidate.name === name);
+    const type = this.#types.find(candidate => candidate?.kind === Kind.VAR && candidate.name === name);
     if (type === undefined) return undefined;
     const target = this.#resolve(type.sizeOrType);
     const signed = target?.kind === Kind.INT && (target.data.readUInt32LE(0) & (1 << 24)) !== 0;
@@ -204,7 +204,7 @@ export function structLayout(object: Buffer, name: string): StructLayout {
 
 /** The types of an object file. @throws ObjectFileError when it has none */
 export function objectBtf(object: Buffer, subject: string): Btf {
-  const section = elfSections(object, subject).find((candidate) => candidate.name === '.BTF');
+  const section = elfSections(object, subject).find(candidate => candidate.name === '.BTF');
   if (section === undefined) {
     throw new ObjectFileError(subject, 'it has no type information', { hint: 'compile it with -g' });
   }

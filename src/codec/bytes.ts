@@ -74,7 +74,10 @@ export function fixedString(size: number): Codec<string> {
  * @param element - codec of one element
  * @param count - how many elements, exactly
  */
-export function array<T>(element: Codec<T>, count: number): Codec<readonly T[]> & {
+export function array<T>(
+  element: Codec<T>,
+  count: number,
+): Codec<readonly T[]> & {
   /** Reads an array of its own. */
   decode(buf: Buffer, offset: number): T[];
 } {

@@ -92,7 +92,7 @@ function writeIPv6(text: string, buf: Buffer, offset: number): void {
 }
 
 function split(groups: string): number[] {
-  return groups === '' ? [] : groups.split(':').map((group) => Number.parseInt(group, 16));
+  return groups === '' ? [] : groups.split(':').map(group => Number.parseInt(group, 16));
 }
 
 /** RFC 5952: lower case, no leading zeros, the first longest run of at least two zero groups becomes "::". */
@@ -109,6 +109,6 @@ function formatIPv6(buf: Buffer, offset: number): string {
     }
     i += Math.max(run - 1, 0);
   }
-  const text = (part: number[]): string => part.map((group) => group.toString(16)).join(':');
+  const text = (part: number[]): string => part.map(group => group.toString(16)).join(':');
   return from === -1 ? text(groups) : `${text(groups.slice(0, from))}::${text(groups.slice(from + length))}`;
 }

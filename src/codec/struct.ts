@@ -36,7 +36,10 @@ export interface StructCodec<F extends StructFields> extends Codec<StructValue<F
  * endpoint.offsets.flags; // 20
  * ```
  */
-export function struct<const F extends StructFields>(fields: F, options: { name?: string | undefined } = {}): StructCodec<F> {
+export function struct<const F extends StructFields>(
+  fields: F,
+  options: { name?: string | undefined } = {},
+): StructCodec<F> {
   const name = options.name ?? 'struct';
   const members: Array<{ key: string; codec: Codec<unknown>; offset: number }> = [];
   const gaps: Array<readonly [number, number]> = [];

@@ -13,25 +13,67 @@ interface HintRow {
 }
 
 const ROWS: readonly HintRow[] = [
-  { errno: 'EPERM', operation: /link_create|prog_attach|attach_cgroup/, hint: 'needs root or CAP_BPF + CAP_NET_ADMIN; or a program attached without "allow multi" at this cgroup or above it bars others' },
-  { errno: 'EPERM', operation: /pin|obj_get/, hint: 'needs root or CAP_BPF, and the right to write below the BPF file system' },
-  { errno: 'EPERM', operation: /map_(update|delete)/, hint: 'the map is frozen or was created read-only for user space' },
-  { errno: 'EPERM', hint: 'needs root, or CAP_BPF + CAP_NET_ADMIN, and CAP_PERFMON for programs that read kernel memory' },
+  {
+    errno: 'EPERM',
+    operation: /link_create|prog_attach|attach_cgroup/,
+    hint: 'needs root or CAP_BPF + CAP_NET_ADMIN; or a program attached without "allow multi" at this cgroup or above it bars others',
+  },
+  {
+    errno: 'EPERM',
+    operation: /pin|obj_get/,
+    hint: 'needs root or CAP_BPF, and the right to write below the BPF file system',
+  },
+  {
+    errno: 'EPERM',
+    operation: /map_(update|delete)/,
+    hint: 'the map is frozen or was created read-only for user space',
+  },
+  {
+    errno: 'EPERM',
+    hint: 'needs root, or CAP_BPF + CAP_NET_ADMIN, and CAP_PERFMON for programs that read kernel memory',
+  },
   { errno: 'EACCES', operation: /load/, hint: 'the verifier refused the program; its log says why' },
-  { errno: 'EINVAL', operation: /map_create/, hint: 'a size is zero or not allowed for this map type, or the kernel does not know the type' },
-  { errno: 'EINVAL', operation: /link_create|attach/, hint: 'the program type does not fit the attach type, or the kernel is older than 5.7 and has no cgroup links' },
-  { errno: 'EINVAL', operation: /pin|obj_get/, hint: 'the path is not in a BPF file system; mount one with: mount -t bpf bpf /sys/fs/bpf' },
-  { errno: 'EINVAL', operation: /object__load/, hint: 'a map, a relocation or the program does not suit this kernel; see the lines of libbpf' },
-  { errno: 'EBADF', operation: /prog_query|link_create|attach/, hint: 'the cgroup is not of version 2, or a handle was closed' },
+  {
+    errno: 'EINVAL',
+    operation: /map_create/,
+    hint: 'a size is zero or not allowed for this map type, or the kernel does not know the type',
+  },
+  {
+    errno: 'EINVAL',
+    operation: /link_create|attach/,
+    hint: 'the program type does not fit the attach type, or the kernel is older than 5.7 and has no cgroup links',
+  },
+  {
+    errno: 'EINVAL',
+    operation: /pin|obj_get/,
+    hint: 'the path is not in a BPF file system; mount one with: mount -t bpf bpf /sys/fs/bpf',
+  },
+  {
+    errno: 'EINVAL',
+    operation: /object__load/,
+    hint: 'a map, a relocation or the program does not suit this kernel; see the lines of libbpf',
+  },
+  {
+    errno: 'EBADF',
+    operation: /prog_query|link_create|attach/,
+    hint: 'the cgroup is not of version 2, or a handle was closed',
+  },
   { errno: 'ENOENT', operation: /obj_get/, hint: 'nothing is pinned there' },
   { errno: 'ENOENT', operation: /map_update/, hint: 'mode "update" needs an entry that exists' },
   { errno: 'EEXIST', operation: /map_update/, hint: 'mode "create" needs a key that is not there yet' },
   { errno: 'EEXIST', operation: /pin/, hint: 'something is pinned there already; unlink it first or open it' },
   { errno: 'EBUSY', operation: /object|set_/, hint: 'too late: the object is loaded' },
   { errno: 'E2BIG', operation: /map_update/, hint: 'the map is full' },
-  { errno: 'E2BIG', operation: /prog_load|object__load/, hint: 'the program is beyond the complexity limit of the verifier' },
+  {
+    errno: 'E2BIG',
+    operation: /prog_load|object__load/,
+    hint: 'the program is beyond the complexity limit of the verifier',
+  },
   { errno: 'ENOMEM', operation: /map/, hint: 'not enough kernel memory, or over the memory limit of the cgroup' },
-  { errno: 'EMFILE', hint: 'raise the limit of open files (RLIMIT_NOFILE: ulimit -n, LimitNOFILE= of systemd), or close what is no longer used' },
+  {
+    errno: 'EMFILE',
+    hint: 'raise the limit of open files (RLIMIT_NOFILE: ulimit -n, LimitNOFILE= of systemd), or close what is no longer used',
+  },
   { errno: 'ENFILE', hint: 'raise fs.file-max, or end what keeps files open on this machine' },
   { errno: 'EROFS', hint: 'the file system is mounted read-only; mount -o remount,rw makes it writable' },
   { errno: 'EOPNOTSUPP', operation: /map_update/, hint: 'the socket is not an established TCP connection' },
@@ -48,5 +90,5 @@ const ROWS: readonly HintRow[] = [
  * @returns a few words, or `undefined` when nothing useful is known
  */
 export function hintFor(name: string, operation: string): string | undefined {
-  return ROWS.find((row) => row.errno === name && (row.operation?.test(operation) ?? true))?.hint;
+  return ROWS.find(row => row.errno === name && (row.operation?.test(operation) ?? true))?.hint;
 }

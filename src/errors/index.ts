@@ -7,7 +7,13 @@ import type { IterationAbortedError, MapFullError, MapIncompatibleError } from '
 import type { NotSupportedError } from './not-supported-error';
 import type { ObjectFileError } from './object-file-error';
 import type { PermissionError } from './permission-error';
-import type { ForeignPinError, NotABpfFileSystemError, NotPinnedError, PinConflictError, PinsInUseError } from './pin-errors';
+import type {
+  ForeignPinError,
+  NotABpfFileSystemError,
+  NotPinnedError,
+  PinConflictError,
+  PinsInUseError,
+} from './pin-errors';
 import type { PodRulesError } from './pod-rules-error';
 import type { AlreadyAttachedError, NotACgroupError, RingInUseError } from './target-errors';
 import type { UnreadNotCountedError } from './unread-not-counted-error';
@@ -29,13 +35,25 @@ export { defineError } from './merbridge-error';
 export { NotSupportedError, type NotSupportedErrorOptions } from './not-supported-error';
 export { ObjectFileError } from './object-file-error';
 export { PermissionError } from './permission-error';
-export { ForeignPinError, NotABpfFileSystemError, NotPinnedError, PinConflictError, PinsInUseError } from './pin-errors';
+export {
+  ForeignPinError,
+  NotABpfFileSystemError,
+  NotPinnedError,
+  PinConflictError,
+  PinsInUseError,
+} from './pin-errors';
 export { PodRulesError, type PodRulesProblem } from './pod-rules-error';
 /** @internal */
 export { firstProblems, isEnough, listProblems } from './pod-rules-error';
 /** @internal */
 export { printable, quoted, shown } from './printable';
-export { AlreadyAttachedError, NotACgroupError, RingInUseError, type AttachedProgram, type AttachmentHolder } from './target-errors';
+export {
+  AlreadyAttachedError,
+  NotACgroupError,
+  RingInUseError,
+  type AttachedProgram,
+  type AttachmentHolder,
+} from './target-errors';
 /** @internal */
 export { describeHolder } from './target-errors';
 export { UnreadNotCountedError } from './unread-not-counted-error';

@@ -15,10 +15,12 @@ export interface LibraryLoadErrorOptions extends BpfErrorOptions {
 }
 
 /**
- * The shared library of libbpf could not be loaded, or it is too old; or the native addon could not, by which it is called.
+ * The shared library of libbpf could not be loaded, or it is too old; or the native addon could not, by which it is
+ * called.
  *
  * Install libbpf (Debian and Ubuntu `libbpf1`, Fedora `libbpf`, Alpine `libbpf`), or name the file in the environment
- * variable `MERBRIDGE_LIBBPF`. What the addon lacks is in the hint: it does not go into a bundle, and Node.js can be told to load none.
+ * variable `MERBRIDGE_LIBBPF`. What the addon lacks is in the hint: it does not go into a bundle, and Node.js can be
+ * told to load none.
  */
 export class LibraryLoadError extends BpfError {
   declare readonly code: 'ERR_BPF_LIBRARY_LOAD';

@@ -24,8 +24,8 @@ export interface MerbridgeErrorOptions {
  *
  * Errors that a program is not meant to catch, because an argument was wrong, are plain `TypeError` and `RangeError`.
  *
- * Prefer comparing {@link MerbridgeError.code} to `instanceof`: codes never change within a major version, messages may.
- * `instanceof` works too, even when two copies of the library are loaded.
+ * Prefer comparing {@link MerbridgeError.code} to `instanceof`: codes never change within a major version, messages
+ * may. `instanceof` works too, even when two copies of the library are loaded.
  *
  * @example
  * ```ts
@@ -67,9 +67,12 @@ export class MerbridgeError extends Error {
   }
 }
 
-/** `operation subject: summary (hint)`, leaving out what is not known. Parts come from files, pods and servers, so they are made printable. */
+/**
+ * `operation subject: summary (hint)`, leaving out what is not known. Parts come from files, pods and servers, so they
+ * are made printable.
+ */
 function compose({ operation, subject, hint }: MerbridgeErrorOptions, summary: string): string {
-  const place = [operation, subject].filter((part) => part !== undefined && part !== '').join(' ');
+  const place = [operation, subject].filter(part => part !== undefined && part !== '').join(' ');
   const line = printable(place === '' ? summary : `${place}: ${summary}`, MAX_MESSAGE);
   return hint === undefined ? line : `${line} (${printable(hint, MAX_PART)})`;
 }

@@ -51,11 +51,11 @@ export class NotSupportedError extends BpfError {
     const releases = [
       minimumKernel === undefined ? undefined : `Linux ${minimumKernel}`,
       minimumLibbpf === undefined ? undefined : `libbpf ${minimumLibbpf}`,
-    ].filter((need) => need !== undefined);
+    ].filter(need => need !== undefined);
     const needs = [
       releases.length === 0 ? undefined : `at least ${releases.join(' and ')}`,
       kernelOption === undefined ? undefined : `a kernel built with ${kernelOption}`,
-    ].filter((need) => need !== undefined);
+    ].filter(need => need !== undefined);
     const needed = needs.length === 0 ? '' : `, needs ${needs.join(', ')}`;
     super('ERR_BPF_NOT_SUPPORTED', options, `${feature} is not supported here${needed}`);
     this.feature = feature;

@@ -11,13 +11,17 @@ export class NotABpfFileSystemError extends BpfError {
    * @param options - the usual facts
    */
   constructor(path: string, reason: string, options: Omit<BpfErrorOptions, 'subject'> = {}) {
-    super('ERR_BPF_NOT_A_BPFFS', { hint: 'mount one with: mount -t bpf bpf /sys/fs/bpf', ...options, subject: path }, reason);
+    super(
+      'ERR_BPF_NOT_A_BPFFS',
+      { hint: 'mount one with: mount -t bpf bpf /sys/fs/bpf', ...options, subject: path },
+      reason,
+    );
   }
 }
 
 /**
- * Something lies among the pins that this library did not put there, or that cannot be opened as what it should be. It is never deleted:
- * look at it, and take it away by hand if nobody needs it.
+ * Something lies among the pins that this library did not put there, or that cannot be opened as what it should be. It
+ * is never deleted: look at it, and take it away by hand if nobody needs it.
  */
 export class ForeignPinError extends BpfError {
   declare readonly code: 'ERR_BPF_FOREIGN_PIN';
@@ -51,7 +55,11 @@ export class PinsInUseError extends MerbridgeError {
    */
   constructor(path: string, pid: number | undefined, options: Omit<MerbridgeErrorOptions, 'subject'> = {}) {
     const hint = 'end that process first; the kernel frees the directory when it is gone';
-    super('ERR_BPF_PINS_IN_USE', { hint, ...options, subject: path }, `in use by ${pid === undefined ? 'another process' : `process ${pid}`}`);
+    super(
+      'ERR_BPF_PINS_IN_USE',
+      { hint, ...options, subject: path },
+      `in use by ${pid === undefined ? 'another process' : `process ${pid}`}`,
+    );
     this.path = path;
     this.pid = pid;
   }
@@ -82,7 +90,11 @@ export class PinConflictError extends MerbridgeError {
     options: Omit<MerbridgeErrorOptions, 'subject'> = {},
   ) {
     const { pinned, wanted } = values;
-    super('ERR_BPF_PIN_CONFLICT', { ...options, subject: path }, `the pins are of ${property} ${pinned}, but ${wanted} was asked for`);
+    super(
+      'ERR_BPF_PIN_CONFLICT',
+      { ...options, subject: path },
+      `the pins are of ${property} ${pinned}, but ${wanted} was asked for`,
+    );
     this.path = path;
     this.property = property;
     this.pinned = pinned;

@@ -19,21 +19,28 @@ export const MAX_PROBLEMS = 20;
 /** So much of an entry is kept and shown: more than the longest right one has. */
 const MAX_ENTRY = 80;
 
-/** Whether enough is known to be wrong: to go on would cost time and memory by the length of what somebody else wrote. @internal */
+/**
+ * Whether enough is known to be wrong: to go on would cost time and memory by the length of what somebody else wrote.
+ * @internal
+ */
 export function isEnough(problems: readonly PodRulesProblem[]): boolean {
   return problems.length > MAX_PROBLEMS;
 }
 
 /** Those that are told, with the beginnings of their entries. @internal */
 export function firstProblems(problems: readonly PodRulesProblem[]): readonly PodRulesProblem[] {
-  return Object.freeze(problems.slice(0, MAX_PROBLEMS).map((problem) => ({ ...problem, entry: beginning(problem.entry) })));
+  return Object.freeze(
+    problems.slice(0, MAX_PROBLEMS).map(problem => ({ ...problem, entry: beginning(problem.entry) })),
+  );
 }
 
 /** All of them in one line of a message. @internal */
 export function listProblems(problems: readonly PodRulesProblem[], hasMore: boolean): string {
   const texts = problems.map(({ name, position, entry, reason }) => {
     const text = printable(reason);
-    return name === '' ? text : `${printable(name)}${position > 0 ? `, entry ${position}` : ''}: ${quoted(entry, MAX_ENTRY + 1)} ${text}`;
+    return name === ''
+      ? text
+      : `${printable(name)}${position > 0 ? `, entry ${position}` : ''}: ${quoted(entry, MAX_ENTRY + 1)} ${text}`;
   });
   return `${texts.join('; ')}${hasMore ? `; and more, these are the first ${problems.length}` : ''}`;
 }
@@ -45,7 +52,8 @@ function beginning(entry: unknown): unknown {
 /**
  * The rules of a pod cannot be understood, or are more than one pod may have. None of them was applied.
  *
- * It has a stable code because annotations are written by whoever owns the pod: a controller reports it and goes on with the other pods.
+ * It has a stable code because annotations are written by whoever owns the pod: a controller reports it and goes on
+ * with the other pods.
  */
 export class PodRulesError extends MerbridgeError {
   declare readonly code: 'ERR_BPF_POD_RULES';

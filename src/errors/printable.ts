@@ -1,6 +1,6 @@
 /**
- * What a terminal or a log viewer acts on instead of showing it: C0 and C1 controls, DEL, line and paragraph separators, marks and overrides of
- * the direction of text, characters without a width, halves of surrogate pairs.
+ * What a terminal or a log viewer acts on instead of showing it: C0 and C1 controls, DEL, line and paragraph
+ * separators, marks and overrides of the direction of text, characters without a width, halves of surrogate pairs.
  */
 const CONTROLS =
   // eslint-disable-next-line no-control-regex -- they are what this is about
@@ -13,8 +13,8 @@ function escaped(character: string): string {
 }
 
 /**
- * Text that somebody else wrote, for a message or a log: on one line, with control characters escaped, and cut. Takes the time of what it returns,
- * not of what it is given.
+ * Text that somebody else wrote, for a message or a log: on one line, with control characters escaped, and cut. Takes
+ * the time of what it returns, not of what it is given.
  *
  * @internal
  * @param text - anything: a name, an annotation, what a server said

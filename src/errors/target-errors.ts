@@ -28,7 +28,10 @@ export interface AttachedProgram {
   readonly name: string;
 }
 
-/** An accelerator that is attached, and what keeps it so. What is not known, or not visible to this process, is left out. */
+/**
+ * An accelerator that is attached, and what keeps it so. What is not known, or not visible to this process, is left
+ * out.
+ */
 export interface AttachmentHolder {
   /** Kernel-wide id of the program that redirects. */
   readonly programId: number;
@@ -83,13 +86,16 @@ export class AlreadyAttachedError extends BpfError {
  * @internal
  */
 export function describeHolder({ cgroup, pinDirectory, pid }: AttachmentHolder): string {
-  const by = [...(pinDirectory === undefined ? [] : [`pins in ${pinDirectory}`]), ...(pid === undefined ? [] : [`process ${pid}`])];
+  const by = [
+    ...(pinDirectory === undefined ? [] : [`pins in ${pinDirectory}`]),
+    ...(pid === undefined ? [] : [`process ${pid}`]),
+  ];
   return `${cgroup === undefined ? ' above what is visible here' : ` at ${cgroup}`}${by.length === 0 ? '' : `, held by ${by.join(' and ')}`}`;
 }
 
 /**
- * The records of a ring buffer are taken already, in this process. There is one position for all readers, so a second one would take records
- * away from the first.
+ * The records of a ring buffer are taken already, in this process. There is one position for all readers, so a second
+ * one would take records away from the first.
  */
 export class RingInUseError extends BpfError {
   declare readonly code: 'ERR_BPF_RING_IN_USE';
@@ -99,7 +105,11 @@ export class RingInUseError extends BpfError {
    * @param options - the usual facts
    */
   constructor(subject: string, options: Omit<BpfErrorOptions, 'subject'> = {}) {
-    super('ERR_BPF_RING_IN_USE', { hint: 'stop or close the other reader first', ...options, subject }, 'its records are taken already');
+    super(
+      'ERR_BPF_RING_IN_USE',
+      { hint: 'stop or close the other reader first', ...options, subject },
+      'its records are taken already',
+    );
   }
 }
 

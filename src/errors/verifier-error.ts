@@ -37,7 +37,11 @@ export class VerifierError extends BpfError {
    */
   constructor(program: string | undefined, log: string, options: BpfErrorOptions = {}) {
     const lines = tellingLines(log);
-    super('ERR_BPF_VERIFIER', { hint: 'the property "log" holds the whole log', ...options }, `the verifier refused it: ${lines.join(' | ')}`);
+    super(
+      'ERR_BPF_VERIFIER',
+      { hint: 'the property "log" holds the whole log', ...options },
+      `the verifier refused it: ${lines.join(' | ')}`,
+    );
     this.program = program;
     Object.defineProperty(this, 'log', { value: log, enumerable: false });
   }
@@ -55,8 +59,8 @@ export class VerifierError extends BpfError {
 function tellingLines(log: string): string[] {
   const lines = log
     .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !/^(processed \d+ insns|verification time|stack depth|peak_states)/.test(line));
+    .map(line => line.trim())
+    .filter(line => line !== '' && !/^(processed \d+ insns|verification time|stack depth|peak_states)/.test(line));
   return lines.length === 0 ? ['(the log is empty)'] : lines.slice(-QUOTED_LINES);
 }
 

@@ -5,7 +5,10 @@ import { KubernetesError } from './errors';
 import { asError } from './report';
 import { plainError } from './secrets';
 
-/** Where an API server is, and who asks. Files are read anew for each request: tokens and certificates that are mounted rotate. */
+/**
+ * Where an API server is, and who asks. Files are read anew for each request: tokens and certificates that are mounted
+ * rotate.
+ */
 export interface ApiServerAddress {
   /** Such as `'https://10.96.0.1:443'`. */
   readonly url: string;
@@ -46,9 +49,13 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 export function inClusterServer(environment: NodeJS.ProcessEnv = process.env): ApiServerAddress {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
   if (!host || !port)
-    throw new KubernetesError('ERR_KUBERNETES_CONFIG', 'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set', {
-      hint: 'run it in a pod, or give the option server or kubeConfig',
-    });
+    throw new KubernetesError(
+      'ERR_KUBERNETES_CONFIG',
+      'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set',
+      {
+        hint: 'run it in a pod, or give the option server or kubeConfig',
+      },
+    );
   return {
     url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
     caFile: `${SERVICE_ACCOUNT}/ca.crt`,
@@ -88,7 +95,9 @@ function withoutUser(url: string): string {
 export function accessBy(config: KubeConfigLike): ApiAccess {
   const server = config.getCurrentCluster()?.server;
   if (server === undefined)
-    throw new KubernetesError('ERR_KUBERNETES_CONFIG', 'the current context of the kubeconfig names no cluster', { hint: 'set a context' });
+    throw new KubernetesError('ERR_KUBERNETES_CONFIG', 'the current context of the kubeconfig names no cluster', {
+      hint: 'set a context',
+    });
   const url = new URL(server);
   return async () => {
     const options: RequestOptions = {};
@@ -107,7 +116,9 @@ async function credentials(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (cause) {
     throw new KubernetesError('ERR_KUBERNETES_CONFIG', `cannot be read: ${asError(cause).message}`, {
-      subject: path, cause, hint: 'is a service account token mounted (automountServiceAccountToken)?',
+      subject: path,
+      cause,
+      hint: 'is a service account token mounted (automountServiceAccountToken)?',
     });
   }
 }

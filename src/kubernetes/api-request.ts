@@ -42,30 +42,41 @@ export interface ApiRequest {
  * @internal
  * @throws KubernetesError for everything but 200
  */
-export async function get(access: ApiAccess, { path, silenceMs, totalMs, signal, secrets }: ApiRequest): Promise<IncomingMessage> {
+export async function get(
+  access: ApiAccess,
+  { path, silenceMs, totalMs, signal, secrets }: ApiRequest,
+): Promise<IncomingMessage> {
   const { url, options } = await inTime(access(), signal);
   secrets.addFrom(options);
   const prefix = url.pathname.replace(/\/$/, '');
-  const response = await answerTo(url, { silenceMs, totalMs }, {
-    agent: false, // a connection of its own, made with the certificates of now
-    ...options,
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? 443 : url.port,
-    path: `${prefix}${path}`,
-    method: 'GET',
-    headers: { ...options.headers, accept: 'application/json', 'user-agent': 'merbridge' },
-    timeout: silenceMs,
-    signal,
-  });
+  const response = await answerTo(
+    url,
+    { silenceMs, totalMs },
+    {
+      agent: false, // a connection of its own, made with the certificates of now
+      ...options,
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port === '' ? 443 : url.port,
+      path: `${prefix}${path}`,
+      method: 'GET',
+      headers: { ...options.headers, accept: 'application/json', 'user-agent': 'merbridge' },
+      timeout: silenceMs,
+      signal,
+    },
+  );
   if (response.statusCode === 200) return response;
   throw await refusal(response, secrets);
 }
 
 /**
- * The head of the answer. Settles whatever the server does: a request of Node.js may end without `response` and without `error`, and then with
- * `close` alone.
+ * The head of the answer. Settles whatever the server does: a request of Node.js may end without `response` and without
+ * `error`, and then with `close` alone.
  */
-function answerTo(url: URL, times: Pick<ApiRequest, 'silenceMs' | 'totalMs'>, options: RequestOptions): Promise<IncomingMessage> {
+function answerTo(
+  url: URL,
+  times: Pick<ApiRequest, 'silenceMs' | 'totalMs'>,
+  options: RequestOptions,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const refuse = (error: KubernetesError): void => {
       reject(error);
@@ -77,14 +88,16 @@ function answerTo(url: URL, times: Pick<ApiRequest, 'silenceMs' | 'totalMs'>, op
     } catch (thrown) {
       const { message } = asError(thrown); // names the header, not what is in it
       throw new KubernetesError('ERR_KUBERNETES_CONFIG', `the request cannot be made: ${message}`, {
-        subject: url.origin, hint: 'look at the credentials: a token is one line without control characters',
+        subject: url.origin,
+        hint: 'look at the credentials: a token is one line without control characters',
       });
     }
     const endTimes = watchTime(call, times);
     let information = 0;
-    call.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
-    const switched = (): void => refuse(unexpected(url, '101: it would talk another protocol, which was not asked for'));
-    call.on('response', (head) => (head.statusCode === 101 ? switched() : resolve(head)));
+    call.on('socket', socket => socket.setKeepAlive(true, KEEP_ALIVE_MS));
+    const switched = (): void =>
+      refuse(unexpected(url, '101: it would talk another protocol, which was not asked for'));
+    call.on('response', head => (head.statusCode === 101 ? switched() : resolve(head)));
     call.on('information', ({ statusCode }) => {
       if (++information > MAX_INFORMATION)
         refuse(unexpected(url, `more than ${MAX_INFORMATION} answers of the kind ${statusCode}, and none that ends`));
@@ -98,7 +111,7 @@ function answerTo(url: URL, times: Pick<ApiRequest, 'silenceMs' | 'totalMs'>, op
       socket.destroy();
       refuse(unexpected(url, `${statusCode}: it took the request for CONNECT`));
     });
-    call.on('error', (cause) => reject(unavailable(url, cause)));
+    call.on('error', cause => reject(unavailable(url, cause)));
     call.on('close', () => {
       endTimes();
       reject(unavailable(url, new Error('the connection ended without an answer')));
@@ -116,7 +129,7 @@ function watchTime(call: ClientRequest, { silenceMs, totalMs }: Pick<ApiRequest,
   const begin = setTimeout(() => cut(`the answer did not begin within ${seconds(HEAD_MS)}`), HEAD_MS);
   const end = setTimeout(() => cut(`the answer has no end after ${seconds(totalMs)}`), totalMs);
   call.on('timeout', () => cut(`nothing came for ${seconds(silenceMs)}`));
-  call.on('response', (head) => {
+  call.on('response', head => {
     answer = head;
     clearTimeout(begin);
   });
@@ -127,7 +140,10 @@ function watchTime(call: ClientRequest, { silenceMs, totalMs }: Pick<ApiRequest,
 }
 
 function unexpected(url: URL, problem: string): KubernetesError {
-  return new KubernetesError('ERR_KUBERNETES_PROTOCOL', problem, { subject: url.origin, hint: 'is that the address of an API server?' });
+  return new KubernetesError('ERR_KUBERNETES_PROTOCOL', problem, {
+    subject: url.origin,
+    hint: 'is that the address of an API server?',
+  });
 }
 
 /** Credentials may come from a program of the user's, which may never answer. */
@@ -135,7 +151,9 @@ async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new KubernetesError('ERR_KUBERNETES_CONFIG', `the credentials did not come within ${CREDENTIALS_MS / 1000} s`));
+      reject(
+        new KubernetesError('ERR_KUBERNETES_CONFIG', `the credentials did not come within ${CREDENTIALS_MS / 1000} s`),
+      );
     }, CREDENTIALS_MS);
     const abort = (): void => reject(asError(signal.reason));
     signal.addEventListener('abort', abort);
@@ -202,7 +220,11 @@ const HINTS: Readonly<Record<number, string>> = {
 async function refusal(response: IncomingMessage, secrets: Secrets): Promise<KubernetesError> {
   const text = await reasonOf(response);
   const after = Number(response.headers['retry-after']);
-  return statusError(response.statusCode ?? 0, secrets.redactMessage(messageOf(text)), after > 0 ? after * 1000 : undefined);
+  return statusError(
+    response.statusCode ?? 0,
+    secrets.redactMessage(messageOf(text)),
+    after > 0 ? after * 1000 : undefined,
+  );
 }
 
 /** The beginning of an answer that refuses, as far as it comes soon. */
@@ -223,13 +245,19 @@ async function reasonOf(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).subarray(0, STATUS_BYTES).toString('utf8');
 }
 
-/** What a status means, be it of an answer or in an ERROR event; of the message credentials were taken out. @internal */
+/**
+ * What a status means, be it of an answer or in an ERROR event; of the message credentials were taken out. @internal
+ */
 export function statusError(status: number, message: string | undefined, retryAfterMs?: number): KubernetesError {
-  return new KubernetesError(CODES[status] ?? 'ERR_KUBERNETES_STATUS', `${status} ${printable(message || 'without a reason', REASON_LENGTH)}`, {
-    status,
-    retryAfterMs,
-    hint: HINTS[status],
-  });
+  return new KubernetesError(
+    CODES[status] ?? 'ERR_KUBERNETES_STATUS',
+    `${status} ${printable(message || 'without a reason', REASON_LENGTH)}`,
+    {
+      status,
+      retryAfterMs,
+      hint: HINTS[status],
+    },
+  );
 }
 
 /** The message of a Status, or the text of something that is none. */

@@ -1,6 +1,6 @@
 /**
- * How long to wait before the next attempt: twice as long each time up to a bound, and each time a random part of it, so that all the agents
- * of a cluster do not come back at once.
+ * How long to wait before the next attempt: twice as long each time up to a bound, and each time a random part of it,
+ * so that all the agents of a cluster do not come back at once.
  *
  * @internal
  */

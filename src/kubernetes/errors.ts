@@ -1,5 +1,12 @@
 import {
-  defineError, firstProblems, listProblems, MerbridgeError, PodRulesError, printable, type KubernetesErrorCode, type MerbridgeErrorOptions,
+  defineError,
+  firstProblems,
+  listProblems,
+  MerbridgeError,
+  PodRulesError,
+  printable,
+  type KubernetesErrorCode,
+  type MerbridgeErrorOptions,
   type PodRulesProblem,
 } from '../errors';
 
@@ -17,7 +24,12 @@ export class PodRefusedError extends MerbridgeError {
    * @param consequence - how the pod is treated now
    * @param options - cause
    */
-  constructor(pod: string, problems: readonly PodRulesProblem[], consequence: string, options: MerbridgeErrorOptions = {}) {
+  constructor(
+    pod: string,
+    problems: readonly PodRulesProblem[],
+    consequence: string,
+    options: MerbridgeErrorOptions = {},
+  ) {
     const first = firstProblems(problems);
     const hasMore = problems.length > first.length || (options.cause instanceof PodRulesError && options.cause.hasMore);
     const name = printable(pod);
@@ -38,10 +50,14 @@ export class PodsLeftOutError extends MerbridgeError {
    * @param options - cause
    */
   constructor(addresses: readonly string[], options: MerbridgeErrorOptions = {}) {
-    const some = addresses.length > 3 ? `${shown(addresses.slice(0, 3))} and ${addresses.length - 3} more` : shown(addresses);
+    const some =
+      addresses.length > 3 ? `${shown(addresses.slice(0, 3))} and ${addresses.length - 3} more` : shown(addresses);
     super(
       'ERR_PODS_LEFT_OUT',
-      { hint: 'raise maxPods of the accelerator; the other pods are enrolled, and these will be tried again', ...options },
+      {
+        hint: 'raise maxPods of the accelerator; the other pods are enrolled, and these will be tried again',
+        ...options,
+      },
       `no room for ${some}`,
     );
     this.addresses = addresses;
@@ -87,7 +103,11 @@ export class KubernetesError extends MerbridgeError {
    * @param problem - the same in words
    * @param options - status, hint, cause
    */
-  constructor(code: KubernetesErrorCode, problem: string, { status, retryAfterMs, ...options }: KubernetesErrorOptions = {}) {
+  constructor(
+    code: KubernetesErrorCode,
+    problem: string,
+    { status, retryAfterMs, ...options }: KubernetesErrorOptions = {},
+  ) {
     super(code, options, problem);
     if (status !== undefined) this.status = status;
     if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
@@ -95,7 +115,7 @@ export class KubernetesError extends MerbridgeError {
 }
 
 function shown(addresses: readonly string[]): string {
-  return addresses.map((address) => printable(address, 80)).join(', ');
+  return addresses.map(address => printable(address, 80)).join(', ');
 }
 
 defineError(PodRefusedError, 'PodRefusedError');

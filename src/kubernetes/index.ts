@@ -5,12 +5,24 @@
  */
 export { inClusterServer, type ApiServerAddress, type KubeConfigLike } from './api-access';
 export type { KubernetesErrorCode } from '../errors';
-export { KubernetesError, PodFileError, PodRefusedError, PodsLeftOutError, type KubernetesErrorOptions } from './errors';
+export {
+  KubernetesError,
+  PodFileError,
+  PodRefusedError,
+  PodsLeftOutError,
+  type KubernetesErrorOptions,
+} from './errors';
 export { istioSidecar } from './istio-sidecar';
 export type { KubernetesContainer, KubernetesPod } from './kubernetes-pod';
 export { KubernetesPods, type KubernetesPodsOptions } from './kubernetes-pods';
 export type { RetryTimes } from './list-watch';
-export { PodController, type AppliedChange, type PodControllerEvents, type PodControllerOptions, type PodTarget } from './pod-controller';
+export {
+  PodController,
+  type AppliedChange,
+  type PodControllerEvents,
+  type PodControllerOptions,
+  type PodTarget,
+} from './pod-controller';
 export type { PodSource, PodSourceEvents, SourcePod } from './pod-source';
 export { PodSourceBase } from './pod-source-base';
 export type { PodTable } from './pod-table';

@@ -24,24 +24,33 @@ export interface KubernetesPod {
     readonly annotations?: Readonly<Record<string, string>> | undefined;
   };
   /** What it shall be. */
-  readonly spec?: {
-    readonly nodeName?: string | undefined;
-    readonly hostNetwork?: boolean | undefined;
-    readonly containers?: readonly KubernetesContainer[] | undefined;
-    readonly initContainers?: readonly KubernetesContainer[] | undefined;
-  } | undefined;
+  readonly spec?:
+    | {
+        readonly nodeName?: string | undefined;
+        readonly hostNetwork?: boolean | undefined;
+        readonly containers?: readonly KubernetesContainer[] | undefined;
+        readonly initContainers?: readonly KubernetesContainer[] | undefined;
+      }
+    | undefined;
   /** What it is. */
-  readonly status?: {
-    readonly phase?: string | undefined;
-    readonly podIP?: string | undefined;
-    readonly podIPs?: readonly { readonly ip: string }[] | undefined;
-    readonly startTime?: string | undefined;
-  } | undefined;
+  readonly status?:
+    | {
+        readonly phase?: string | undefined;
+        readonly podIP?: string | undefined;
+        readonly podIPs?: readonly { readonly ip: string }[] | undefined;
+        readonly startTime?: string | undefined;
+      }
+    | undefined;
 }
 
 /** Whether something from the server has what every pod has. @internal */
 export function isPod(value: unknown): value is KubernetesPod {
-  const { metadata } = (typeof value === 'object' && value !== null ? value : {}) as { metadata?: Record<string, unknown> };
-  return typeof metadata === 'object' && metadata !== null
-    && (['name', 'namespace', 'uid', 'resourceVersion'] as const).every((key) => typeof metadata[key] === 'string');
+  const { metadata } = (typeof value === 'object' && value !== null ? value : {}) as {
+    metadata?: Record<string, unknown>;
+  };
+  return (
+    typeof metadata === 'object' &&
+    metadata !== null &&
+    (['name', 'namespace', 'uid', 'resourceVersion'] as const).every(key => typeof metadata[key] === 'string')
+  );
 }

@@ -11,18 +11,25 @@ import { asError } from './report';
 
 /** How the pods of a node are followed. */
 export interface KubernetesPodsOptions {
-  /** Name of this node in the cluster. Default: the environment variable `NODE_NAME`, from the downward API. Never the host name, which may differ. */
+  /**
+   * Name of this node in the cluster. Default: the environment variable `NODE_NAME`, from the downward API. Never the
+   * host name, which may differ.
+   */
   readonly nodeName?: string | undefined;
   /** The API server. Default: that of the cluster which this process runs in, with its mounted service account. */
   readonly server?: ApiServerAddress | undefined;
   /** The same by a `KubeConfig` of `@kubernetes/client-node` 1.x, with its current context. */
   readonly kubeConfig?: KubeConfigLike | undefined;
   /**
-   * Whether a pod has a sidecar to redirect to. Default {@link istioSidecar}. Pods in the host's network and those that ended are never asked about.
-   * One for which this throws is reported and stays what it was; the others are not concerned.
+   * Whether a pod has a sidecar to redirect to. Default {@link istioSidecar}. Pods in the host's network and those that
+   * ended are never asked about. One for which this throws is reported and stays what it was; the others are not
+   * concerned.
    */
   readonly sidecar?: ((pod: KubernetesPod) => boolean) | undefined;
-  /** Which annotations the controller's `rules` are given. Default: those of Istio, except what its injector writes for itself. */
+  /**
+   * Which annotations the controller's `rules` are given. Default: those of Istio, except what its injector writes for
+   * itself.
+   */
   readonly annotations?: ((name: string) => boolean) | undefined;
   /** Seconds after which a watch is renewed, 1 to 3600. One that says nothing for longer is cut. Default 300. */
   readonly watchSeconds?: number | undefined;
@@ -37,10 +44,11 @@ interface Seen {
 }
 
 /**
- * The pods of one node that have a sidecar, from the API server: a list, and then a watch. Needs the verbs `list` and `watch` on pods.
+ * The pods of one node that have a sidecar, from the API server: a list, and then a watch. Needs the verbs `list` and
+ * `watch` on pods.
  *
- * It survives what API servers do: it goes on from where it was after a cut, lists again after 410 Gone, waits longer with each failure, cuts a
- * watch that went silent, and takes a rotated token. Meanwhile the pods stay as they are.
+ * It survives what API servers do: it goes on from where it was after a cut, lists again after 410 Gone, waits longer
+ * with each failure, cuts a watch that went silent, and takes a rotated token. Meanwhile the pods stay as they are.
  *
  * @example
  * ```ts
@@ -66,10 +74,20 @@ export class KubernetesPods extends PodSourceBase {
    */
   constructor(options: KubernetesPodsOptions = {}) {
     super();
-    const { nodeName = process.env.NODE_NAME, server, kubeConfig, sidecar, annotations, watchSeconds = 300, retry = {}, ...unknown } = options;
+    const {
+      nodeName = process.env.NODE_NAME,
+      server,
+      kubeConfig,
+      sidecar,
+      annotations,
+      watchSeconds = 300,
+      retry = {},
+      ...unknown
+    } = options;
     const [extra] = Object.keys(unknown);
     if (extra !== undefined) throw new TypeError(`KubernetesPods: unknown option '${shown(extra)}'`);
-    if (server !== undefined && kubeConfig !== undefined) throw new TypeError('KubernetesPods: either server or kubeConfig, not both');
+    if (server !== undefined && kubeConfig !== undefined)
+      throw new TypeError('KubernetesPods: either server or kubeConfig, not both');
     if (typeof watchSeconds !== 'number' || !(watchSeconds >= 1 && watchSeconds <= 3600))
       throw new RangeError(`KubernetesPods: watchSeconds must be from 1 to 3600, not ${shown(watchSeconds)}`);
     if (!nodeName)
@@ -85,10 +103,10 @@ export class KubernetesPods extends PodSourceBase {
       watchSeconds,
       retry: retryTimes(retry),
       handler: {
-        list: (pods) => this.#list(pods),
-        changed: (pod) => this.#changed(pod),
-        deleted: (uid) => this.#deleted(uid),
-        failed: (error) => this.report(error),
+        list: pods => this.#list(pods),
+        changed: pod => this.#changed(pod),
+        deleted: uid => this.#deleted(uid),
+        failed: error => this.report(error),
         disconnected: (reason, retryInMs) => {
           if (!this.closed) this.emit('disconnected', reason, retryInMs);
         },
@@ -149,7 +167,11 @@ export class KubernetesPods extends PodSourceBase {
       // What the options say is the caller's code.
       cause = asError(thrown);
       consequence = before === undefined ? 'it is left out until it changes' : 'it stays what it was until it changes';
-      read = { pod: before, problems: [{ name: '', position: 0, entry: undefined, reason: cause.message }], ipv6: this.#seen.get(uid)?.ipv6 ?? 0 };
+      read = {
+        pod: before,
+        problems: [{ name: '', position: 0, entry: undefined, reason: cause.message }],
+        ipv6: this.#seen.get(uid)?.ipv6 ?? 0,
+      };
     }
     const problem = read.problems.length === 0 ? '' : JSON.stringify(firstProblems(read.problems));
     if (problem !== '' && problem !== this.#seen.get(uid)?.problem)
@@ -165,7 +187,12 @@ function isOfIstio(annotation: string): boolean {
   return /(^|\.)istio\.io\//.test(annotation) && annotation !== 'sidecar.istio.io/status';
 }
 
-function retryTimes({ initialMs = 500, maxMs = 30_000, forbiddenMs = 60_000, ...unknown }: RetryTimes): Required<RetryTimes> {
+function retryTimes({
+  initialMs = 500,
+  maxMs = 30_000,
+  forbiddenMs = 60_000,
+  ...unknown
+}: RetryTimes): Required<RetryTimes> {
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`KubernetesPods: retry: unknown option '${shown(extra)}'`);
   for (const [name, value] of Object.entries({ initialMs, maxMs, forbiddenMs }))

@@ -17,7 +17,10 @@ const PAGE = 500;
 
 /** A list that sends nothing for so long is cut, */
 const LIST_SILENCE_MS = 30_000;
-/** and one that is not whole after so long, or so many pages or characters: a server may give a token for the next page each time. */
+/**
+ * and one that is not whole after so long, or so many pages or characters: a server may give a token for the next page
+ * each time.
+ */
 const LIST_MS = 120_000;
 const MAX_PAGES = 1000;
 const MAX_LIST_LENGTH = 2 * MAX_PAGE_BYTES;
@@ -25,7 +28,9 @@ const MAX_LIST_LENGTH = 2 * MAX_PAGE_BYTES;
 /** How long a server may be late with the end of a watch, at most; of a short one it may be so long again. */
 const GRACE_MS = 15_000;
 
-/** A watch that ends sooner than this is a failure, whatever came: otherwise a broken server would be asked without end. */
+/**
+ * A watch that ends sooner than this is a failure, whatever came: otherwise a broken server would be asked without end.
+ */
 const SHORT_WATCH_MS = 1_000;
 
 /** How often to try again, in milliseconds. */
@@ -60,7 +65,11 @@ export interface ListWatchOptions {
 
 /** After these the watch goes on from where it was. */
 const RESUMABLE: ReadonlySet<string | undefined> = new Set([
-  'ERR_KUBERNETES_UNAVAILABLE', 'ERR_KUBERNETES_BUSY', 'ERR_KUBERNETES_UNAUTHORIZED', 'ERR_KUBERNETES_FORBIDDEN', 'ERR_KUBERNETES_CONFIG',
+  'ERR_KUBERNETES_UNAVAILABLE',
+  'ERR_KUBERNETES_BUSY',
+  'ERR_KUBERNETES_UNAUTHORIZED',
+  'ERR_KUBERNETES_FORBIDDEN',
+  'ERR_KUBERNETES_CONFIG',
 ]);
 
 /** The server no longer knows the version that was asked for: 410 Gone. */
@@ -127,7 +136,10 @@ export class ListWatch {
           break;
         }
         if (count >= MAX_PAGES || length > MAX_LIST_LENGTH)
-          throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `a list without end: ${pods.length} pods in ${count} pages`);
+          throw new KubernetesError(
+            'ERR_KUBERNETES_PROTOCOL',
+            `a list without end: ${pods.length} pods in ${count} pages`,
+          );
       } catch (error) {
         // The token is too old: all at once then, which cannot expire half-way.
         if (!(error instanceof Gone) || next === undefined) throw error;
@@ -146,7 +158,8 @@ export class ListWatch {
     try {
       text = await readAll(response, MAX_PAGE_BYTES);
     } catch (error) {
-      if (codeOf(error) === 'ERR_KUBERNETES_PROTOCOL') this.#page = Math.max(1, this.#page >> 2); // smaller pages next time
+      // Smaller pages next time.
+      if (codeOf(error) === 'ERR_KUBERNETES_PROTOCOL') this.#page = Math.max(1, this.#page >> 2);
       throw error;
     }
     const page = this.#parse(text);
@@ -160,7 +173,12 @@ export class ListWatch {
     const began = performance.now();
     let lasted: boolean;
     const patience = seconds * 1000 + Math.min(GRACE_MS, seconds * 1000);
-    const query = { watch: '1', resourceVersion: this.#version ?? '', allowWatchBookmarks: 'true', timeoutSeconds: String(seconds) };
+    const query = {
+      watch: '1',
+      resourceVersion: this.#version ?? '',
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: String(seconds),
+    };
     const response = await this.#get(query, patience, patience + SHORT_WATCH_MS);
     try {
       for await (const line of lines(pieces(response), MAX_OBJECT_BYTES)) this.#event(line);
@@ -186,7 +204,8 @@ export class ListWatch {
         return;
       case 'BOOKMARK': {
         const { metadata } = (object ?? {}) as { metadata?: { resourceVersion?: unknown } };
-        if (typeof metadata?.resourceVersion !== 'string') throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', 'a bookmark without a version');
+        if (typeof metadata?.resourceVersion !== 'string')
+          throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', 'a bookmark without a version');
         this.#version = metadata.resourceVersion;
         return;
       }
@@ -203,7 +222,13 @@ export class ListWatch {
   async #get(query: Record<string, string>, silenceMs: number, totalMs: number): ReturnType<typeof get> {
     const path = `/api/v1/pods?${new URLSearchParams({ ...this.#options.query, ...query }).toString()}`;
     try {
-      return await get(this.#options.access, { path, silenceMs, totalMs, signal: this.#stop.signal, secrets: this.#secrets });
+      return await get(this.#options.access, {
+        path,
+        silenceMs,
+        totalMs,
+        signal: this.#stop.signal,
+        secrets: this.#secrets,
+      });
     } catch (error) {
       if (error instanceof KubernetesError && error.status === 410) throw new Gone(error.message);
       throw error;
@@ -224,7 +249,8 @@ export class ListWatch {
       // Without the cause: that quotes the text as it is.
       throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `not JSON: ${this.#beginning(text)}`);
     }
-    if (typeof value !== 'object' || value === null) throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `not an object: ${this.#beginning(text)}`);
+    if (typeof value !== 'object' || value === null)
+      throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `not an object: ${this.#beginning(text)}`);
     return this.#secrets.redactValue(value);
   }
 
@@ -248,7 +274,9 @@ export class ListWatch {
       // At once; but a server that says so of every version is not asked without end.
       if (this.#gone++ === 0) return;
     }
-    const error = this.#secrets.redactError(thrown instanceof Gone ? statusError(410, thrown.message) : asError(thrown));
+    const error = this.#secrets.redactError(
+      thrown instanceof Gone ? statusError(410, thrown.message) : asError(thrown),
+    );
     const status = error instanceof KubernetesError ? error.status : undefined;
     if (!RESUMABLE.has(codeOf(error))) {
       // What made no sense would be there again from the same version on.
@@ -256,7 +284,7 @@ export class ListWatch {
       this.#listVersion = '';
     }
     const ours = status === 403 ? this.#forbidden.next() : this.#backoff.next();
-    const theirs = error instanceof KubernetesError ? error.retryAfterMs ?? 0 : 0;
+    const theirs = error instanceof KubernetesError ? (error.retryAfterMs ?? 0) : 0;
     const wait = Math.max(ours, Math.min(theirs, 10 * 60_000));
     if (codeOf(error) !== 'ERR_KUBERNETES_UNAVAILABLE') handler.failed(error);
     handler.disconnected(error, wait);
@@ -270,7 +298,10 @@ interface PodList {
 }
 
 function isPodList(value: unknown): value is PodList {
-  const { metadata, items } = (typeof value === 'object' && value !== null ? value : {}) as { metadata?: Record<string, unknown>; items?: unknown };
+  const { metadata, items } = (typeof value === 'object' && value !== null ? value : {}) as {
+    metadata?: Record<string, unknown>;
+    items?: unknown;
+  };
   return typeof metadata?.resourceVersion === 'string' && Array.isArray(items) && items.every(isPod);
 }
 

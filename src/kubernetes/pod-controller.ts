@@ -33,13 +33,21 @@ export interface AppliedChange {
 
 /** What a controller reports. */
 export interface PodControllerEvents {
-  /** The whole wanted state of the source is in the table: for the first time, or again after the source had lost touch. */
+  /**
+   * The whole wanted state of the source is in the table: for the first time, or again after the source had lost touch.
+   */
   synced: () => void;
   /** The table was changed. */
   applied: (change: AppliedChange) => void;
-  /** Something is wrong, and goes on being tried where that makes sense. Without a listener it becomes a warning of the process. */
+  /**
+   * Something is wrong, and goes on being tried where that makes sense. Without a listener it becomes a warning of the
+   * process.
+   */
   error: (error: Error) => void;
-  /** The source lost touch with where its pods come from, and tries again in so many milliseconds. The pods stay as they are. */
+  /**
+   * The source lost touch with where its pods come from, and tries again in so many milliseconds. The pods stay as they
+   * are.
+   */
   disconnected: (reason: Error, retryInMs: number) => void;
 }
 
@@ -48,9 +56,10 @@ export interface PodControllerOptions<T extends PodTarget> {
   /** Where the wanted pods come from. The controller starts and closes it. */
   readonly source: PodSource;
   /**
-   * Attaches. It is called when the source knows all pods, and is given those: pass them on, so that they are enrolled before the first program is
-   * attached. If it refuses because of single pods, it is called again with `undefined`: pass that on, too, so that what is enrolled stays so; the
-   * pods are dealt with one by one then. What it returns stays the caller's to close.
+   * Attaches. It is called when the source knows all pods, and is given those: pass them on, so that they are enrolled
+   * before the first program is attached. If it refuses because of single pods, it is called again with `undefined`:
+   * pass that on, too, so that what is enrolled stays so; the pods are dealt with one by one then. What it returns
+   * stays the caller's to close.
    */
   readonly attach: (pods: readonly (readonly [address: string, options: PodOptions])[] | undefined) => Promise<T> | T;
   /**
@@ -64,14 +73,22 @@ export interface PodControllerOptions<T extends PodTarget> {
 /** Changes that come in such a time are applied together. */
 const COALESCE_MS = 10;
 
-/** What `attach` may refuse because of single pods: then it is called without any, and they are dealt with one by one. */
-const ABOUT_PODS = new Set(['ERR_BPF_MAP_FULL', 'ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_POD_RULES', 'ERR_BPF_NOT_A_CGROUP']);
+/**
+ * What `attach` may refuse because of single pods: then it is called without any, and they are dealt with one by one.
+ */
+const ABOUT_PODS = new Set([
+  'ERR_BPF_MAP_FULL',
+  'ERR_BPF_INVALID_ADDRESS',
+  'ERR_BPF_POD_RULES',
+  'ERR_BPF_NOT_A_CGROUP',
+]);
 
 /**
  * Keeps `localPodIps` equal to what a source wants.
  *
- * It works by levels: whatever happened, the wanted state of now is compared with what the table holds, and the difference is written. So no
- * order of events and no lost event matters, and 10,000 changes in a row cost a few rounds. Between changes it sleeps, except for the resync.
+ * It works by levels: whatever happened, the wanted state of now is compared with what the table holds, and the
+ * difference is written. So no order of events and no lost event matters, and 10,000 changes in a row cost a few
+ * rounds. Between changes it sleeps, except for the resync.
  *
  * @example
  * ```ts
@@ -115,7 +132,13 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
    */
   constructor(options: PodControllerOptions<T>) {
     super();
-    const { source, attach, rules = (annotations) => istioPodRules(annotations), resyncSeconds = 300, ...unknown } = options;
+    const {
+      source,
+      attach,
+      rules = annotations => istioPodRules(annotations),
+      resyncSeconds = 300,
+      ...unknown
+    } = options;
     const [extra] = Object.keys(unknown);
     if (extra !== undefined) throw new TypeError(`PodController: unknown option '${shown(extra)}'`);
     if (typeof attach !== 'function') throw new TypeError('PodController: attach must be a function');
@@ -124,7 +147,7 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     this.#source = source;
     this.#attach = attach;
     this.#resyncMs = resyncSeconds * 1000;
-    this.#wanted = new WantedPods(rules, (error) => this.#report(error));
+    this.#wanted = new WantedPods(rules, error => this.#report(error));
     this.#unsubscribe = this.#subscribe();
   }
 
@@ -149,8 +172,8 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
   }
 
   /**
-   * Starts the source, waits until it knows all pods, attaches, and brings the table to what is wanted. As long as the source cannot tell,
-   * nothing is attached, and connections take their old path. Idempotent.
+   * Starts the source, waits until it knows all pods, attaches, and brings the table to what is wanted. As long as the
+   * source cannot tell, nothing is attached, and connections take their old path. Idempotent.
    *
    * @returns what `attach` returned, also if {@link close} was called while it worked: it is the caller's to close
    * @throws ClosedError (`ERR_BPF_CLOSED`) if {@link close} is called before `attach`
@@ -275,7 +298,8 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     for (const address of [...this.#held.keys()]) if (!present.has(address)) this.#held.delete(address);
     for (const [address, pod] of present) {
       const held = this.#held.get(address);
-      // The table has the id of a cgroup, whatever was asked for. One that was not found, or that somebody took out, is asked for again.
+      // The table has the id of a cgroup, whatever was asked for. One that was not found, or that somebody took out, is
+      // asked for again.
       const isKnown = held !== undefined && pod.cgroup !== undefined;
       this.#held.set(address, { ...held, options: isKnown ? { ...pod, cgroup: held.options.cgroup } : pod });
     }
@@ -286,7 +310,8 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     const seconds = this.lag;
     const done = !worthRetrying(outcome);
     if (done) this.#oldest = undefined;
-    if (added.length + changed.length + deleted.length > 0) this.emit('applied', { added, changed, deleted, resync, seconds });
+    if (added.length + changed.length + deleted.length > 0)
+      this.emit('applied', { added, changed, deleted, resync, seconds });
     this.#reportRefused(refused);
     if (this.#synced && done && !this.closed) {
       this.#synced = false;
@@ -303,7 +328,12 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     if (full.length > 0) {
       const cause = full[0]![1] as MerbridgeError; // which names the option of the map that is full
       const hint = cause.hint && `${cause.hint}; the other pods are enrolled, and these will be tried again`;
-      this.#report(new PodsLeftOutError(full.map(([address]) => address), { cause, ...(hint && { hint }) }));
+      this.#report(
+        new PodsLeftOutError(
+          full.map(([address]) => address),
+          { cause, ...(hint && { hint }) },
+        ),
+      );
     }
     for (const [address, error] of refused) {
       const code = codeOf(error);
@@ -332,5 +362,10 @@ function codeOf(error: Error): string | undefined {
 function refusal(address: string, cause: Error, isEnrolled: boolean): PodRefusedError {
   const problem = { name: '', position: 0, entry: address, reason: cause.message };
   const now = isEnrolled ? 'it keeps what it had' : 'it is not enrolled';
-  return new PodRefusedError(address, [problem], `${now}, until ${passing(cause) ? 'another attempt works' : 'the pod changes'}`, { cause });
+  return new PodRefusedError(
+    address,
+    [problem],
+    `${now}, until ${passing(cause) ? 'another attempt works' : 'the pod changes'}`,
+    { cause },
+  );
 }

@@ -22,7 +22,8 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
   try {
     content = JSON.parse(text);
   } catch (error) {
-    refuse(`not JSON, or only a part of it: ${printable((error as Error).message)}`); // which quotes the text as it is, so it is no cause
+    // Which quotes the text as it is, so it is no cause.
+    refuse(`not JSON, or only a part of it: ${printable((error as Error).message)}`);
   }
   const twice = doubleKey(text);
   if (twice !== undefined) refuse(`'${printable(twice, 80)}' is there twice`);
@@ -37,7 +38,10 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
     if (extra !== undefined) refuse(`${text}: unknown option '${printable(extra, 80)}'`);
     if (acceleration !== undefined && !ACCELERATIONS.includes(acceleration))
       refuse(`${text}: acceleration must be 'off', 'proxies', 'full' or 'inherit', not ${quoted(acceleration)}`);
-    if (annotations !== undefined && !(isObject(annotations) && Object.values(annotations).every((entry) => typeof entry === 'string')))
+    if (
+      annotations !== undefined &&
+      !(isObject(annotations) && Object.values(annotations).every(entry => typeof entry === 'string'))
+    )
       refuse(`${text}: annotations must be an object of strings`);
     try {
       if (rules !== undefined) ruleSetOf(rules as PodRules);
@@ -50,7 +54,9 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
       name: address,
       addresses: [address],
       options: {
-        ...(acceleration !== undefined && { acceleration }), ...(rules !== undefined && { rules }), ...(cgroup !== undefined && { cgroup }),
+        ...(acceleration !== undefined && { acceleration }),
+        ...(rules !== undefined && { rules }),
+        ...(cgroup !== undefined && { cgroup }),
       } as PodOptions,
       ...(annotations !== undefined && { annotations: annotations as Record<string, string> }),
     });

@@ -27,14 +27,17 @@ export interface PodSourceEvents {
 }
 
 /**
- * Where the wanted pods come from. It holds the whole wanted state at any time and says when that changed, so nobody has to keep a history
- * of events: who comes late, or misses one, reads `pods`.
+ * Where the wanted pods come from. It holds the whole wanted state at any time and says when that changed, so nobody
+ * has to keep a history of events: who comes late, or misses one, reads `pods`.
  *
- * There are {@link StaticPods}, {@link WatchedFile} and {@link KubernetesPods}; a source of your own (the CRI, a CNI's hook) is easiest made
- * by extending {@link PodSourceBase}.
+ * There are {@link StaticPods}, {@link WatchedFile} and {@link KubernetesPods}; a source of your own (the CRI, a CNI's
+ * hook) is easiest made by extending {@link PodSourceBase}.
  */
 export interface PodSource {
-  /** Resolves when `pods` is the whole wanted state for the first time; rejects only if the source is closed before (`ERR_BPF_CLOSED`). */
+  /**
+   * Resolves when `pods` is the whole wanted state for the first time; rejects only if the source is closed before
+   * (`ERR_BPF_CLOSED`).
+   */
   readonly synced: Promise<void>;
   /** All wanted pods, by a key that is a pod's own for its whole life (in Kubernetes its UID). */
   readonly pods: ReadonlyMap<string, SourcePod>;

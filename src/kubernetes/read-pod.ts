@@ -22,16 +22,21 @@ export interface ReadPod {
 const NOTHING: ReadPod = { pod: undefined, problems: [], ipv6: 0 };
 
 /**
- * Whether, where and how a pod is enrolled. Readiness does not matter; a pod that is being deleted still serves, and stays until it is gone or
- * has ended.
+ * Whether, where and how a pod is enrolled. Readiness does not matter; a pod that is being deleted still serves, and
+ * stays until it is gone or has ended.
  *
  * @internal
  */
-export function readPod(pod: KubernetesPod, sidecar: (pod: KubernetesPod) => boolean, keep: (annotation: string) => boolean): ReadPod {
+export function readPod(
+  pod: KubernetesPod,
+  sidecar: (pod: KubernetesPod) => boolean,
+  keep: (annotation: string) => boolean,
+): ReadPod {
   const { metadata, spec = {}, status = {} } = pod;
-  if (status.phase === 'Succeeded' || status.phase === 'Failed' || spec.hostNetwork === true || !sidecar(pod)) return NOTHING;
+  if (status.phase === 'Succeeded' || status.phase === 'Failed' || spec.hostNetwork === true || !sidecar(pod))
+    return NOTHING;
   const all = new Set([...(status.podIPs ?? []).map(({ ip }) => ip), ...(status.podIP ? [status.podIP] : [])]);
-  const addresses = [...all].filter((address) => isIPv4(address));
+  const addresses = [...all].filter(address => isIPv4(address));
   const ipv6 = all.size - addresses.length;
   if (addresses.length === 0) return { ...NOTHING, ipv6 };
   const annotations = Object.fromEntries(Object.entries(metadata.annotations ?? {}).filter(([name]) => keep(name)));
@@ -45,17 +50,34 @@ export function readPod(pod: KubernetesPod, sidecar: (pod: KubernetesPod) => boo
       annotations,
       rank: rank(pod),
     },
-    problems: known ? [] : [{ name: ACCELERATION_ANNOTATION, position: 1, entry: scope, reason: `must be one of ${ACCELERATIONS.join(', ')}` }],
+    problems: known
+      ? []
+      : [
+          {
+            name: ACCELERATION_ANNOTATION,
+            position: 1,
+            entry: scope,
+            reason: `must be one of ${ACCELERATIONS.join(', ')}`,
+          },
+        ],
     ipv6,
   };
 }
 
-/** The name of its cgroup: the kubelet knows a static pod by the hash of its file, and the API server has a mirror of it with another UID. */
+/**
+ * The name of its cgroup: the kubelet knows a static pod by the hash of its file, and the API server has a mirror of it
+ * with another UID.
+ */
 function kubeletUid({ metadata: { annotations = {}, uid } }: KubernetesPod): string {
-  return annotations['kubernetes.io/config.mirror'] === undefined ? uid : (annotations['kubernetes.io/config.hash'] ?? uid);
+  return annotations['kubernetes.io/config.mirror'] === undefined
+    ? uid
+    : (annotations['kubernetes.io/config.hash'] ?? uid);
 }
 
-/** An address that the CNI gave to another pod is the later one's; among those of one second the one that is not being deleted. */
+/**
+ * An address that the CNI gave to another pod is the later one's; among those of one second the one that is not being
+ * deleted.
+ */
 function rank({ metadata, status = {} }: KubernetesPod): number {
   const started = Date.parse(status.startTime ?? metadata.creationTimestamp ?? '');
   return (Number.isNaN(started) ? 0 : started) + (metadata.deletionTimestamp === undefined ? 1 : 0);

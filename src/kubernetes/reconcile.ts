@@ -25,11 +25,14 @@ const FINAL = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_CLOSED', 'ERR_BPF_POD
 
 /** Whether it makes sense to try again: not for an argument that makes no sense. @internal */
 export function passing(error: Error): boolean {
-  return error instanceof MerbridgeError ? !FINAL.has(error.code) : !(error instanceof TypeError || error instanceof RangeError);
+  return error instanceof MerbridgeError
+    ? !FINAL.has(error.code)
+    : !(error instanceof TypeError || error instanceof RangeError);
 }
 
 /**
- * Writes what differs, and updates `held` with every single step that worked. Never throws: whatever is refused, the rest is applied.
+ * Writes what differs, and updates `held` with every single step that worked. Never throws: whatever is refused, the
+ * rest is applied.
  *
  * @internal
  */
@@ -42,7 +45,7 @@ export function reconcile(table: PodTable, held: Map<string, Held>, wanted: Read
       outcome.refused.set(address, asError(thrown));
     }
   };
-  const gone = [...held.keys()].filter((address) => !wanted.has(address));
+  const gone = [...held.keys()].filter(address => !wanted.has(address));
   const writes: { address: string; want: Held; list: string[] }[] = [];
   for (const [address, want] of wanted) {
     const have = held.get(address);

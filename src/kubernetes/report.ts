@@ -1,12 +1,16 @@
 import type { TypedEmitter } from 'tiny-typed-emitter';
 
 /**
- * Emits an error that nobody is waiting for: as the event `error` where somebody listens, otherwise as a warning of the process. An emitter
- * without a listener would throw it, and the agent would end for a fault that is tried again in a moment.
+ * Emits an error that nobody is waiting for: as the event `error` where somebody listens, otherwise as a warning of the
+ * process. An emitter without a listener would throw it, and the agent would end for a fault that is tried again in a
+ * moment.
  *
  * @internal
  */
-export function report(emitter: Pick<TypedEmitter<{ error: (error: Error) => void }>, 'listenerCount' | 'emit'>, error: Error): void {
+export function report(
+  emitter: Pick<TypedEmitter<{ error: (error: Error) => void }>, 'listenerCount' | 'emit'>,
+  error: Error,
+): void {
   if (emitter.listenerCount('error') > 0) emitter.emit('error', error);
   else process.emitWarning(error);
 }

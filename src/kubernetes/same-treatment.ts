@@ -2,8 +2,8 @@ import type { PodOptions } from '../mesh';
 import { rulesOf, ruleSetOf } from '../mesh/rules/pod-rules';
 
 /**
- * Whether two pods are treated alike. What was asked for and what is read back from the maps may differ in order, in what is left out, and in what
- * changes nothing.
+ * Whether two pods are treated alike. What was asked for and what is read back from the maps may differ in order, in
+ * what is left out, and in what changes nothing.
  *
  * @internal
  */
@@ -19,7 +19,11 @@ function canonical(options: PodOptions): string {
   if (text === undefined) {
     const { acceleration = 'inherit', rules, cgroup } = options;
     // An id that an earlier process wrote is no path and no UID: what is asked for is written again.
-    text = JSON.stringify([acceleration, rules && canonicalRules(rules), typeof cgroup === 'bigint' ? `${cgroup}` : cgroup]);
+    text = JSON.stringify([
+      acceleration,
+      rules && canonicalRules(rules),
+      typeof cgroup === 'bigint' ? `${cgroup}` : cgroup,
+    ]);
     known.set(options, text);
   }
   return text;

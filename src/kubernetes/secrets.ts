@@ -28,8 +28,8 @@ const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u206
 const HIDING = new RegExp(`${ESCAPES.source}|${UNSEEN.source}`, 'i');
 
 /**
- * The credentials that were sent to the API server, to be taken out of whatever comes back: a server, or a proxy before it, that echoes requests
- * would put them into messages and logs.
+ * The credentials that were sent to the API server, to be taken out of whatever comes back: a server, or a proxy before
+ * it, that echoes requests would put them into messages and logs.
  *
  * @internal
  */
@@ -63,7 +63,10 @@ export class Secrets {
     return clean;
   }
 
-  /** Takes secrets out of all texts of a parsed answer, in place: JSON may write any character as an escape, so the text of it does not tell. */
+  /**
+   * Takes secrets out of all texts of a parsed answer, in place: JSON may write any character as an escape, so the text
+   * of it does not tell.
+   */
   redactValue<T>(value: T): T {
     if (typeof value === 'string') return this.redact(value) as T;
     const open: unknown[] = [value];
@@ -85,7 +88,10 @@ export class Secrets {
     return value;
   }
 
-  /** Takes secrets out of an error, in place. What led to it is replaced by its message: it may hold bytes of an answer, or a request's headers. */
+  /**
+   * Takes secrets out of an error, in place. What led to it is replaced by its message: it may hold bytes of an answer,
+   * or a request's headers.
+   */
   redactError<E extends Error>(error: E): E {
     const texts = error as unknown as Record<string, unknown>;
     for (const name of ['message', 'stack', 'hint', 'subject']) {
@@ -100,7 +106,8 @@ export class Secrets {
 
   #replaced(text: string): string {
     let clean = text;
-    for (const forms of this.#forms.values()) for (const form of forms) if (clean.includes(form)) clean = clean.replaceAll(form, REDACTED);
+    for (const forms of this.#forms.values())
+      for (const form of forms) if (clean.includes(form)) clean = clean.replaceAll(form, REDACTED);
     return clean;
   }
 
@@ -108,8 +115,10 @@ export class Secrets {
     for (const secret of new Set([value, value.replace(/^(bearer|basic)\s+/i, '')])) {
       if (secret.length < MIN_LENGTH || this.#forms.has(secret)) continue;
       const bytes = Buffer.from(secret);
-      const encoded = (['base64', 'base64url', 'hex'] as const).map((encoding) => bytes.toString(encoding));
-      this.#forms.set(secret, [...new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), ...encoded])]);
+      const encoded = (['base64', 'base64url', 'hex'] as const).map(encoding => bytes.toString(encoding));
+      this.#forms.set(secret, [
+        ...new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), ...encoded]),
+      ]);
       for (const oldest of this.#forms.keys()) {
         if (this.#forms.size <= MAX_SECRETS * 2) break;
         this.#forms.delete(oldest);
@@ -122,7 +131,8 @@ export class Secrets {
 export function plainError(thrown: unknown): Error {
   const { name, message, code } = asError(thrown) as NodeJS.ErrnoException;
   const plain = new Error(printable(message));
-  if (typeof name === 'string') Object.defineProperty(plain, 'name', { value: printable(name, 80), configurable: true, writable: true });
+  if (typeof name === 'string')
+    Object.defineProperty(plain, 'name', { value: printable(name, 80), configurable: true, writable: true });
   return typeof code === 'string' ? Object.assign(plain, { code: printable(code, 80) }) : plain;
 }
 
@@ -130,6 +140,8 @@ export function plainError(thrown: unknown): Error {
 function decode(text: string): string {
   let decoded = text;
   for (let i = 0; i < 2; i++)
-    decoded = decoded.replace(ESCAPES, (_, percent: string | undefined, unicode: string) => String.fromCharCode(parseInt(percent ?? unicode, 16)));
+    decoded = decoded.replace(ESCAPES, (_, percent: string | undefined, unicode: string) =>
+      String.fromCharCode(parseInt(percent ?? unicode, 16)),
+    );
   return decoded.replace(UNSEEN, '');
 }

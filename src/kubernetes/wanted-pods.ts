@@ -61,9 +61,12 @@ export class WantedPods {
   }
 
   #resolve(pod: SourcePod, before: Resolved | undefined): Resolved {
-    const strange = pod.addresses.filter((address) => tableForm(address) === undefined);
+    const strange = pod.addresses.filter(address => tableForm(address) === undefined);
     const problems = strange.map((address): PodRulesProblem => ({
-      name: '', position: 0, entry: address, reason: `'${printable(address, 80)}' is not an IPv4 address that a pod has`,
+      name: '',
+      position: 0,
+      entry: address,
+      reason: `'${printable(address, 80)}' is not an IPv4 address that a pod has`,
     }));
     let options: PodOptions | undefined = pod.options;
     let consequence = 'its other addresses are enrolled';
@@ -76,11 +79,13 @@ export class WantedPods {
         problems.push(...problemsOf(cause));
         // The scope is a thing of its own: that of now, with the rules that were good.
         options = before?.options && { ...before.options, ...pod.options };
-        consequence = options === undefined ? 'the pod is left out until that is mended' : 'its rules of before stay in force';
+        consequence =
+          options === undefined ? 'the pod is left out until that is mended' : 'its rules of before stay in force';
       }
     }
     const problem = problems.length === 0 ? undefined : JSON.stringify(firstProblems(problems));
-    if (problem !== undefined && problem !== before?.problem) this.report(new PodRefusedError(pod.name, problems, consequence, { cause }));
+    if (problem !== undefined && problem !== before?.problem)
+      this.report(new PodRefusedError(pod.name, problems, consequence, { cause }));
     return { pod, options, problem };
   }
 }

@@ -19,13 +19,20 @@ const MAX_BYTES = 64 * 1024 * 1024;
  * The pods in a JSON file, followed as it changes. It holds an object by address:
  *
  * ```json
- * { "10.0.0.7": {}, "10.0.0.8": { "acceleration": "full", "annotations": { "traffic.sidecar.istio.io/excludeOutboundPorts": "5432" } } }
+ * {
+ *   "10.0.0.7": {},
+ *   "10.0.0.8": {
+ *     "acceleration": "full",
+ *     "annotations": { "traffic.sidecar.istio.io/excludeOutboundPorts": "5432" }
+ *   }
+ * }
  * ```
  *
- * Each value holds the options of `localPodIps.set`, and may hold annotations that rules are made of. A file that is missing, half written or
- * wrong changes nothing: the last good state stays, and the fault is reported (`ERR_POD_FILE`). Before there is a good one, the source is not
- * synced. The folder is watched, so files that are renamed over and mounted ConfigMaps are seen. An address that is there twice, in whatever form, is
- * wrong, and so is any other key.
+ * Each value holds the options of `localPodIps.set`, and may hold annotations that rules are made of. A file that is
+ * missing, half written or wrong changes nothing: the last good state stays, and the fault is reported
+ * (`ERR_POD_FILE`). Before there is a good one, the source is not synced. The folder is watched, so files that are
+ * renamed over and mounted ConfigMaps are seen. An address that is there twice, in whatever form, is wrong, and so is
+ * any other key.
  *
  * @example
  * ```ts
@@ -71,7 +78,10 @@ export class WatchedFile extends PodSourceBase {
     await this.#reading;
   }
 
-  /** Reads after so many milliseconds, or earlier if that was planned: other files of the folder change, too, and put nothing off. */
+  /**
+   * Reads after so many milliseconds, or earlier if that was planned: other files of the folder change, too, and put
+   * nothing off.
+   */
   #look(delay: number): void {
     const due = performance.now() + delay;
     if (this.closed || this.#due <= due) return;
@@ -93,7 +103,12 @@ export class WatchedFile extends PodSourceBase {
       this.#retry.reset();
       if (pods !== undefined) this.replace(pods);
     } catch (thrown) {
-      if (!this.closed) this.#doubt(thrown instanceof PodFileError ? thrown : new PodFileError(this.path, asError(thrown).message, { cause: thrown }));
+      if (!this.closed)
+        this.#doubt(
+          thrown instanceof PodFileError
+            ? thrown
+            : new PodFileError(this.path, asError(thrown).message, { cause: thrown }),
+        );
     }
   }
 

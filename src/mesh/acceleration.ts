@@ -5,11 +5,12 @@ import { mbAcceleration } from './abi/enums';
  * How far acceleration goes, from narrow to wide.
  *
  * - `'off'`: connections are redirected to their sidecars, every byte takes the TCP stack, no socket enters a sockmap.
- * - `'proxies'`: connections whose two ends are sidecars of this node move from socket to socket. No application socket ever
- *   behaves differently. A sidecar that reads by splice(2) needs `'off'`: HAProxy with `option splice-request`.
- * - `'full'`: application sockets too. A socket in a sockmap is not quite a socket (splice(2) never sees redirected bytes; a
- *   blocking `recv` may return EAGAIN; FIONREAD, MSG_WAITALL and MSG_ZEROCOPY differ; `docs/hazards.md` has all of it), so
- *   this is opted into, for all pods or for one. Where `MeshAccelerator.fionreadCounts` is `'stack'`, nginx and what is built on it hang.
+ * - `'proxies'`: connections whose two ends are sidecars of this node move from socket to socket. No application socket
+ *   ever behaves differently. A sidecar that reads by splice(2) needs `'off'`: HAProxy with `option splice-request`.
+ * - `'full'`: application sockets too. A socket in a sockmap is not quite a socket (splice(2) never sees redirected
+ *   bytes; a blocking `recv` may return EAGAIN; FIONREAD, MSG_WAITALL and MSG_ZEROCOPY differ; `docs/hazards.md` has
+ *   all of it), so this is opted into, for all pods or for one. Where `MeshAccelerator.fionreadCounts` is `'stack'`,
+ *   nginx and what is built on it hang.
  */
 export type Acceleration = 'off' | 'proxies' | 'full';
 

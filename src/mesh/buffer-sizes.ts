@@ -13,11 +13,12 @@ export interface BufferSizes {
 }
 
 /**
- * Sizes for a backlog limit. The receive buffer has room for the backlog and for a window beside it, so that what takes the stack is not
- * held up behind what waits in the psock.
+ * Sizes for a backlog limit. The receive buffer has room for the backlog and for a window beside it, so that what takes
+ * the stack is not held up behind what waits in the psock.
  *
- * A program cannot set more than `net.core.rmem_max`. Where that is too small for the whole (before Linux 6.17 it is 208 KiB by default),
- * a smaller buffer would shut the window at every backlog; so the sockets keep their own, which grow up to `net.ipv4.tcp_rmem[2]`.
+ * A program cannot set more than `net.core.rmem_max`. Where that is too small for the whole (before Linux 6.17 it is
+ * 208 KiB by default), a smaller buffer would shut the window at every backlog; so the sockets keep their own, which
+ * grow up to `net.ipv4.tcp_rmem[2]`.
  *
  * @internal
  * @param backlogLimit - bytes

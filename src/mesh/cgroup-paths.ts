@@ -7,14 +7,17 @@ export function* cgroupsBelow(path: string): Generator<string, void, undefined> 
   yield path;
   let names: string[];
   try {
-    names = readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+    names = readdirSync(path, { withFileTypes: true }).flatMap(entry => (entry.isDirectory() ? [entry.name] : []));
   } catch {
     return;
   }
   for (const name of names) yield* cgroupsBelow(join(path, name));
 }
 
-/** Path of the cgroup with this inode number; `undefined` if there is none any more: a link may hold one that was removed. */
+/**
+ * Path of the cgroup with this inode number; `undefined` if there is none any more: a link may hold one that was
+ * removed.
+ */
 export function cgroupPathOf(id: bigint): string | undefined {
   for (const path of cgroupsBelow(Cgroup.mountPoint()))
     if (statSync(path, { bigint: true, throwIfNoEntry: false })?.ino === id) return path;

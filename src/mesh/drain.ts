@@ -5,13 +5,16 @@ import type { MapsByName } from './maps/maps-by-name';
 
 /** Every sender has sent something since the switch, or is idle. */
 const FIRST_MS = 250;
-/** A segment that is held back comes again within this time: the longest pause between two tries of TCP in MB_HOLD_NS. */
+/**
+ * A segment that is held back comes again within this time: the longest pause between two tries of TCP in MB_HOLD_NS.
+ */
 const QUIET_NS = 2_700_000_000n;
 /** A reader that has stalled for so long may do so for ever. */
 const LONGEST_MS = 8000;
 
 /**
- * Tells when readers have read what was redirected to them: when the gate (bpf/ingress.bpf.c) holds nothing back any more.
+ * Tells when readers have read what was redirected to them: when the gate (bpf/ingress.bpf.c) holds nothing back any
+ * more.
  *
  * @internal
  */
@@ -27,7 +30,10 @@ export class Drain {
     const started = performance.now();
     await setTimeout(FIRST_MS);
     // Both clocks are CLOCK_MONOTONIC.
-    while (process.hrtime.bigint() - (this.#lastHeld.get(0) ?? 0n) < QUIET_NS && performance.now() - started < LONGEST_MS)
+    while (
+      process.hrtime.bigint() - (this.#lastHeld.get(0) ?? 0n) < QUIET_NS &&
+      performance.now() - started < LONGEST_MS
+    )
       await setTimeout(50);
   }
 }

@@ -9,7 +9,14 @@ export type { DiagnosedPins } from './diagnose/diagnose-pins';
 export type { FionreadCounts } from './fionread';
 export type { MeshAdoption } from './footing';
 export type { EventOptions, EventRates } from './events/event-options';
-export type { ConnectionEvent, DroppedEvent, DropReason, Hop, MapPressureEvent, ReportedEvent } from './events/event-records';
+export type {
+  ConnectionEvent,
+  DroppedEvent,
+  DropReason,
+  Hop,
+  MapPressureEvent,
+  ReportedEvent,
+} from './events/event-records';
 export type { ReportedEvents } from './events/mesh-events';
 export { kernelAdvisories } from './kernel-advisories';
 export { istioPodRules } from './rules/istio-pod-rules';

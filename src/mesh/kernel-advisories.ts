@@ -1,6 +1,9 @@
 import type { KernelAdvisory } from '../errors';
 
-/** Releases from the first to before the second: the mainline kernels that have a fault. The second one is the first with the mend. */
+/**
+ * Releases from the first to before the second: the mainline kernels that have a fault. The second one is the first
+ * with the mend.
+ */
 type Range = readonly [from: string, fixedIn: string];
 
 interface Fault {
@@ -10,39 +13,67 @@ interface Fault {
 }
 
 /**
- * From the CVE records of the kernel's own numbering authority. What needs a verdict program for incoming data, or a map that is an array,
- * cannot come from the programs of this library; another one on the same machine may bring it, and a kernel without such a mend lacks many
- * that never got a number.
+ * From the CVE records of the kernel's own numbering authority. What needs a verdict program for incoming data, or a
+ * map that is an array, cannot come from the programs of this library; another one on the same machine may bring it,
+ * and a kernel without such a mend lacks many that never got a number.
  */
 const FAULTS: readonly Fault[] = [
   {
     id: 'CVE-2023-52735',
     summary: 'closing a socket of a sockmap may call itself without end',
-    ranges: [['4.20', '5.15.95'], ['5.16', '6.1.13']],
+    ranges: [
+      ['4.20', '5.15.95'],
+      ['5.16', '6.1.13'],
+    ],
   },
   {
     id: 'CVE-2024-39500',
     summary: 'closing a socket while it leaves a sockmap',
-    ranges: [['5.13', '5.15.162'], ['5.16', '6.1.95'], ['6.2', '6.6.35'], ['6.7', '6.9.6']],
+    ranges: [
+      ['5.13', '5.15.162'],
+      ['5.16', '6.1.95'],
+      ['6.2', '6.6.35'],
+      ['6.7', '6.9.6'],
+    ],
   },
   {
     id: 'CVE-2024-56664',
     summary: 'use after free when a socket is replaced in a sockmap while it is closed; maps that are arrays',
-    ranges: [['4.20', '5.10.236'], ['5.11', '5.15.180'], ['5.16', '6.1.125'], ['6.2', '6.6.67'], ['6.7', '6.12.6']],
+    ranges: [
+      ['4.20', '5.10.236'],
+      ['5.11', '5.15.180'],
+      ['5.16', '6.1.125'],
+      ['6.2', '6.6.67'],
+      ['6.7', '6.12.6'],
+    ],
   },
   {
     id: 'CVE-2025-38154',
     summary: 'use after free when a socket is closed while its backlog is sent; verdict programs for incoming data',
-    ranges: [['5.15.162', '5.15.186'], ['6.1.95', '6.1.142'], ['6.6.35', '6.6.94'], ['6.9.6', '6.12.34'], ['6.13', '6.15.3']],
+    ranges: [
+      ['5.15.162', '5.15.186'],
+      ['6.1.95', '6.1.142'],
+      ['6.6.35', '6.6.94'],
+      ['6.9.6', '6.12.34'],
+      ['6.13', '6.15.3'],
+    ],
   },
   {
     id: 'CVE-2025-38165',
     summary: 'panic on large messages in a backlog; verdict programs for incoming data',
-    ranges: [['6.1.54', '6.1.142'], ['6.5.4', '6.6.94'], ['6.7', '6.12.34'], ['6.13', '6.15.3']],
+    ranges: [
+      ['6.1.54', '6.1.142'],
+      ['6.5.4', '6.6.94'],
+      ['6.7', '6.12.34'],
+      ['6.13', '6.15.3'],
+    ],
   },
 ];
 
-/** `6.1.0-40-amd64`, `6.8.0-60-generic`: the last number is 0 for the whole series, what counts is a number of the distribution's own. */
+/**
+ * `6.1.0-40-amd64`, `6.8.0-60-generic`: the last number is 0 for the whole series, what counts is a number of the
+ * distribution's own.
+ */
 const OWN_COUNT = /^\d+\.\d+\.0-\d/;
 /** Debian tells the release in what `uname -v` says: `#1 SMP PREEMPT_DYNAMIC Debian 6.1.153-1 (2025-09-20)`. */
 const DEBIAN = /\bDebian (\d+\.\d+\.\d+)/;
@@ -52,8 +83,9 @@ const LAST = 0xffff;
 /**
  * Known faults of a kernel in the code that moves bytes from socket to socket.
  *
- * The release alone decides. Distributions take mends over without their number, so this is a reason to ask, never one to refuse. Where a
- * distribution has replaced the number, every fault that some release of the series has is listed, with `certain` false.
+ * The release alone decides. Distributions take mends over without their number, so this is a reason to ask, never one
+ * to refuse. Where a distribution has replaced the number, every fault that some release of the series has is listed,
+ * with `certain` false.
  *
  * @param release - what `uname -r` says, `os.release()`
  * @param version - what `uname -v` says, `os.version()`

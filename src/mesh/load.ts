@@ -9,9 +9,18 @@ import type { BacklogAccount, ResolvedOptions } from './mesh-options';
 import { objectPath } from './objects';
 import { programSettingsCodec } from './profile';
 
-/** What a sk_msg program works with. It stays with its sockets, so it never works with some of the old and some of the new ones. */
+/**
+ * What a sk_msg program works with. It stays with its sockets, so it never works with some of the old and some of the
+ * new ones.
+ */
 const OF_ACCELERATION: readonly string[] = [
-  'mesh_settings', 'local_pod_ips', 'sock_pair_map', 'peer_introductions', 'socket_peer', 'last_held', 'socket_count',
+  'mesh_settings',
+  'local_pod_ips',
+  'sock_pair_map',
+  'peer_introductions',
+  'socket_peer',
+  'last_held',
+  'socket_count',
 ];
 /** A pod names a rule set by its number, so these are taken together or not at all. */
 const OF_RULES: readonly string[] = ['local_pod_ips', 'pod_rules', 'pod_rule_ports', 'pod_rule_ranges'];
@@ -36,7 +45,11 @@ export interface Loaded {
  * @param account - who keeps the account of what waits
  * @param present - maps to work with instead of new ones where their layout is the same, by name
  */
-export function load(options: ResolvedOptions, account: BacklogAccount, present: ReadonlyMap<string, BpfMap> = new Map()): Loaded {
+export function load(
+  options: ResolvedOptions,
+  account: BacklogAccount,
+  present: ReadonlyMap<string, BpfMap> = new Map(),
+): Loaded {
   const path = objectPath('merbridge');
   using open = OpenBpfObject.openFile(path);
   const programs = open.programs().map(({ name }) => name);
@@ -58,7 +71,10 @@ export function load(options: ResolvedOptions, account: BacklogAccount, present:
   open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(options.maxSockets / 4));
   open.variable('profile').set(
     {
-      profile: options.profile, charged: account === 'kernel', keepAlive: options.keepAlive, weaklyOrdered: process.arch !== 'x64',
+      profile: options.profile,
+      charged: account === 'kernel',
+      keepAlive: options.keepAlive,
+      weaklyOrdered: process.arch !== 'x64',
       ...bufferSizes(options.backlogLimit),
     },
     programSettingsCodec,
@@ -80,25 +96,40 @@ export function load(options: ResolvedOptions, account: BacklogAccount, present:
   }
 }
 
-/** Decides for each map whether the one that is there is taken. Sizes that nobody asked for are those that are there. */
-function adopt(declared: OpenBpfMap[], present: ReadonlyMap<string, BpfMap>, sized: ReadonlySet<string>): Omit<Loaded, 'object'> {
-  const pairs = declared.flatMap((map) => {
+/**
+ * Decides for each map whether the one that is there is taken. Sizes that nobody asked for are those that are there.
+ */
+function adopt(
+  declared: OpenBpfMap[],
+  present: ReadonlyMap<string, BpfMap>,
+  sized: ReadonlySet<string>,
+): Omit<Loaded, 'object'> {
+  const pairs = declared.flatMap(map => {
     const pinned = present.get(map.name);
     return pinned === undefined ? [] : [{ map, pinned }];
   });
-  const replaced = new Set(pairs.filter(({ map, pinned }) => !fits(map, pinned, sized.has(map.name))).map(({ map }) => map.name));
+  const replaced = new Set(
+    pairs.filter(({ map, pinned }) => !fits(map, pinned, sized.has(map.name))).map(({ map }) => map.name),
+  );
   // The rules first: they have a map in common with what belongs to acceleration.
   for (const group of [OF_RULES, OF_ACCELERATION])
-    if (group.some((name) => replaced.has(name))) for (const { map } of pairs) if (group.includes(map.name)) replaced.add(map.name);
+    if (group.some(name => replaced.has(name)))
+      for (const { map } of pairs) if (group.includes(map.name)) replaced.add(map.name);
   for (const { map, pinned } of pairs) {
     if (!sized.has(map.name) && pinned.maxEntries > 0 && !isArray(map)) map.maxEntries = pinned.maxEntries;
     if (!replaced.has(map.name)) map.reuse(pinned);
   }
-  return { replaced: [...replaced], replacesAcceleration: OF_ACCELERATION.some((name) => replaced.has(name)) };
+  return { replaced: [...replaced], replacesAcceleration: OF_ACCELERATION.some(name => replaced.has(name)) };
 }
 
 function fits(map: OpenBpfMap, pinned: BpfMap, isSized: boolean): boolean {
-  if (map.type !== pinned.type || map.keySize !== pinned.keySize || map.valueSize !== pinned.valueSize || map.flags !== pinned.flags) return false;
+  if (
+    map.type !== pinned.type ||
+    map.keySize !== pinned.keySize ||
+    map.valueSize !== pinned.valueSize ||
+    map.flags !== pinned.flags
+  )
+    return false;
   return map.maxEntries === pinned.maxEntries || (!isSized && !isArray(map));
 }
 

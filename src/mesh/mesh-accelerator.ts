@@ -29,8 +29,9 @@ export type MeshWarning = KernelAdvisoryError | UnreadNotCountedError;
 /** What an accelerator reports. */
 export interface MeshEvents extends ReportedEvents {
   /**
-   * Acceleration is on and the kernel may have known faults, or `'full'` is wanted, for all or for a pod, where FIONREAD does not count redirected
-   * bytes. Each comes once, the first ones after the turn of the event loop that `start` resolves in.
+   * Acceleration is on and the kernel may have known faults, or `'full'` is wanted, for all or for a pod, where
+   * FIONREAD does not count redirected bytes. Each comes once, the first ones after the turn of the event loop that
+   * `start` resolves in.
    */
   warning: (warning: MeshWarning) => void;
   /** The scope was changed. */
@@ -42,15 +43,16 @@ export interface MeshEvents extends ReportedEvents {
 }
 
 /**
- * Sends the connections of enrolled pods through their sidecars without iptables, and moves the bytes of local connections straight from
- * socket to socket.
+ * Sends the connections of enrolled pods through their sidecars without iptables, and moves the bytes of local
+ * connections straight from socket to socket.
  *
- * The programs stay attached until {@link close} or until the process ends, whichever is first, or with a `pinDirectory` until `detachAll`; the
- * object keeps the process alive as a listening server does ({@link unref} changes that). Existing connections survive all of it. Needs Linux 5.15, libbpf 1.0, and
- * CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (or root).
+ * The programs stay attached until {@link close} or until the process ends, whichever is first, or with a
+ * `pinDirectory` until `detachAll`; the object keeps the process alive as a listening server does ({@link unref}
+ * changes that). Existing connections survive all of it. Needs Linux 5.15, libbpf 1.0, and CAP_BPF, CAP_NET_ADMIN and
+ * CAP_PERFMON (or root).
  *
- * Only TCP over IPv4 between pods of this node is redirected: what comes in from other nodes still needs the mesh's own rules, with which
- * the programs get along.
+ * Only TCP over IPv4 between pods of this node is redirected: what comes in from other nodes still needs the mesh's own
+ * rules, with which the programs get along.
  *
  * @example
  * ```ts
@@ -80,7 +82,10 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   readonly cgroup: string;
   /** Who keeps the account of what waits in accelerated sockets. */
   readonly backlogAccount: BacklogAccount;
-  /** What FIONREAD counts on an accelerated socket of this kernel. Where that is `'stack'`, some programs hang in `'full'`, and a `warning` says so. */
+  /**
+   * What FIONREAD counts on an accelerated socket of this kernel. Where that is `'stack'`, some programs hang in
+   * `'full'`, and a `warning` says so.
+   */
   readonly fionreadCounts: FionreadCounts;
 
   /** What was taken over from an earlier process; `undefined` if nothing was. */
@@ -97,21 +102,24 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   #closing: Promise<void> | undefined;
 
   /**
-   * Loads the programs and attaches them. If anything fails, everything is taken back and nothing stays behind; what an earlier process has
-   * pinned goes on as before, but with `pods` if it came so far.
+   * Loads the programs and attaches them. If anything fails, everything is taken back and nothing stays behind; what an
+   * earlier process has pinned goes on as before, but with `pods` if it came so far.
    *
    * @param options - the cgroup, the mesh, the scope
    * @returns the accelerator, attached
    * @throws TypeError or RangeError for options that make no sense
    * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path is none, or no cgroup2 is mounted
-   * @throws AlreadyAttachedError (`ERR_BPF_ALREADY_ATTACHED`) if an accelerator is attached to the cgroup, to one above it or to one below it;
-   * `holders` says who holds it
-   * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if `pinDirectory` is in none, or in one that is mounted read-only
+   * @throws AlreadyAttachedError (`ERR_BPF_ALREADY_ATTACHED`) if an accelerator is attached to the cgroup, to one above
+   * it or to one below it; `holders` says who holds it
+   * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if `pinDirectory` is in none, or in one that is mounted
+   * read-only
    * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) with the path of what lies there and is not of this library
    * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process works with `pinDirectory`
-   * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if the pins are of another cgroup, another mesh, or a later version
+   * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if the pins are of another cgroup, another mesh, or a later
+   * version
    * @throws PermissionError (`ERR_BPF_PERMISSION`) with the missing capabilities
-   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) with the feature, and the release or the option of the kernel that brings it
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) with the feature, and the release or the option of the kernel
+   * that brings it
    * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf is missing, or the native addon does not load
    * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) with errnoName `'EMFILE'` if the limit of open files is too low
    * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the compiled programs are missing or damaged
@@ -186,7 +194,10 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     return { settings: this.#settings, drain: this.#drain, counters: () => this.#counters.read() };
   }
 
-  /** What there is to know of this kernel: its known faults, if acceleration was on at any time; what `'full'` lacks here, if it was wanted. */
+  /**
+   * What there is to know of this kernel: its known faults, if acceleration was on at any time; what `'full'` lacks
+   * here, if it was wanted.
+   */
   get warnings(): readonly MeshWarning[] {
     return this.#warnings;
   }
@@ -197,15 +208,17 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   }
 
   /**
-   * The scope for pods that do not choose their own. `'off'` is final: it stops acceleration for every pod at once, existing connections
-   * included, without a byte lost; what waits in a socket is still read first. A wider scope is for new connections.
+   * The scope for pods that do not choose their own. `'off'` is final: it stops acceleration for every pod at once,
+   * existing connections included, without a byte lost; what waits in a socket is still read first. A wider scope is
+   * for new connections.
    */
   get acceleration(): Acceleration {
     return this.#settings.acceleration;
   }
 
   /**
-   * Changes the scope; see the getter. If this switches acceleration on for the first time, or `'full'`, there may be a `warning` of the kernel.
+   * Changes the scope; see the getter. If this switches acceleration on for the first time, or `'full'`, there may be a
+   * `warning` of the kernel.
    *
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
@@ -224,7 +237,8 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   }
 
   /**
-   * Switches the events of the programs, at once. Adding a listener alone does not: an event that nobody asked for must not cost anything.
+   * Switches the events of the programs, at once. Adding a listener alone does not: an event that nobody asked for must
+   * not cost anything.
    *
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
@@ -258,12 +272,12 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    */
   async mapFill(): Promise<MapFill[]> {
     if (this.closed) throw new ClosedError('MeshAccelerator');
-    return mapFill((name) => this.#footing.object.map(name));
+    return mapFill(name => this.#footing.object.map(name));
   }
 
   /**
-   * Asks the kernel whether the programs are effective for the pods: attached is not enough, because the cgroup may have been made anew or lie
-   * elsewhere. What it finds is returned, never thrown.
+   * Asks the kernel whether the programs are effective for the pods: attached is not enough, because the cgroup may
+   * have been made anew or lie elsewhere. What it finds is returned, never thrown.
    *
    * @param options - which cgroups to look at
    * @returns what is wrong; empty if all is well
@@ -287,13 +301,13 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   }
 
   /**
-   * With a `pinDirectory` gives up what this process holds, and nothing else: connections are redirected and accelerated as before, and the next
-   * start takes over. To remove everything there is `detachAll`.
+   * With a `pinDirectory` gives up what this process holds, and nothing else: connections are redirected and
+   * accelerated as before, and the next start takes over. To remove everything there is `detachAll`.
    *
-   * Without: detaches everything and frees the maps. New connections take their old path at once. Existing ones live on over the TCP stack, and
-   * what was queued in their sockets is still read first but their `getpeername` names the sidecar from now on. If connections were redirected,
-   * this takes half a second, in which those that are being set up come to their sidecar, and up to eight while readers are slow with what was
-   * redirected to them. Idempotent.
+   * Without: detaches everything and frees the maps. New connections take their old path at once. Existing ones live on
+   * over the TCP stack, and what was queued in their sockets is still read first but their `getpeername` names the
+   * sidecar from now on. If connections were redirected, this takes half a second, in which those that are being set up
+   * come to their sidecar, and up to eight while readers are slow with what was redirected to them. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -329,7 +343,8 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
 
   /** Where one of these pods wants `'full'`, or all that do not choose. */
   #warnOfFionread(pods: Iterable<string>): void {
-    if (this.fionreadCounts !== 'stack' || this.#isIgnored('FIONREAD') || this.#hasWarned('ERR_BPF_UNREAD_NOT_COUNTED')) return;
+    if (this.fionreadCounts !== 'stack' || this.#isIgnored('FIONREAD') || this.#hasWarned('ERR_BPF_UNREAD_NOT_COUNTED'))
+      return;
     if (this.#isFullWanted(pods)) this.#warn(new UnreadNotCountedError(release()));
   }
 
@@ -341,7 +356,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   }
 
   #hasWarned(code: MeshWarning['code']): boolean {
-    return this.#warnings.some((warning) => warning.code === code);
+    return this.#warnings.some(warning => warning.code === code);
   }
 
   #isIgnored(id: string): boolean {

@@ -19,11 +19,13 @@ export interface MeshCheckOptions {
 /**
  * What keeps a program from seeing the connections of a pod.
  *
- * - `'detached'`: the attachment is gone, because its cgroup was removed or because somebody detached it. A start with the same pins makes a new one.
+ * - `'detached'`: the attachment is gone, because its cgroup was removed or because somebody detached it. A start with
+ *   the same pins makes a new one.
  * - `'outside'`: the cgroup is not below that of the mesh.
  * - `'not effective'`: the kernel does not run the program for this cgroup; `programs` are those that it runs instead.
- * - `'second accelerator'`: another one runs for the cgroup, too, because it is attached to it, above it or below it; both then redirect the same
- *   connections. `programs` is its program, `holder` who holds it. Without CAP_SYS_ADMIN it is seen if its pins or its process are of the same user.
+ * - `'second accelerator'`: another one runs for the cgroup, too, because it is attached to it, above it or below it;
+ *   both then redirect the same connections. `programs` is its program, `holder` who holds it. Without CAP_SYS_ADMIN it
+ *   is seen if its pins or its process are of the same user.
  * - `'unreadable'`: the kernel could not be asked, or the pins could not be read; the message says why.
  */
 export interface MeshProblem {
@@ -43,11 +45,12 @@ export interface MeshProblem {
 const MOST = 1024;
 
 function assertOptions(options: unknown): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw new TypeError('check: options must be an object');
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new TypeError('check: options must be an object');
   const { cgroups, ...unknown } = options as Record<string, unknown>;
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`check: unknown option '${shown(extra)}'`);
-  if (cgroups !== undefined && !(Array.isArray(cgroups) && cgroups.every((path) => typeof path === 'string')))
+  if (cgroups !== undefined && !(Array.isArray(cgroups) && cgroups.every(path => typeof path === 'string')))
     throw new TypeError('check: cgroups must be a list of paths');
 }
 
@@ -59,7 +62,13 @@ function assertOptions(options: unknown): void {
 export function checkMesh(path: string, footing: Footing, options: MeshCheckOptions): MeshProblem[] {
   assertOptions(options);
   const problems: MeshProblem[] = [];
-  const report = (kind: MeshProblem['kind'], cgroup: string, program: string | undefined, message: string, programs: readonly CgroupProgram[] = []) => {
+  const report = (
+    kind: MeshProblem['kind'],
+    cgroup: string,
+    program: string | undefined,
+    message: string,
+    programs: readonly CgroupProgram[] = [],
+  ) => {
     // Whoever may make cgroups below a pod's chooses their names.
     problems.push({ kind, cgroup, program, programs, message: printable(message, 4096) });
   };
@@ -71,7 +80,12 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
       detached.add(name);
       report('detached', path, name, `${name} is not attached to ${path}: ${reason}`);
     } catch (error) {
-      report('unreadable', path, name, `whether ${name} is attached to ${path} cannot be told: ${(error as Error).message}`);
+      report(
+        'unreadable',
+        path,
+        name,
+        `whether ${name} is attached to ${path} cannot be told: ${(error as Error).message}`,
+      );
     }
   }
   const { id: ownId, tag } = footing.object.program('mb_connect4');
@@ -82,7 +96,14 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
       const program = { id: holder.programId, name: holder.name, tag: '' };
       const what = `${holder.name || 'program'} (id ${holder.programId})${describeHolder(holder)}`;
       const message = `a second accelerator runs for ${cgroup.path}: ${what}: ${remedy(holder)}`;
-      problems.push({ kind: 'second accelerator', cgroup: cgroup.path, program: undefined, programs: [program], holder, message });
+      problems.push({
+        kind: 'second accelerator',
+        cgroup: cgroup.path,
+        program: undefined,
+        programs: [program],
+        holder,
+        message,
+      });
     }
     for (const { id } of cgroup.programs({ attachType: 'cgroup/connect4', effective: true })) seen.ids.add(id);
   };
@@ -104,9 +125,16 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
         if (detached.has(name)) continue;
         const programs = open.programs({ attachType, effective: true });
         const { id } = footing.object.program(name);
-        if (programs.some((program) => program.id === id)) continue;
-        const instead = programs.map((program) => `${program.name || 'program'} (id ${program.id})`).join(', ') || 'nothing';
-        report('not effective', cgroup, name, `${name} does not run for ${cgroup}, where the kernel runs ${instead}`, programs);
+        if (programs.some(program => program.id === id)) continue;
+        const instead =
+          programs.map(program => `${program.name || 'program'} (id ${program.id})`).join(', ') || 'nothing';
+        report(
+          'not effective',
+          cgroup,
+          name,
+          `${name} does not run for ${cgroup}, where the kernel runs ${instead}`,
+          programs,
+        );
       }
     } catch (error) {
       report('unreadable', cgroup, undefined, (error as Error).message);

@@ -23,7 +23,9 @@ export class OwnFooting implements Footing {
   readonly #options: ResolvedOptions;
   readonly #witness: Witness;
   readonly #cgroup: Cgroup;
-  /** What must stay until accelerated sockets are drained and sidecars have asked, and what sends connections their way. */
+  /**
+   * What must stay until accelerated sockets are drained and sidecars have asked, and what sends connections their way.
+   */
   readonly #foundation: Resources;
   readonly #entrances = new Resources();
   readonly #links = new Map<string, BpfLink>();

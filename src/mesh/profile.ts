@@ -4,7 +4,10 @@ import { mbConstant } from './abi/enums';
 import { mbProfile } from './abi/structs';
 import type { BufferSizes } from './buffer-sizes';
 
-/** What a mesh's sidecar looks like from outside: ports, user and addresses that its own iptables rules are written with. */
+/**
+ * What a mesh's sidecar looks like from outside: ports, user and addresses that its own iptables rules are written
+ * with.
+ */
 export interface MeshProfile {
   /** Name for messages. */
   readonly name: string;
@@ -20,7 +23,9 @@ export interface MeshProfile {
   readonly passthroughAddress: string;
   /** Port that is never redirected to the inbound port (the mesh's own tunnel). */
   readonly tunnelPort: number;
-  /** More ports that are never redirected to the inbound port, at most 16: the sidecar's own health and metrics ports. */
+  /**
+   * More ports that are never redirected to the inbound port, at most 16: the sidecar's own health and metrics ports.
+   */
   readonly excludedInboundPorts: readonly number[];
 }
 
@@ -98,7 +103,9 @@ export const programSettingsCodec: Codec<ProgramSettings> = {
 export function resolveProfile(profile: MeshProfileName | MeshProfile): MeshProfile {
   if (typeof profile === 'string') {
     if (!Object.hasOwn(meshProfiles, profile))
-      throw new TypeError(`no mesh profile named '${shown(profile)}'; there is ${Object.keys(meshProfiles).join(', ')}`);
+      throw new TypeError(
+        `no mesh profile named '${shown(profile)}'; there is ${Object.keys(meshProfiles).join(', ')}`,
+      );
     return meshProfiles[profile];
   }
   for (const key of ['outboundPort', 'inboundPort', 'tunnelPort'] as const) assertInteger(key, profile[key], 1, 65535);
@@ -106,10 +113,14 @@ export function resolveProfile(profile: MeshProfileName | MeshProfile): MeshProf
   if (profile.outboundPort === profile.inboundPort)
     throw new RangeError(`profile: outboundPort and inboundPort are both ${profile.inboundPort}`);
   if (profile.excludedInboundPorts.length > maxExcluded)
-    throw new RangeError(`profile: at most ${maxExcluded} excludedInboundPorts, not ${profile.excludedInboundPorts.length}`);
+    throw new RangeError(
+      `profile: at most ${maxExcluded} excludedInboundPorts, not ${profile.excludedInboundPorts.length}`,
+    );
   for (const port of profile.excludedInboundPorts) assertInteger('excludedInboundPorts', port, 1, 65535);
   if (!/^127(\.\d{1,3}){3}$/.test(profile.passthroughAddress))
-    throw new TypeError(`profile: passthroughAddress must be in 127.0.0.0/8, not '${shown(profile.passthroughAddress)}'`);
+    throw new TypeError(
+      `profile: passthroughAddress must be in 127.0.0.0/8, not '${shown(profile.passthroughAddress)}'`,
+    );
   ipAddress.encode(profile.passthroughAddress, Buffer.alloc(ipAddress.size), 0);
   return profile;
 }

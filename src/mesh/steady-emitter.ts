@@ -1,8 +1,9 @@
 import { TypedEmitter, type ListenerSignature } from 'tiny-typed-emitter';
 
 /**
- * An emitter whose state no listener can upset: what a listener throws does not come back to the one who caused the event, and keeps no other
- * listener from being called. It becomes an uncaught exception of the process, as with an `EventTarget` of Node.js.
+ * An emitter whose state no listener can upset: what a listener throws does not come back to the one who caused the
+ * event, and keeps no other listener from being called. It becomes an uncaught exception of the process, as with an
+ * `EventTarget` of Node.js.
  */
 export class SteadyEmitter<L extends ListenerSignature<L>> extends TypedEmitter<L> {
   /** Calls all listeners, one after the other. Returns whether there are any. */

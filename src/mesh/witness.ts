@@ -10,8 +10,9 @@ const LOOPBACK_MS = 1000;
 /** What two messages over a loopback connection tell about the kernel, and about this process. */
 export interface Witness {
   /**
-   * Whether this kernel charges redirected bytes to the receiver's `sk_rmem_alloc`, which is what the programs bound a stalled reader's
-   * memory by. Kernels do since Linux 6.13, and where it was backported; so it is tried, and never derived from a version.
+   * Whether this kernel charges redirected bytes to the receiver's `sk_rmem_alloc`, which is what the programs bound a
+   * stalled reader's memory by. Kernels do since Linux 6.13, and where it was backported; so it is tried, and never
+   * derived from a version.
    */
   readonly chargesReceiver: boolean;
   /** What FIONREAD counts of what waits in a socket that is in a map. */

@@ -26,11 +26,12 @@ export interface MeshMetrics extends Disposable {
 const SCOPES: readonly Acceleration[] = ['off', 'proxies', 'full'];
 
 /**
- * Registers the metrics of a mesh with prom-client. Everything is read when it is scraped, from the kernel: no timer runs, and nothing is counted
- * here. So counters of a pinned mesh go on where they were when its agent is started again.
+ * Registers the metrics of a mesh with prom-client. Everything is read when it is scraped, from the kernel: no timer
+ * runs, and nothing is counted here. So counters of a pinned mesh go on where they were when its agent is started
+ * again.
  *
- * A scrape never fails because of the mesh: while there is none, after it was closed, or if it cannot be read, `merbridge_up` is 0 and what would
- * be read of it is left out.
+ * A scrape never fails because of the mesh: while there is none, after it was closed, or if it cannot be read,
+ * `merbridge_up` is 0 and what would be read of it is left out.
  *
  * @param options - the registry, the mesh, the controller
  * @returns a handle that takes the metrics out again
@@ -52,9 +53,13 @@ export function registerMeshMetrics(options: MeshMetricsOptions): MeshMetrics {
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`registerMeshMetrics: unknown option '${shown(extra)}'`);
   if (typeof registry?.registerMetric !== 'function' || typeof registry.removeSingleMetric !== 'function')
-    throw new TypeError('registerMeshMetrics: registry must be a Registry of prom-client: npm install prom-client, and pass its `register`');
+    throw new TypeError(
+      'registerMeshMetrics: registry must be a Registry of prom-client: npm install prom-client, and pass its `register`',
+    );
   if (typeof mesh !== 'function' && typeof mesh?.counters !== 'function')
-    throw new TypeError('registerMeshMetrics: mesh must be a MeshAccelerator, a PinnedMesh, or a function that gives one');
+    throw new TypeError(
+      'registerMeshMetrics: mesh must be a MeshAccelerator, a PinnedMesh, or a function that gives one',
+    );
   const reader = new MeshReader(typeof mesh === 'function' ? mesh : () => mesh);
   const families = [...ofMesh(reader), ...(controller === undefined ? [] : ofController(controller))];
   // prom-client may write the names of the families themselves.
@@ -81,15 +86,17 @@ const one = (value: number): Sample[] => [{ value, labels: {} }];
 function ofMesh(reader: MeshReader): ScrapedFamily[] {
   const fill = (head: FamilyHead, value: (fill: MapFill) => number | undefined): ScrapedFamily =>
     new ScrapedFamily(head, async () =>
-      (await reader.fill()).flatMap((each) => {
+      (await reader.fill()).flatMap(each => {
         const number = value(each);
         return number === undefined ? [] : [{ value: number, labels: { map: each.map } }];
       }),
     );
   return [
-    new ScrapedFamily(gauge('merbridge_up', 'Whether the mesh is there and can be read.'), () => one(reader.counters() === undefined ? 0 : 1)),
+    new ScrapedFamily(gauge('merbridge_up', 'Whether the mesh is there and can be read.'), () =>
+      one(reader.counters() === undefined ? 0 : 1),
+    ),
     ...COUNTER_FAMILIES.map(
-      (family) =>
+      family =>
         new ScrapedFamily(family, () => {
           const counters = reader.counters() ?? {};
           return Object.entries(family.samples).flatMap(([name, labels]) => {
@@ -98,10 +105,13 @@ function ofMesh(reader: MeshReader): ScrapedFamily[] {
           });
         }),
     ),
-    new ScrapedFamily(gauge('merbridge_acceleration', 'Scope for pods that do not choose their own: 1 for the one in force.'), () => {
-      const now = reader.acceleration();
-      return now === undefined ? [] : SCOPES.map((scope) => ({ value: scope === now ? 1 : 0, labels: { scope } }));
-    }),
+    new ScrapedFamily(
+      gauge('merbridge_acceleration', 'Scope for pods that do not choose their own: 1 for the one in force.'),
+      () => {
+        const now = reader.acceleration();
+        return now === undefined ? [] : SCOPES.map(scope => ({ value: scope === now ? 1 : 0, labels: { scope } }));
+      },
+    ),
     new ScrapedFamily(gauge('merbridge_pods', 'Addresses of pods that are enrolled.'), async () => {
       const entries = (await reader.fill()).find(({ map }) => map === 'local_pod_ips')?.entries;
       return entries === undefined ? [] : one(entries);
@@ -109,7 +119,11 @@ function ofMesh(reader: MeshReader): ScrapedFamily[] {
     fill(gauge('merbridge_map_entries', 'Entries of a map.'), ({ entries }) => entries),
     fill(gauge('merbridge_map_max_entries', 'Entries that a map can hold.'), ({ maxEntries }) => maxEntries),
     new ScrapedFamily(
-      { name: 'merbridge_read_errors_total', type: 'counter', help: 'Times that the mesh was there, and could not be read.' },
+      {
+        name: 'merbridge_read_errors_total',
+        type: 'counter',
+        help: 'Times that the mesh was there, and could not be read.',
+      },
       () => one(reader.errors),
     ),
   ];
@@ -117,11 +131,16 @@ function ofMesh(reader: MeshReader): ScrapedFamily[] {
 
 function ofController(controller: MeasuredController): ScrapedFamily[] {
   return [
-    new ScrapedFamily(gauge('merbridge_reconcile_lag_seconds', 'Age of the oldest change of a pod that is not applied yet.'), () => one(controller.lag)),
+    new ScrapedFamily(
+      gauge('merbridge_reconcile_lag_seconds', 'Age of the oldest change of a pod that is not applied yet.'),
+      () => one(controller.lag),
+    ),
     new ScrapedFamily(
       { name: 'merbridge_reconcile_errors_total', type: 'counter', help: 'Errors that the controller reported.' },
       () => one(controller.errors),
     ),
-    new ScrapedFamily(gauge('merbridge_reconcile_pods', 'Addresses of pods that the controller keeps enrolled.'), () => one(controller.pods)),
+    new ScrapedFamily(gauge('merbridge_reconcile_pods', 'Addresses of pods that the controller keeps enrolled.'), () =>
+      one(controller.pods),
+    ),
   ];
 }

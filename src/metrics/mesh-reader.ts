@@ -25,10 +25,13 @@ export class MeshReader {
     return this.#errors;
   }
 
-  /** By name; one reading for all that ask in the same turn, so that what belongs together is of one moment. `undefined` if there is none. */
+  /**
+   * By name; one reading for all that ask in the same turn, so that what belongs together is of one moment. `undefined`
+   * if there is none.
+   */
   counters(): Readonly<Record<string, bigint>> | undefined {
     if (this.#counters === undefined) {
-      this.#counters = { values: this.#try((mesh) => ({ ...mesh.counters() })) };
+      this.#counters = { values: this.#try(mesh => ({ ...mesh.counters() })) };
       queueMicrotask(() => {
         this.#counters = undefined;
       });
@@ -38,7 +41,7 @@ export class MeshReader {
 
   /** The scope; `undefined` if there is no mesh. */
   acceleration(): Acceleration | undefined {
-    return this.#try((mesh) => mesh.acceleration);
+    return this.#try(mesh => mesh.acceleration);
   }
 
   /** How full the maps are, counted once for all that ask meanwhile; empty if there is no mesh. */
@@ -51,7 +54,7 @@ export class MeshReader {
 
   async #readFill(): Promise<readonly MapFill[]> {
     try {
-      return (await this.#try((mesh) => mesh.mapFill())) ?? [];
+      return (await this.#try(mesh => mesh.mapFill())) ?? [];
     } catch (error) {
       this.#failed(error);
       return [];

@@ -1,7 +1,8 @@
 import type { FamilyHead, FamilyType, Sample } from './families';
 
 /**
- * What is needed of a `Registry` of prom-client 15. Its type fits; so this library neither imports prom-client nor asks for its types.
+ * What is needed of a `Registry` of prom-client 15. Its type fits; so this library neither imports prom-client nor asks
+ * for its types.
  */
 export interface MetricRegistry {
   /** Adds a metric; throws if its name is taken. */

@@ -1,4 +1,6 @@
-/** Why the native addon does not load, and what to do: what Node.js and the dynamic linker say about it names neither. */
+/**
+ * Why the native addon does not load, and what to do: what Node.js and the dynamic linker say about it names neither.
+ */
 import { closeSync, openSync } from 'node:fs';
 import { arch, platform } from 'node:os';
 
@@ -18,7 +20,10 @@ function thisMachine(): Machine {
   return { platform: platform(), arch: arch(), glibc: header.glibcVersionRuntime };
 }
 
-/** The module loader calls a file missing that it could not open for want of a file descriptor; the dynamic linker says it in words of its own. */
+/**
+ * The module loader calls a file missing that it could not open for want of a file descriptor; the dynamic linker says
+ * it in words of its own.
+ */
 function descriptorsAreExhausted(): unknown {
   try {
     closeSync(openSync('/dev/null', 'r'));
@@ -42,10 +47,12 @@ export function addonHint(error: unknown, machine: Machine): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ERR_DLOPEN_DISABLED')
     return 'Node.js was told to load no addons: add --allow-addons beside the permission flags, and take --no-addons away';
-  if (code === 'ERR_ACCESS_DENIED') return 'the permission model of Node.js hides its files: allow them with --allow-fs-read=*';
+  if (code === 'ERR_ACCESS_DENIED')
+    return 'the permission model of Node.js hides its files: allow them with --allow-fs-read=*';
   if (machine.platform !== 'linux' || !['x64', 'arm64'].includes(machine.arch))
     return `there is no binary for ${machine.platform} on ${machine.arch}, only for ${SERVED}`;
-  if (machine.glibc === undefined) return 'this Node.js is built for another C library than glibc (musl, as in Alpine): use an image with glibc, such as node:22-slim';
+  if (machine.glibc === undefined)
+    return 'this Node.js is built for another C library than glibc (musl, as in Alpine): use an image with glibc, such as node:22-slim';
   if (/failed to map segment|Operation not permitted/.test(message))
     return 'the dynamic linker may not map it: the file system of node_modules is mounted noexec, or a security module refused';
   if (code === 'ERR_DLOPEN_FAILED')
@@ -63,5 +70,10 @@ export function addonError(error: unknown): BpfError {
   const exhaustion = exhausted(descriptorsAreExhausted()) ?? exhausted(error);
   if (exhaustion !== undefined) return exhausted(exhaustion, { operation: 'require', subject: 'ffi-napi' })!;
   const reason = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0];
-  return new LibraryLoadError(['ffi-napi'], { library: 'ffi-napi', reason, cause: error, hint: addonHint(error, thisMachine()) });
+  return new LibraryLoadError(['ffi-napi'], {
+    library: 'ffi-napi',
+    reason,
+    cause: error,
+    hint: addonHint(error, thisMachine()),
+  });
 }

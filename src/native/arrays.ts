@@ -22,6 +22,6 @@ export function uint32Array(length: number): NativeUint32Array {
   array.buffer.fill(0);
   return {
     buffer: array.buffer,
-    take: (count) => Array.from({ length: Math.min(count, length) }, (_, index) => array[index]!),
+    take: count => Array.from({ length: Math.min(count, length) }, (_, index) => array[index]!),
   };
 }

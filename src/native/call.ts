@@ -16,12 +16,14 @@ export interface CallContext {
   readonly lines?: readonly string[] | undefined;
 }
 
-/** What the kernel answers EPERM to only where it refuses bpf(2) as such; other operations have reasons of their own. */
+/**
+ * What the kernel answers EPERM to only where it refuses bpf(2) as such; other operations have reasons of their own.
+ */
 const NEEDS_BPF_ALONE = /^(bpf_object__load|bpf_map_create|bpf_prog_load|bpf_prog_query)$/;
 
 /**
- * The error for a positive error number. EPERM becomes a {@link PermissionError} when capabilities are missing, or when bpf(2) is refused as such;
- * ENOSYS of bpf(2) a {@link NotSupportedError}.
+ * The error for a positive error number. EPERM becomes a {@link PermissionError} when capabilities are missing, or when
+ * bpf(2) is refused as such; ENOSYS of bpf(2) a {@link NotSupportedError}.
  */
 export function systemError(errno: number, context: CallContext): BpfError {
   const { operation, subject, hint, lines } = context;
@@ -30,11 +32,14 @@ export function systemError(errno: number, context: CallContext): BpfError {
   if (errno === Errno.EPERM || errno === Errno.EACCES) {
     const missing = missingCapabilities();
     if (missing.length > 0) return new PermissionError(missing, options);
-    if (errno === Errno.EPERM && NEEDS_BPF_ALONE.test(operation)) return new PermissionError([], { ...options, hint: whyRefused() });
+    if (errno === Errno.EPERM && NEEDS_BPF_ALONE.test(operation))
+      return new PermissionError([], { ...options, hint: whyRefused() });
   }
   if (errno === Errno.ENOSYS && operation.startsWith('bpf_'))
     return new NotSupportedError('the system call bpf()', {
-      ...options, hint: 'the kernel was built without it, or a seccomp profile hides it: let bpf(2) through', kernelOption: 'CONFIG_BPF_SYSCALL',
+      ...options,
+      hint: 'the kernel was built without it, or a seccomp profile hides it: let bpf(2) through',
+      kernelOption: 'CONFIG_BPF_SYSCALL',
     });
   return new BpfError('ERR_BPF_SYSTEM_CALL', options);
 }

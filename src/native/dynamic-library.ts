@@ -1,10 +1,10 @@
 /**
  * Shared libraries and their symbols.
  *
- * ffi-napi wraps each handle and each symbol in a buffer over foreign memory. ref-napi 3.0.3 tells the engine that each of these buffers
- * holds a gigabyte, and the engine answers with a full garbage collection. So dlopen(3) and dlsym(3) are called here with signatures that
- * return numbers. A call needs a buffer that begins at the function: it is a view into a window of a gigabyte, which is wrapped once for
- * all symbols in it.
+ * ffi-napi wraps each handle and each symbol in a buffer over foreign memory. ref-napi 3.0.3 tells the engine that each
+ * of these buffers holds a gigabyte, and the engine answers with a full garbage collection. So dlopen(3) and dlsym(3)
+ * are called here with signatures that return numbers. A call needs a buffer that begins at the function: it is a view
+ * into a window of a gigabyte, which is wrapped once for all symbols in it.
  */
 import { bindLazily, type FunctionRow } from './bind';
 import { ffi } from './ffi';
@@ -23,7 +23,7 @@ const WINDOW = 2 ** 30;
 /** No library is in the first page: the kernel does not map it. */
 const PAGE = 4096;
 
-const dl = bindLazily(DL_FUNCTIONS, (name) => ffi().dl[name]);
+const dl = bindLazily(DL_FUNCTIONS, name => ffi().dl[name]);
 
 /** Windows by their first address. A window owns no memory; the views keep it alive. */
 const windows = new Map<number, Buffer>();
@@ -42,10 +42,13 @@ export interface SharedLibrary {
 export function openLibrary(file: string): SharedLibrary {
   // ffi-napi tries again, and says why it fails.
   const handle = dl.dlopen(file, RTLD_NOW) || ffi().open(file);
-  return { symbol: (name) => symbolOf(handle, name) };
+  return { symbol: name => symbolOf(handle, name) };
 }
 
-/** Address of a function of the C library, or of one that the Node.js executable exports; `undefined` when there is none. */
+/**
+ * Address of a function of the C library, or of one that the Node.js executable exports; `undefined` when there is
+ * none.
+ */
 export function processSymbol(name: string): Buffer | undefined {
   return symbolOf(RTLD_DEFAULT, name);
 }

@@ -1,11 +1,12 @@
 /**
  * Waiting until a file descriptor can be read, without a thread and without a timer.
  *
- * Node watches sockets, pipes and terminals; a map of the kernel is none of these, and Node has no function for "any file descriptor". Its
- * executable exports libuv, though, so this asks libuv's uv_poll_t in Node's own event loop. While nothing happens, nothing runs.
+ * Node watches sockets, pipes and terminals; a map of the kernel is none of these, and Node has no function for "any
+ * file descriptor". Its executable exports libuv, though, so this asks libuv's uv_poll_t in Node's own event loop.
+ * While nothing happens, nothing runs.
  *
- * Tried and left: a worker thread, or a thread of the pool, that blocks in epoll_wait keeps the process from ending, as both are joined
- * at the exit; one that returns now and then wakes up for nothing.
+ * Tried and left: a worker thread, or a thread of the pool, that blocks in epoll_wait keeps the process from ending, as
+ * both are joined at the exit; one that returns now and then wakes up for nothing.
  */
 import { isMainThread } from 'node:worker_threads';
 
@@ -35,10 +36,12 @@ const UV_FUNCTIONS = {
 const UV_POLL = 8;
 const UV_READABLE = 1;
 
-const uv = bindLazily(UV_FUNCTIONS, (name) => {
+const uv = bindLazily(UV_FUNCTIONS, name => {
   const address = processSymbol(name);
   if (address === undefined) {
-    throw new NotSupportedError(`${name}() of libuv`, { hint: 'this Node.js does not export libuv; take an official build of Node.js 20 or later' });
+    throw new NotSupportedError(`${name}() of libuv`, {
+      hint: 'this Node.js does not export libuv; take an official build of Node.js 20 or later',
+    });
   }
   return address;
 });
@@ -47,7 +50,9 @@ const uv = bindLazily(UV_FUNCTIONS, (name) => {
 const watches = new Map<number, FdWatch>();
 let callback: Buffer | undefined;
 
-/** Tells when a file descriptor can be read. Made stopped. In the main thread only, whose loop is libuv's default loop. */
+/**
+ * Tells when a file descriptor can be read. Made stopped. In the main thread only, whose loop is libuv's default loop.
+ */
 export class FdWatch {
   readonly #handle: Buffer;
   readonly #address: number;
@@ -57,7 +62,8 @@ export class FdWatch {
 
   /**
    * @param fd - can be watched once at a time; stays open until the watch is closed
-   * @param ready - called by the event loop, again and again while there is something to read. What it throws is an uncaught exception
+   * @param ready - called by the event loop, again and again while there is something to read. What it throws is an
+   * uncaught exception
    * @throws NotSupportedError in a worker thread, and where Node does not export libuv
    */
   constructor(fd: number, ready: () => void) {
@@ -65,7 +71,9 @@ export class FdWatch {
       throw new NotSupportedError('waiting for a map in a worker thread', { hint: 'do it in the main thread' });
     }
     if (cString(uv.uv_handle_type_name(UV_POLL)) !== 'poll') {
-      throw new NotSupportedError('watching a file descriptor', { hint: 'the libuv of this Node.js numbers its handles otherwise than libuv 1' });
+      throw new NotSupportedError('watching a file descriptor', {
+        hint: 'the libuv of this Node.js numbers its handles otherwise than libuv 1',
+      });
     }
     this.#handle = Buffer.alloc(uv.uv_handle_size(UV_POLL));
     this.#address = addressOf(this.#handle);
@@ -116,7 +124,9 @@ export class FdWatch {
   }
 }
 
-/** void callback(uv_poll_t *handle, int status, int events). See log.ts on why arguments are copied and buffers kept. */
+/**
+ * void callback(uv_poll_t *handle, int status, int events). See log.ts on why arguments are copied and buffers kept.
+ */
 function pollCallback(): Buffer {
   const word = Buffer.alloc(8);
   const body = (result: Buffer, argv: Buffer): void => {

@@ -19,7 +19,11 @@ export interface StructType {
 }
 
 /** An array type of ref-array-di. */
-export type ArrayType = new (length: number) => { readonly buffer: Buffer; readonly length: number; readonly [index: number]: number };
+export type ArrayType = new (length: number) => {
+  readonly buffer: Buffer;
+  readonly length: number;
+  readonly [index: number]: number;
+};
 
 /** What this library uses of ffi-napi, ref-napi and the packages of structs and arrays. */
 export interface Ffi {
@@ -27,7 +31,9 @@ export interface Ffi {
   readonly dl: { readonly dlopen: Buffer; readonly dlsym: Buffer };
   /** Opens a shared library by name or path, and returns its handle. Throws what dlopen says. */
   open(file: string): number;
-  /** A buffer over foreign memory, which it does not own. Each costs a full garbage collection: see dynamic-library.ts. */
+  /**
+   * A buffer over foreign memory, which it does not own. Each costs a full garbage collection: see dynamic-library.ts.
+   */
   wrap(address: number, length: number): Buffer;
   /** Describes a C function to libffi. The result has to stay alive as long as calls are made with it. */
   signature(returns: CType, args: readonly CType[]): Buffer;
@@ -99,8 +105,10 @@ function load(): Ffi {
   const type = (name: CType) => ref.types[name];
   return {
     dl: bindings.StaticFunctions,
-    open: (file) => {
-      const { _handle: handle } = new napi.DynamicLibrary(file, napi.DynamicLibrary.FLAGS.RTLD_NOW) as unknown as { _handle: Buffer };
+    open: file => {
+      const { _handle: handle } = new napi.DynamicLibrary(file, napi.DynamicLibrary.FLAGS.RTLD_NOW) as unknown as {
+        _handle: Buffer;
+      };
       return address(handle);
     },
     wrap: (at, length) => {
@@ -112,17 +120,23 @@ function load(): Ffi {
     call: bindings.ffi_call,
     callback: (signature, resultSize, argc, body) =>
       // An exception cannot travel through C frames; bodies catch their own, and this catches a mistake in one.
-      bindings.Callback(signature, resultSize, argc, () => undefined, (result, argv) => {
-        try {
-          body(result, argv);
-        } catch {
-          result.fill(0);
-        }
-        return undefined;
-      }),
+      bindings.Callback(
+        signature,
+        resultSize,
+        argc,
+        () => undefined,
+        (result, argv) => {
+          try {
+            body(result, argv);
+          } catch {
+            result.fill(0);
+          }
+          return undefined;
+        },
+      ),
     errno,
     address,
-    struct: (fields) => struct(fields as never),
+    struct: fields => struct(fields as never),
     array,
   };
 }

@@ -4,7 +4,15 @@ export { uint32Array, type NativeUint32Array } from './arrays';
 export { bindLazily, type Bound, type FunctionRow } from './bind';
 export { check, checkErrno, checkPointer, systemError, withErrno, type CallContext } from './call';
 export { missingCapabilities } from './capabilities';
-export { LINK_TYPE_CGROUP, linkInfo, mapInfo, programInfo, type LinkInfo, type MapInfo, type ProgramInfo } from './info';
+export {
+  LINK_TYPE_CGROUP,
+  linkInfo,
+  mapInfo,
+  programInfo,
+  type LinkInfo,
+  type MapInfo,
+  type ProgramInfo,
+} from './info';
 export { libbpf, libbpfSymbol, libbpfVersion } from './library';
 export { libc } from './libc';
 export { mapMemory, pageSize, unmapMemory } from './mapping';

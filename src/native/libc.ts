@@ -29,7 +29,7 @@ const LIBC_FUNCTIONS = {
 } as const satisfies Record<string, FunctionRow>;
 
 /** Functions of the C library; those that fail return -1 and set errno. */
-export const libc = bindLazily(LIBC_FUNCTIONS, (name) => {
+export const libc = bindLazily(LIBC_FUNCTIONS, name => {
   const address = processSymbol(name);
   if (address === undefined) throw new NotSupportedError(`${name}() of the C library`);
   return address;

@@ -57,20 +57,30 @@ function open(): SharedLibrary {
   const major = number(candidate, 'libbpf_major_version');
   // Releases before 0.7 do not tell.
   if (major === undefined) throw new LibraryLoadError([tried], { reason: 'it is not libbpf, or older than 0.7' });
-  if (major < 1) throw new LibraryLoadError([tried], { version: `${major}.${number(candidate, 'libbpf_minor_version') ?? 0}` });
+  if (major < 1)
+    throw new LibraryLoadError([tried], { version: `${major}.${number(candidate, 'libbpf_minor_version') ?? 0}` });
   library = candidate;
   return library;
 }
 
-/** The hint is to install it, unless it is there and something else is in the way: what it needs itself, or another machine's binary. */
+/**
+ * The hint is to install it, unless it is there and something else is in the way: what it needs itself, or another
+ * machine's binary.
+ */
 function notLoaded(tried: string, error: NodeJS.ErrnoException): LibraryLoadError {
-  // ffi-napi looks into the file that the dynamic linker names, and says so if there is none: `path` may be that of a library that libbpf needs.
+  // ffi-napi looks into the file that the dynamic linker names, and says so if there is none: `path` may be that of a
+  // library that libbpf needs.
   if (error.code === 'ENOENT' && error.path === tried) return new LibraryLoadError([tried], { cause: error });
   const isThere = existsSync(tried);
   return new LibraryLoadError([tried], {
     cause: error,
-    reason: error.code === 'ENOENT' && error.path !== undefined ? `it needs ${error.path}, which is missing` : error.message.replace(/^Dynamic Linking Error: /, ''),
-    ...(isThere && { hint: `the file is there, but not for this machine: install its distribution's (${LIBBPF_PACKAGES})` }),
+    reason:
+      error.code === 'ENOENT' && error.path !== undefined
+        ? `it needs ${error.path}, which is missing`
+        : error.message.replace(/^Dynamic Linking Error: /, ''),
+    ...(isThere && {
+      hint: `the file is there, but not for this machine: install its distribution's (${LIBBPF_PACKAGES})`,
+    }),
   });
 }
 

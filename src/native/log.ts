@@ -1,7 +1,7 @@
 /**
  * What libbpf has to say. Without a print function it writes to standard error, which belongs to the application; so it
- * is silent. When an object cannot be opened or loaded, that is tried a second time, and its lines are kept for the error:
- * the callback that collects them costs full garbage collections, see below.
+ * is silent. When an object cannot be opened or loaded, that is tried a second time, and its lines are kept for the
+ * error: the callback that collects them costs full garbage collections, see below.
  */
 import { ffi } from './ffi';
 import { held } from './held';
@@ -38,7 +38,8 @@ export function collectLog<T>(body: () => T): { result: T; lines: string[] } {
 }
 
 /** What libbpf says about its own next step, or only repeats: that something failed, not why. */
-const NOT_TELLING = /Retrying without BTF|^elf: skipping|^failed to load object|: failed to load: -\d+$|BEGIN PROG LOAD LOG|END PROG LOAD LOG/;
+const NOT_TELLING =
+  /Retrying without BTF|^elf: skipping|^failed to load object|: failed to load: -\d+$|BEGIN PROG LOAD LOG|END PROG LOAD LOG/;
 
 /**
  * The line that says why: the first one that is more than a step on the way. The last one is always the same.
@@ -46,7 +47,7 @@ const NOT_TELLING = /Retrying without BTF|^elf: skipping|^failed to load object|
  * @param lines - what libbpf printed, oldest first
  */
 export function tellingLine(lines: readonly string[]): string | undefined {
-  return lines.find((line) => !NOT_TELLING.test(line)) ?? lines[0];
+  return lines.find(line => !NOT_TELLING.test(line)) ?? lines[0];
 }
 
 /** Makes libbpf silent. Called before anything else of it is used. */
@@ -76,7 +77,10 @@ function printCallback(): Buffer {
     libc.memcpy(pointers, readWord(words, 8), 8);
     libc.memcpy(pointers.subarray(8), readWord(words, 16), 8);
     const length = libc.vsnprintf(text, LINE_BYTES, readWord(pointers, 0), readWord(pointers, 8));
-    const line = text.toString('utf8', 0, Math.min(Math.max(length, 0), LINE_BYTES - 1)).replace(/^libbpf: /, '').trimEnd();
+    const line = text
+      .toString('utf8', 0, Math.min(Math.max(length, 0), LINE_BYTES - 1))
+      .replace(/^libbpf: /, '')
+      .trimEnd();
     if (line === '') return;
     lines.push(line);
     // The first ones say what went wrong, the last ones what failed because of it.
@@ -88,4 +92,3 @@ function printCallback(): Buffer {
   held.add(made).add(signature);
   return made;
 }
-

@@ -1,4 +1,7 @@
-/** Memory that is shared with the kernel: mmap(2). It is only ever copied from and to, never wrapped in a buffer of its own. */
+/**
+ * Memory that is shared with the kernel: mmap(2). It is only ever copied from and to, never wrapped in a buffer of its
+ * own.
+ */
 import { checkErrno, systemError, type CallContext } from './call';
 import { ffi } from './ffi';
 import { libc } from './libc';
@@ -24,7 +27,13 @@ export function pageSize(): number {
  * @param context - for the error
  * @returns the address; the caller unmaps it
  */
-export function mapMemory(fd: number, offset: number, length: number, writable: boolean, context: Omit<CallContext, 'operation'>): number {
+export function mapMemory(
+  fd: number,
+  offset: number,
+  length: number,
+  writable: boolean,
+  context: Omit<CallContext, 'operation'>,
+): number {
   const address = libc.mmap(null, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, offset);
   // MAP_FAILED is -1, which no number below 2^53 is.
   if (address > Number.MAX_SAFE_INTEGER) throw systemError(ffi().errno(), { operation: 'mmap', ...context });

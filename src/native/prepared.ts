@@ -74,7 +74,7 @@ export function argumentBlock(count: number): ArgumentBlock {
 export function signatureOf(returns: ReturnKind, args: readonly ArgKind[]): Buffer {
   return ffi().signature(
     C_RETURN[returns],
-    args.map((kind) => C_ARG[kind]),
+    args.map(kind => C_ARG[kind]),
   );
 }
 

@@ -37,19 +37,31 @@ function chargesLockedMemory(text: string): boolean {
  * @param found - what is known; default: of this process
  * @returns a hint: what applies here, or what else refuses
  */
-export function whyRefused(found: Confinement = {
-  status: read('/proc/self/status'), uidMap: read('/proc/self/uid_map'), limits: read('/proc/self/limits'),
-  lockdown: read('/sys/kernel/security/lockdown'), release: release(),
-}): string {
-  if (found.status === undefined) return 'what this process lacks cannot be read, because /proc is not mounted: mount -t proc proc /proc';
+export function whyRefused(
+  found: Confinement = {
+    status: read('/proc/self/status'),
+    uidMap: read('/proc/self/uid_map'),
+    limits: read('/proc/self/limits'),
+    lockdown: read('/sys/kernel/security/lockdown'),
+    release: release(),
+  },
+): string {
+  if (found.status === undefined)
+    return 'what this process lacks cannot be read, because /proc is not mounted: mount -t proc proc /proc';
   const reasons: string[] = [];
   if (found.uidMap !== undefined && !/^\s*0\s+0\s+4294967295\s*$/.test(found.uidMap))
-    reasons.push('it is in a user namespace, whose capabilities do not count for bpf(2): run it in the initial one (hostUsers: true, no rootless container)');
+    reasons.push(
+      'it is in a user namespace, whose capabilities do not count for bpf(2): run it in the initial one (hostUsers: true, no rootless container)',
+    );
   const locked = /^Max locked memory\s+(\d+)/m.exec(found.limits ?? '')?.[1];
   if (locked !== undefined && chargesLockedMemory(found.release))
-    reasons.push(`Linux ${found.release} charges maps and programs to RLIMIT_MEMLOCK, which is ${locked} bytes: raise it (ulimit -l unlimited, LimitMEMLOCK=infinity)`);
-  if (/^Seccomp:\s*2$/m.test(found.status)) reasons.push('a seccomp filter is in force: its profile must let bpf(2) through');
-  if (/\[confidentiality\]/.test(found.lockdown ?? '')) reasons.push('the kernel is locked down: boot it with lockdown=integrity or none');
+    reasons.push(
+      `Linux ${found.release} charges maps and programs to RLIMIT_MEMLOCK, which is ${locked} bytes: raise it (ulimit -l unlimited, LimitMEMLOCK=infinity)`,
+    );
+  if (/^Seccomp:\s*2$/m.test(found.status))
+    reasons.push('a seccomp filter is in force: its profile must let bpf(2) through');
+  if (/\[confidentiality\]/.test(found.lockdown ?? ''))
+    reasons.push('the kernel is locked down: boot it with lockdown=integrity or none');
   return reasons.length === 0
     ? 'the process has the capabilities, so a security module (SELinux, AppArmor) or file permissions refused'
     : `the process has the capabilities, but ${reasons.join('; and ')}`;

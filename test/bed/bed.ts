@@ -49,7 +49,10 @@ export class Bed implements Disposable {
     return new Bed(options);
   }
 
-  /** Removes what runs left whose owner was killed, with or without a bed; returns what that was. What is alive is not touched. */
+  /**
+   * Removes what runs left whose owner was killed, with or without a bed; returns what that was. What is alive is not
+   * touched.
+   */
   static sweep(): string[] {
     return [...deadRuns().flatMap(removeRun), ...sweepOwned()];
   }

@@ -31,8 +31,8 @@ export function cgroupCpuTime(path: string): number {
 /**
  * Kills what runs in a cgroup, waits for it to be gone, removes the cgroup and all below it.
  *
- * `cgroup.kill` (Linux 5.14) reaches every descendant at once, however it forked: no list of process ids can race it. A process that is just being
- * started enters the cgroup later; so it is done again while there is one.
+ * `cgroup.kill` (Linux 5.14) reaches every descendant at once, however it forked: no list of process ids can race it. A
+ * process that is just being started enters the cgroup later; so it is done again while there is one.
  */
 export function removeCgroup(path: string): void {
   for (let waited = 0; existsSync(path); waited += 2) {
@@ -56,5 +56,7 @@ function removeTree(path: string): void {
 }
 
 function childCgroups(path: string): string[] {
-  return readdirSync(path, { withFileTypes: true }).filter(e => e.isDirectory()).map(e => join(path, e.name));
+  return readdirSync(path, { withFileTypes: true })
+    .filter(e => e.isDirectory())
+    .map(e => join(path, e.name));
 }

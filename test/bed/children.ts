@@ -1,12 +1,16 @@
 /**
- * Child processes that end with the process that starts them, however that one ends: the kernel sends them SIGKILL (PR_SET_PDEATHSIG). All child
- * processes of tests, of the bed and of benchmarks come from here; lint holds it.
+ * Child processes that end with the process that starts them, however that one ends: the kernel sends them SIGKILL
+ * (PR_SET_PDEATHSIG). All child processes of tests, of the bed and of benchmarks come from here; lint holds it.
  *
- * `setpriv` sets the signal and becomes the program, so the id that Node.js knows is the program's own. Three things take it back, or never had it:
+ * `setpriv` sets the signal and becomes the program, so the id that Node.js knows is the program's own. Three things
+ * take it back, or never had it:
  *
- * - A change of user or of capabilities. Where a child changes them by itself, {@link BOUND} comes once more, last of all before the program.
- * - A fork: the children of a child have no such signal. Where a child starts others that last, it binds them in the same way.
- * - The end of the thread that started it. Node.js starts children in the thread that asks for them; here that is the main one.
+ * - A change of user or of capabilities. Where a child changes them by itself, {@link BOUND} comes once more, last of
+ *   all before the program.
+ * - A fork: the children of a child have no such signal. Where a child starts others that last, it binds them in the
+ *   same way.
+ * - The end of the thread that started it. Node.js starts children in the thread that asks for them; here that is the
+ *   main one.
  *
  * @see prctl(2), PR_SET_PDEATHSIG
  */
@@ -23,8 +27,11 @@ function bound([command, ...more]: [string, ...unknown[]]): unknown[] {
 }
 
 /** As in node:child_process. */
-export const spawn = ((...args: [string]) => (node.spawn as (...all: unknown[]) => unknown)(...bound(args))) as typeof node.spawn;
+export const spawn = ((...args: [string]) =>
+  (node.spawn as (...all: unknown[]) => unknown)(...bound(args))) as typeof node.spawn;
 /** As in node:child_process, but a command that is not there ends with status 127. */
-export const spawnSync = ((...args: [string]) => (node.spawnSync as (...all: unknown[]) => unknown)(...bound(args))) as typeof node.spawnSync;
+export const spawnSync = ((...args: [string]) =>
+  (node.spawnSync as (...all: unknown[]) => unknown)(...bound(args))) as typeof node.spawnSync;
 /** As in node:child_process, but a command that is not there ends with status 127. */
-export const execFileSync = ((...args: [string]) => (node.execFileSync as (...all: unknown[]) => unknown)(...bound(args))) as typeof node.execFileSync;
+export const execFileSync = ((...args: [string]) =>
+  (node.execFileSync as (...all: unknown[]) => unknown)(...bound(args))) as typeof node.execFileSync;

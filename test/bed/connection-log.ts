@@ -9,12 +9,22 @@ export interface Connection {
   readonly upstream: string;
   /** HTTP status; 0 for a stream. */
   readonly status: number;
-  /** How it ended, in the proxy's own letters: Envoy's response flags, HAProxy's termination state. Dashes if it ended well. */
+  /**
+   * How it ended, in the proxy's own letters: Envoy's response flags, HAProxy's termination state. Dashes if it ended
+   * well.
+   */
   readonly ended: string;
 }
 
 /** Both proxies write this line, so one parser serves both. */
-export function logLine(side: string, destination: string, client: string, upstream: string, status: string, ended: string): string {
+export function logLine(
+  side: string,
+  destination: string,
+  client: string,
+  upstream: string,
+  status: string,
+  ended: string,
+): string {
   return `mesh ${side} destination=${destination} client=${client} upstream=${upstream} status=${status} ended=${ended}`;
 }
 
@@ -31,7 +41,9 @@ export function parseLog(text: string): Connection[] {
   }));
 }
 
-/** One spelling of an address whatever the socket's family: `::ffff:10.0.0.1:80` and `[::ffff:10.0.0.1]:80` are IPv4. */
+/**
+ * One spelling of an address whatever the socket's family: `::ffff:10.0.0.1:80` and `[::ffff:10.0.0.1]:80` are IPv4.
+ */
 function plain(address: string): string {
   return address.replace(/^\[?::ffff:(\d+\.\d+\.\d+\.\d+)\]?(?=:)/i, '$1');
 }

@@ -22,17 +22,39 @@ export interface Crossed extends Crossing {
 
 /** A reader that takes a short read for "drained" until the next edge, or, together with EPOLLRDHUP, for the end. */
 export function startShortReader(
-  pod: Pod, port: number, delaySeconds: number, kind: { readonly edgeUntil: number } | 'hangup',
+  pod: Pod,
+  port: number,
+  delaySeconds: number,
+  kind: { readonly edgeUntil: number } | 'hangup',
 ): Promise<Service> {
-  const args = kind === 'hangup' ? ['hangup', `${port}`, `${delaySeconds}`] : ['edge', `${port}`, `${delaySeconds}`, `${kind.edgeUntil}`];
-  return startService(pod, { name: `crossing-${port}`, command: 'python3', args: [app('crossing.py'), ...args], uid: APPLICATION_UID, ports: [port] });
+  const args =
+    kind === 'hangup'
+      ? ['hangup', `${port}`, `${delaySeconds}`]
+      : ['edge', `${port}`, `${delaySeconds}`, `${kind.edgeUntil}`];
+  return startService(pod, {
+    name: `crossing-${port}`,
+    command: 'python3',
+    args: [app('crossing.py'), ...args],
+    uid: APPLICATION_UID,
+    ports: [port],
+  });
 }
 
 /** Sends `bytes` at once. With `close` there is no answer: read what the reader printed. */
-export async function cross(pod: Pod, host: string, port: number, bytes: number, keep: 'open' | 'half' | 'close'): Promise<Crossed | undefined> {
-  const run = await pod.run('python3', [app('crossing.py'), 'send', host, `${port}`, `${bytes}`, keep], { uid: APPLICATION_UID, timeoutMs: 60_000 });
-  if (run.code !== 0) throw new Error(`crossing.py in pod ${pod.name} failed (${run.code ?? run.signal}): ${run.stderr}`);
-  return run.stdout === '' ? undefined : JSON.parse(run.stdout) as Crossed;
+export async function cross(
+  pod: Pod,
+  host: string,
+  port: number,
+  bytes: number,
+  keep: 'open' | 'half' | 'close',
+): Promise<Crossed | undefined> {
+  const run = await pod.run('python3', [app('crossing.py'), 'send', host, `${port}`, `${bytes}`, keep], {
+    uid: APPLICATION_UID,
+    timeoutMs: 60_000,
+  });
+  if (run.code !== 0)
+    throw new Error(`crossing.py in pod ${pod.name} failed (${run.code ?? run.signal}): ${run.stderr}`);
+  return run.stdout === '' ? undefined : (JSON.parse(run.stdout) as Crossed);
 }
 
 /** What `apps/echoes.mjs` reports: all streams together, and each that came back wrong. */
@@ -45,7 +67,11 @@ export interface Echoes {
 /** Streams of random sizes to an echo server and back. */
 export async function echoes(pod: Pod, options: Readonly<Record<string, string | number>>): Promise<Echoes> {
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-  const run = await pod.run(process.execPath, [app('echoes.mjs'), ...flags], { uid: APPLICATION_UID, timeoutMs: 150_000 });
-  if (run.stdout === '') throw new Error(`echoes.mjs in pod ${pod.name} reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
+  const run = await pod.run(process.execPath, [app('echoes.mjs'), ...flags], {
+    uid: APPLICATION_UID,
+    timeoutMs: 150_000,
+  });
+  if (run.stdout === '')
+    throw new Error(`echoes.mjs in pod ${pod.name} reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
   return JSON.parse(run.stdout) as Echoes;
 }

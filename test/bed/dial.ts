@@ -39,7 +39,11 @@ export interface Who {
 /** Dials every destination, `[source=]host:port`, one after the other. */
 export async function dial(pod: Pod, destinations: readonly string[], who: Who = {}): Promise<Dialled[]> {
   const { uid = APPLICATION_UID, gid = uid } = who;
-  const run = await pod.run('python3', [DIAL, ...destinations], { uid, gid, timeoutMs: 20_000 + 5000 * destinations.length });
+  const run = await pod.run('python3', [DIAL, ...destinations], {
+    uid,
+    gid,
+    timeoutMs: 20_000 + 5000 * destinations.length,
+  });
   const lines = run.stdout.trimEnd().split('\n');
   if (run.code !== 0 || lines.length !== destinations.length)
     throw new Error(`dial.py in pod ${pod.name} failed (${run.code ?? run.signal}): ${run.stderr}`);
@@ -49,7 +53,10 @@ export async function dial(pod: Pod, destinations: readonly string[], who: Who =
 /** Listens on ports and tells every client who it reached. */
 export function startListener(pod: Pod, ports: readonly number[], uid: number, host = '0.0.0.0'): Promise<Service> {
   return startService(pod, {
-    name: `listen-${ports.join('-')}`, command: 'python3', args: [app('listen.py'), '--host', host, '--name', pod.name, ...ports.map(String)],
-    uid, ports,
+    name: `listen-${ports.join('-')}`,
+    command: 'python3',
+    args: [app('listen.py'), '--host', host, '--name', pod.name, ...ports.map(String)],
+    uid,
+    ports,
   });
 }

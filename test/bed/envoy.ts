@@ -16,7 +16,9 @@ export function envoyBinary(): string {
 function installed(): string | undefined {
   const lib = resolve(__dirname, '../../.venv/lib');
   if (!existsSync(lib)) return undefined;
-  return readdirSync(lib).map(python => join(lib, python, 'site-packages/envoy/_bin/envoy')).find(path => existsSync(path));
+  return readdirSync(lib)
+    .map(python => join(lib, python, 'site-packages/envoy/_bin/envoy'))
+    .find(path => existsSync(path));
 }
 
 /** Whether tests with Envoy can run. */
@@ -34,8 +36,13 @@ export function hasEnvoy(): boolean {
  */
 export function envoyFlags(plan: SidecarPlan): string[] {
   return [
-    '--concurrency', `${plan.threads}`, '--disable-hot-restart', '--log-level', 'warn',
-    '--file-flush-interval-msec', '50',
+    '--concurrency',
+    `${plan.threads}`,
+    '--disable-hot-restart',
+    '--log-level',
+    'warn',
+    '--file-flush-interval-msec',
+    '50',
   ];
 }
 
@@ -46,23 +53,27 @@ const type = (name: string): string => `type.googleapis.com/envoy.${name}`;
  * destination from the socket and passing it on to an ORIGINAL_DST cluster; the inbound one dials from 127.0.0.6.
  */
 export function envoyConfig(plan: SidecarPlan): string {
-  return JSON.stringify({
-    node: { id: 'sidecar', cluster: 'bed' },
-    static_resources: {
-      listeners: [
-        listener(plan, 'virtualOutbound', 'outbound', plan.outboundPort),
-        listener(plan, 'virtualInbound', 'inbound', plan.inboundPort),
-      ],
-      clusters: [
-        cluster(plan, 'PassthroughCluster', undefined),
-        ...Object.entries(plan.services).map(([service, endpoint]) => serviceCluster(plan, service, endpoint)),
-        cluster(plan, 'InboundPassthroughCluster', {
-          source_address: address('127.0.0.6', 0),
-          ...(plan.listen === '::' ? { extra_source_addresses: [{ address: address('::6', 0) }] } : {}),
-        }),
-      ],
+  return JSON.stringify(
+    {
+      node: { id: 'sidecar', cluster: 'bed' },
+      static_resources: {
+        listeners: [
+          listener(plan, 'virtualOutbound', 'outbound', plan.outboundPort),
+          listener(plan, 'virtualInbound', 'inbound', plan.inboundPort),
+        ],
+        clusters: [
+          cluster(plan, 'PassthroughCluster', undefined),
+          ...Object.entries(plan.services).map(([service, endpoint]) => serviceCluster(plan, service, endpoint)),
+          cluster(plan, 'InboundPassthroughCluster', {
+            source_address: address('127.0.0.6', 0),
+            ...(plan.listen === '::' ? { extra_source_addresses: [{ address: address('::6', 0) }] } : {}),
+          }),
+        ],
+      },
     },
-  }, undefined, 2);
+    undefined,
+    2,
+  );
 }
 
 function address(host: string, port: number): object {
@@ -76,10 +87,12 @@ function listener(plan: SidecarPlan, name: string, side: 'outbound' | 'inbound',
     traffic_direction: side.toUpperCase(),
     address: { socket_address: socket },
     tcp_backlog_size: plan.backlog,
-    listener_filters: [{
-      name: 'envoy.filters.listener.original_dst',
-      typed_config: { '@type': type('extensions.filters.listener.original_dst.v3.OriginalDst') },
-    }],
+    listener_filters: [
+      {
+        name: 'envoy.filters.listener.original_dst',
+        typed_config: { '@type': type('extensions.filters.listener.original_dst.v3.OriginalDst') },
+      },
+    ],
     filter_chains: [
       ...(side === 'outbound' ? Object.keys(plan.services).map(service => serviceChain(plan, service)) : []),
       chain(plan, side, clusterOf[side]),
@@ -109,7 +122,11 @@ function serviceChain(plan: SidecarPlan, service: string): object {
 function serviceCluster(plan: SidecarPlan, service: string, endpoint: string): object {
   const { lb_policy: _, ...common } = cluster(plan, service, undefined);
   const target = { endpoint: { address: { socket_address: address(...hostAndPort(endpoint)) } } };
-  return { ...common, type: 'STATIC', load_assignment: { cluster_name: service, endpoints: [{ lb_endpoints: [target] }] } };
+  return {
+    ...common,
+    type: 'STATIC',
+    load_assignment: { cluster_name: service, endpoints: [{ lb_endpoints: [target] }] },
+  };
 }
 
 function httpFilter(plan: SidecarPlan, side: 'outbound' | 'inbound', to: string): object {
@@ -121,15 +138,20 @@ function httpFilter(plan: SidecarPlan, side: 'outbound' | 'inbound', to: string)
       generate_request_id: false,
       route_config: {
         name: side,
-        virtual_hosts: [{
-          name: 'any', domains: ['*'],
-          routes: [{ match: { prefix: '/' }, route: { cluster: to, timeout: '0s' } }],
-        }],
+        virtual_hosts: [
+          {
+            name: 'any',
+            domains: ['*'],
+            routes: [{ match: { prefix: '/' }, route: { cluster: to, timeout: '0s' } }],
+          },
+        ],
       },
-      http_filters: [{
-        name: 'envoy.filters.http.router',
-        typed_config: { '@type': type('extensions.filters.http.router.v3.Router'), suppress_envoy_headers: true },
-      }],
+      http_filters: [
+        {
+          name: 'envoy.filters.http.router',
+          typed_config: { '@type': type('extensions.filters.http.router.v3.Router'), suppress_envoy_headers: true },
+        },
+      ],
       access_log: accessLog(plan, side),
     },
   };
@@ -150,16 +172,23 @@ function tcpFilter(plan: SidecarPlan, side: 'outbound' | 'inbound', to: string):
 function accessLog(plan: SidecarPlan, side: 'outbound' | 'inbound'): object[] {
   if (!plan.log) return [];
   const line = logLine(
-    side, '%DOWNSTREAM_LOCAL_ADDRESS%', '%DOWNSTREAM_REMOTE_ADDRESS%', '%UPSTREAM_HOST%', '%RESPONSE_CODE%',
-    '%RESPONSE_FLAGS%');
-  return [{
-    name: 'envoy.access_loggers.file',
-    typed_config: {
-      '@type': type('extensions.access_loggers.file.v3.FileAccessLog'),
-      path: plan.logPath,
-      log_format: { text_format_source: { inline_string: `${line}\n` } },
+    side,
+    '%DOWNSTREAM_LOCAL_ADDRESS%',
+    '%DOWNSTREAM_REMOTE_ADDRESS%',
+    '%UPSTREAM_HOST%',
+    '%RESPONSE_CODE%',
+    '%RESPONSE_FLAGS%',
+  );
+  return [
+    {
+      name: 'envoy.access_loggers.file',
+      typed_config: {
+        '@type': type('extensions.access_loggers.file.v3.FileAccessLog'),
+        path: plan.logPath,
+        log_format: { text_format_source: { inline_string: `${line}\n` } },
+      },
     },
-  }];
+  ];
 }
 
 function cluster(plan: SidecarPlan, name: string, bind: object | undefined): Record<string, unknown> {
@@ -173,13 +202,15 @@ function cluster(plan: SidecarPlan, name: string, bind: object | undefined): Rec
       thresholds: [{ max_connections: many, max_pending_requests: many, max_requests: many, max_retries: many }],
     },
     ...(bind ? { upstream_bind_config: bind } : {}),
-    ...(plan.mode === 'http' ? {
-      typed_extension_protocol_options: {
-        'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-          '@type': type('extensions.upstreams.http.v3.HttpProtocolOptions'),
-          explicit_http_config: { http_protocol_options: {} },
-        },
-      },
-    } : {}),
+    ...(plan.mode === 'http'
+      ? {
+          typed_extension_protocol_options: {
+            'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+              '@type': type('extensions.upstreams.http.v3.HttpProtocolOptions'),
+              explicit_http_config: { http_protocol_options: {} },
+            },
+          },
+        }
+      : {}),
   };
 }

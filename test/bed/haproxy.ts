@@ -13,10 +13,12 @@ export function haproxyConfig(plan: SidecarPlan): string {
   if (plan.listen === '::') {
     throw new Error('HAProxy asks for the original destination on IPv4 sockets only: use Envoy for a sidecar on ::');
   }
-  const services = Object.entries(plan.services).map(([service, endpoint], index) => {
-    const [address, port] = service.split(':');
-    return `  use-server service-${index} if { dst ${address} } { dst_port ${port} }\n  server service-${index} ${endpoint} weight 0\n`;
-  }).join('');
+  const services = Object.entries(plan.services)
+    .map(([service, endpoint], index) => {
+      const [address, port] = service.split(':');
+      return `  use-server service-${index} if { dst ${address} } { dst_port ${port} }\n  server service-${index} ${endpoint} weight 0\n`;
+    })
+    .join('');
   const side = (name: string, port: number, source: string): string => `
 listen ${name}
   bind 0.0.0.0:${port}

@@ -85,19 +85,28 @@ export class RemoteSocket implements AsyncDisposable {
   }
 
   /** Makes a system call and waits for its answer, good or bad. */
-  async call<N extends keyof Operations>(name: N, ...args: Parameters<Operations[N]>): Promise<Answer<ReturnType<Operations[N]>>> {
+  async call<N extends keyof Operations>(
+    name: N,
+    ...args: Parameters<Operations[N]>
+  ): Promise<Answer<ReturnType<Operations[N]>>> {
     return within(this.start(name, ...args), name);
   }
 
   /** The same for a call that must succeed. */
-  async get<N extends keyof Operations>(name: N, ...args: Parameters<Operations[N]>): Promise<ReturnType<Operations[N]>> {
+  async get<N extends keyof Operations>(
+    name: N,
+    ...args: Parameters<Operations[N]>
+  ): Promise<ReturnType<Operations[N]>> {
     const answer = await this.call(name, ...args);
     if ('error' in answer) throw new Error(`${name}(${args.join(', ')}) answered ${answer.error}`);
     return answer.value;
   }
 
   /** Makes a system call that may block for ever. */
-  start<N extends keyof Operations>(name: N, ...args: Parameters<Operations[N]>): Promise<Answer<ReturnType<Operations[N]>>> {
+  start<N extends keyof Operations>(
+    name: N,
+    ...args: Parameters<Operations[N]>
+  ): Promise<Answer<ReturnType<Operations[N]>>> {
     const number = ++this.#calls;
     const answer = this.#answer<ReturnType<Operations[N]>>(number);
     this.#process.stdin!.write(`${JSON.stringify([number, name, ...args])}\n`);
@@ -127,10 +136,23 @@ export interface Ends extends AsyncDisposable {
 }
 
 /** Connects a program in one pod with a program in another, or in the same one. */
-export async function connectEnds(from: Pod, to: Pod, host: string, port: number, ...options: 'mptcp'[]): Promise<Ends> {
+export async function connectEnds(
+  from: Pod,
+  to: Pod,
+  host: string,
+  port: number,
+  ...options: 'mptcp'[]
+): Promise<Ends> {
   const server = await RemoteSocket.listen(to, port, ...options);
   const client = RemoteSocket.dial(from, host, port, ...options);
-  const ends = { client, server, async [Symbol.asyncDispose]() { await client[Symbol.asyncDispose](); await server[Symbol.asyncDispose](); } };
+  const ends = {
+    client,
+    server,
+    async [Symbol.asyncDispose]() {
+      await client[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
   try {
     for (const socket of [client, server]) {
       const answer = await within(socket.connected, `the connection to ${host}:${port}`);
@@ -146,7 +168,9 @@ export async function connectEnds(from: Pod, to: Pod, host: string, port: number
 /** Whether a promise is still open after a while, a longer one on a slow machine: for calls that never return. */
 export async function isOpenAfter(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<true>(done => { timer = setTimeout(done, milliseconds * SLOWNESS, true); });
+  const late = new Promise<true>(done => {
+    timer = setTimeout(done, milliseconds * SLOWNESS, true);
+  });
   const open = await Promise.race([promise.then(() => false), late]);
   clearTimeout(timer);
   return open;

@@ -32,19 +32,26 @@ export class HostileProcess<Result> implements Disposable {
   readonly #lines: AsyncIterator<string>;
   #stderr = '';
 
-  private constructor(readonly program: string, private readonly child: ChildProcess) {
+  private constructor(
+    readonly program: string,
+    private readonly child: ChildProcess,
+  ) {
     child.stdin?.on('error', () => undefined); // its end says more
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => { this.#stderr += text; });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text;
+    });
     this.#lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
   }
 
   /** Starts it and waits for its first line. */
   static async start<Ready, Result>(
-    foothold: Foothold, program: 'steal' | 'forge' | 'predict', args: readonly string[],
+    foothold: Foothold,
+    program: 'steal' | 'forge' | 'predict',
+    args: readonly string[],
   ): Promise<{ readonly process: HostileProcess<Result>; readonly ready: Ready }> {
     const process = new HostileProcess<Result>(program, spawnHostile(foothold, program, args));
     try {
-      return { process, ready: await process.#next() as Ready };
+      return { process, ready: (await process.#next()) as Ready };
     } catch (error) {
       process[Symbol.dispose]();
       throw error;
@@ -59,7 +66,7 @@ export class HostileProcess<Result> implements Disposable {
 
   /** Waits until it ends by itself. */
   async finished(): Promise<Result> {
-    const result = await this.#next() as Result;
+    const result = (await this.#next()) as Result;
     if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
     return result;
   }
@@ -77,18 +84,39 @@ export class HostileProcess<Result> implements Disposable {
 
 function spawnHostile({ pod, uid, privilege }: Foothold, program: string, args: readonly string[]): ChildProcess {
   const command = ['python3', '-B', join(copyPrograms(pod), `${program}.py`), ...args];
-  const options = { stdio: ['pipe', 'pipe', 'pipe'] as ('pipe')[] };
+  const options = { stdio: ['pipe', 'pipe', 'pipe'] as 'pipe'[] };
   if (privilege === 'none') return pod.spawn(command[0]!, command.slice(1), { uid, ...options });
-  if (privilege === 'ownNamespace') return pod.spawn('unshare', ['--user', '--map-root-user', '--net', '--', ...command], { uid, ...options });
+  if (privilege === 'ownNamespace')
+    return pod.spawn('unshare', ['--user', '--map-root-user', '--net', '--', ...command], { uid, ...options });
   const list = `-all,+${privilege === 'netAdmin' ? 'net_admin' : 'net_raw'}`;
-  return pod.spawn('setpriv', [
-    '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--inh-caps', list, '--ambient-caps', list, '--bounding-set', list, '--', ...command,
-  ], options);
+  return pod.spawn(
+    'setpriv',
+    [
+      '--reuid',
+      `${uid}`,
+      '--regid',
+      `${uid}`,
+      '--clear-groups',
+      '--inh-caps',
+      list,
+      '--ambient-caps',
+      list,
+      '--bounding-set',
+      list,
+      '--',
+      ...command,
+    ],
+    options,
+  );
 }
 
-/** A place where every user may read them: a clone may be closed to all but root, and a user namespace has no capability that reads through. */
+/**
+ * A place where every user may read them: a clone may be closed to all but root, and a user namespace has no capability
+ * that reads through.
+ */
 function copyPrograms(pod: Pod): string {
-  for (const name of readdirSync(PROGRAMS)) if (name.endsWith('.py')) copyFileSync(join(PROGRAMS, name), join(pod.directory, name));
+  for (const name of readdirSync(PROGRAMS))
+    if (name.endsWith('.py')) copyFileSync(join(PROGRAMS, name), join(pod.directory, name));
   return pod.directory;
 }
 
@@ -122,9 +150,17 @@ export interface Target {
 }
 
 /** Claims connections, see `apps/hostile/steal.py`. */
-export function steal(foothold: Foothold, { source, target, ports, hold = false, unbound = false }: Target):
-Promise<{ readonly process: HostileProcess<Loot>; readonly ready: Claimed }> {
-  return HostileProcess.start<Claimed, Loot>(foothold, 'steal', [...(hold ? ['--hold'] : []), ...(unbound ? ['--unbound'] : []), source, target, ...ports]);
+export function steal(
+  foothold: Foothold,
+  { source, target, ports, hold = false, unbound = false }: Target,
+): Promise<{ readonly process: HostileProcess<Loot>; readonly ready: Claimed }> {
+  return HostileProcess.start<Claimed, Loot>(foothold, 'steal', [
+    ...(hold ? ['--hold'] : []),
+    ...(unbound ? ['--unbound'] : []),
+    source,
+    target,
+    ...ports,
+  ]);
 }
 
 /** What `forge.py` did. */
@@ -148,32 +184,54 @@ export interface Forgery {
 }
 
 /** Dials again and again, see `apps/hostile/forge.py`. */
-export async function forge(foothold: Foothold, { way, sources, targets, ports, passes }: Forgery): Promise<HostileProcess<Forged>> {
+export async function forge(
+  foothold: Foothold,
+  { way, sources, targets, ports, passes }: Forgery,
+): Promise<HostileProcess<Forged>> {
   const limit = passes === undefined ? [] : ['--passes', `${passes}`];
-  const { process } = await HostileProcess.start<unknown, Forged>(foothold, 'forge', [...limit, way, sources.join(','), targets.join(','), ...ports]);
+  const { process } = await HostileProcess.start<unknown, Forged>(foothold, 'forge', [
+    ...limit,
+    way,
+    sources.join(','),
+    targets.join(','),
+    ...ports,
+  ]);
   return process;
 }
 
 /** Runs a command of `apps/hostile/predict.py` and returns what it prints. */
 export async function predict<Result>(
-  foothold: Foothold, command: 'learn' | 'write' | 'dial', args: readonly (string | number | bigint)[],
+  foothold: Foothold,
+  command: 'learn' | 'write' | 'dial',
+  args: readonly (string | number | bigint)[],
 ): Promise<Result> {
-  const { process, ready } = await HostileProcess.start<Result, never>(foothold, 'predict', [command, ...args.map(String)]);
+  const { process, ready } = await HostileProcess.start<Result, never>(foothold, 'predict', [
+    command,
+    ...args.map(String),
+  ]);
   process[Symbol.dispose]();
   return ready;
 }
 
 type Flow = { readonly target: string; readonly ports: readonly string[] };
 
-/** Source ports of the connections that a pod has to an address, with the port that they really have there; waits for the first one. */
+/**
+ * Source ports of the connections that a pod has to an address, with the port that they really have there; waits for
+ * the first one.
+ */
 export function flows(from: Pod, to: string): Promise<[Flow, ...Flow[]]> {
-  return until(`connections of pod ${from.name} to ${to}`, () => {
-    const ports = new Map<string, string[]>();
-    for (const line of from.admin('ss', ['-tnH', 'state', 'established', 'dst', to]).split('\n').filter(Boolean)) {
-      const [local = '', remote = ''] = line.trim().split(/\s+/).slice(2);
-      if (local.startsWith(`${from.address}:`)) ports.set(remote, [...ports.get(remote) ?? [], local.slice(local.lastIndexOf(':') + 1)]);
-    }
-    const [first, ...more] = [...ports].map(([target, list]): Flow => ({ target, ports: list }));
-    return first && [first, ...more] as [Flow, ...Flow[]];
-  }, 5000);
+  return until(
+    `connections of pod ${from.name} to ${to}`,
+    () => {
+      const ports = new Map<string, string[]>();
+      for (const line of from.admin('ss', ['-tnH', 'state', 'established', 'dst', to]).split('\n').filter(Boolean)) {
+        const [local = '', remote = ''] = line.trim().split(/\s+/).slice(2);
+        if (local.startsWith(`${from.address}:`))
+          ports.set(remote, [...(ports.get(remote) ?? []), local.slice(local.lastIndexOf(':') + 1)]);
+      }
+      const [first, ...more] = [...ports].map(([target, list]): Flow => ({ target, ports: list }));
+      return first && ([first, ...more] as [Flow, ...Flow[]]);
+    },
+    5000,
+  );
 }

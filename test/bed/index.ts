@@ -7,7 +7,18 @@ export { type Dialled, type Who, dial, startListener } from './dial';
 export { Dialler } from './dialler';
 export { envoyBinary, hasEnvoy } from './envoy';
 export {
-  type Claimed, type Foothold, type Forged, type Forgery, HostileProcess, type Loot, type Privilege, type Target, flows, forge, predict, steal,
+  type Claimed,
+  type Foothold,
+  type Forged,
+  type Forgery,
+  HostileProcess,
+  type Loot,
+  type Privilege,
+  type Target,
+  flows,
+  forge,
+  predict,
+  steal,
 } from './hostile';
 export { type Answer, type Ends, RemoteSocket, connectEnds, isOpenAfter } from './hazards';
 export { type IstioRules, applyIstioRules, istioRules, removeIstioRules, replaceIstioRules } from './istio-rules';
@@ -19,16 +30,43 @@ export type { Finished, Pod, SpawnOptions } from './pod';
 export { processRss, startTime } from './processes';
 export { type RequestOptions, type RequestResult, firstRequest, request } from './request';
 export { type Comparison, type Spread, interleave, median, ratio, spread } from './rounds';
-export { type SecretClient, type SecretRequests, secretBurst, startSecretClient, startSecretServer } from './secret-requests';
+export {
+  type SecretClient,
+  type SecretRequests,
+  secretBurst,
+  startSecretClient,
+  startSecretServer,
+} from './secret-requests';
 export { Service, type ServiceOptions, startService } from './service';
 export {
-  INBOUND_PORT, OUTBOUND_PORT, SIDECAR_KINDS, SIDECAR_UID, Sidecar, type SidecarKind, type SidecarOptions, originalDestinations,
+  INBOUND_PORT,
+  OUTBOUND_PORT,
+  SIDECAR_KINDS,
+  SIDECAR_UID,
+  Sidecar,
+  type SidecarKind,
+  type SidecarOptions,
+  originalDestinations,
   startSidecar,
 } from './sidecar';
 export { SLOWNESS } from './slowness';
-export { type Stall, type StallCost, type StallEnd, type StallOptions, type StalledStreams, stall, startStall } from './stall';
 export {
-  STREAM_PORT, type Received, type StreamClient, type StreamReport, type StreamServerOptions, startStreamServer, stream,
+  type Stall,
+  type StallCost,
+  type StallEnd,
+  type StallOptions,
+  type StalledStreams,
+  stall,
+  startStall,
+} from './stall';
+export {
+  STREAM_PORT,
+  type Received,
+  type StreamClient,
+  type StreamReport,
+  type StreamServerOptions,
+  startStreamServer,
+  stream,
 } from './stream';
 export { APPLICATION_UID, WEB_PORT, type WebServerOptions, startWebServer } from './web-server';
 export { type Crossed, type Crossing, type Echoes, cross, echoes, startShortReader } from './crossing';

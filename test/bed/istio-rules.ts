@@ -32,13 +32,21 @@ const V6: Family = { passthrough: '::6/128', loopback: '::1/128', tool: 'ip6tabl
  */
 export function istioRules(options: IstioRules = {}, family: Family = V4): string {
   const {
-    uid = 1337, gid = 1337, includeInboundPorts = '*', excludeInboundPorts = [15090, 15021, 15020],
-    includeOutboundPorts = [], excludeOutboundPorts = [], includeOutboundRanges = '*', excludeOutboundRanges = [],
+    uid = 1337,
+    gid = 1337,
+    includeInboundPorts = '*',
+    excludeInboundPorts = [15090, 15021, 15020],
+    includeOutboundPorts = [],
+    excludeOutboundPorts = [],
+    includeOutboundRanges = '*',
+    excludeOutboundRanges = [],
   } = options;
   const { passthrough, loopback } = family;
   const ofFamily = (ranges: readonly string[]): string[] => ranges.filter(r => r.includes(':') === (family === V6));
-  // Who includes a range that begins with a loopback address, of either family, wants local connections of applications redirected.
-  const includesLoopback = includeOutboundRanges !== '*' && includeOutboundRanges.some(range => /^(127\.|::1\/)/.test(range));
+  // Who includes a range that begins with a loopback address, of either family, wants local connections of applications
+  // redirected.
+  const includesLoopback =
+    includeOutboundRanges !== '*' && includeOutboundRanges.some(range => /^(127\.|::1\/)/.test(range));
   const owner = (kind: 'uid' | 'gid', id: number): string[] => [
     `-A ISTIO_OUTPUT -o lo ! -d ${loopback} -p tcp ! --dport 15008 -m owner --${kind}-owner ${id} -j ISTIO_IN_REDIRECT`,
     ...(includesLoopback ? [] : [`-A ISTIO_OUTPUT -o lo -m owner ! --${kind}-owner ${id} -j RETURN`]),
@@ -54,10 +62,12 @@ export function istioRules(options: IstioRules = {}, family: Family = V4): strin
     '-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001',
     '-A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports 15006',
     ...(includeInboundPorts.length > 0 ? ['-A PREROUTING -p tcp -j ISTIO_INBOUND'] : []),
-    ...(includeInboundPorts === '*' ? [
-      ...excludeInboundPorts.map(port => `-A ISTIO_INBOUND -p tcp --dport ${port} -j RETURN`),
-      '-A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT',
-    ] : includeInboundPorts.map(port => `-A ISTIO_INBOUND -p tcp --dport ${port} -j ISTIO_IN_REDIRECT`)),
+    ...(includeInboundPorts === '*'
+      ? [
+          ...excludeInboundPorts.map(port => `-A ISTIO_INBOUND -p tcp --dport ${port} -j RETURN`),
+          '-A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT',
+        ]
+      : includeInboundPorts.map(port => `-A ISTIO_INBOUND -p tcp --dport ${port} -j ISTIO_IN_REDIRECT`)),
     '-A OUTPUT -j ISTIO_OUTPUT',
     ...excludeOutboundPorts.flatMap(port => [
       `-A ISTIO_OUTPUT -p tcp --dport ${port} -j RETURN`,
@@ -69,7 +79,8 @@ export function istioRules(options: IstioRules = {}, family: Family = V4): strin
     `-A ISTIO_OUTPUT -d ${loopback} -j RETURN`,
     ...ofFamily(excludeOutboundRanges).map(range => `-A ISTIO_OUTPUT -d ${range} -j RETURN`),
     ...includeOutboundPorts.map(port => `-A ISTIO_OUTPUT -p tcp --dport ${port} -j ISTIO_REDIRECT`),
-    ...(includeOutboundRanges === '*' ? ['-A ISTIO_OUTPUT -j ISTIO_REDIRECT']
+    ...(includeOutboundRanges === '*'
+      ? ['-A ISTIO_OUTPUT -j ISTIO_REDIRECT']
       : ofFamily(includeOutboundRanges).map(range => `-A ISTIO_OUTPUT -d ${range} -j ISTIO_REDIRECT`)),
     'COMMIT',
     '',
@@ -104,6 +115,13 @@ export function removeIstioRules(pod: Pod): void {
   for (const { tool } of [V4, V6]) {
     const rules = pod.admin(`${tool}-save`, ['-t', 'nat']);
     if (!rules.includes('ISTIO_')) continue;
-    pod.admin(`${tool}-restore`, [], rules.split('\n').filter(line => !line.includes('ISTIO_')).join('\n'));
+    pod.admin(
+      `${tool}-restore`,
+      [],
+      rules
+        .split('\n')
+        .filter(line => !line.includes('ISTIO_'))
+        .join('\n'),
+    );
   }
 }

@@ -5,7 +5,10 @@ import { spawn } from './children';
 
 const ROOT = join(__dirname, '..', '..');
 
-/** What changes the kernel's state: a process that is killed between two of them leaves what it would leave at any instruction in between. */
+/**
+ * What changes the kernel's state: a process that is killed between two of them leaves what it would leave at any
+ * instruction in between.
+ */
 const STEPS = `
   const fs = require('fs');
   const { libbpf } = require('${ROOT}/dist/native');
@@ -36,8 +39,10 @@ export async function killedAt(at: number, code: string): Promise<number | undef
   const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   let last = '';
-  lines.on('line', line => { last = line; });
-  const [status, signal] = await once(child, 'close') as [number | null, NodeJS.Signals | null];
+  lines.on('line', line => {
+    last = line;
+  });
+  const [status, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   if (signal === 'SIGKILL') return undefined;
   if (status !== 0) throw new Error(`the code failed at ${at} (${status ?? signal})`);
   return Number(last);

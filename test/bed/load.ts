@@ -21,18 +21,35 @@ export interface LoadResult {
   readonly p99: number;
   /** Requests that failed: socket errors of any kind, and answers other than 2xx or 3xx. */
   readonly errors: number;
-  readonly socketErrors: { readonly connect: number; readonly read: number; readonly write: number; readonly timeout: number };
+  readonly socketErrors: {
+    readonly connect: number;
+    readonly read: number;
+    readonly write: number;
+    readonly timeout: number;
+  };
   readonly badStatus: number;
 }
 
 /** Loads an address from a pod with wrk, as the pod's application. */
 export async function load(pod: Pod, options: LoadOptions): Promise<LoadResult> {
   const { url, connections, seconds, threads = 1, close = false, uid = APPLICATION_UID } = options;
-  const run = await pod.run('wrk', [
-    '--latency', '-t', `${threads}`, '-c', `${connections}`, '-d', `${seconds}s`,
-    ...(close ? ['-H', 'Connection: close'] : []), url,
-  ], { uid, timeoutMs: (seconds + 15) * 1000 });
-  if (run.code !== 0) throw new Error(`wrk in pod ${pod.name} failed (${run.code ?? run.signal}): ${run.stderr}${run.stdout}`);
+  const run = await pod.run(
+    'wrk',
+    [
+      '--latency',
+      '-t',
+      `${threads}`,
+      '-c',
+      `${connections}`,
+      '-d',
+      `${seconds}s`,
+      ...(close ? ['-H', 'Connection: close'] : []),
+      url,
+    ],
+    { uid, timeoutMs: (seconds + 15) * 1000 },
+  );
+  if (run.code !== 0)
+    throw new Error(`wrk in pod ${pod.name} failed (${run.code ?? run.signal}): ${run.stderr}${run.stdout}`);
   return parseWrk(run.stdout);
 }
 

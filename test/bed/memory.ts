@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-/** What a program on this machine could still get, in bytes: socket buffers and psock queues show here, RSS hides them. */
+/**
+ * What a program on this machine could still get, in bytes: socket buffers and psock queues show here, RSS hides them.
+ */
 export function machineMemory(): number {
   const match = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'));
   if (!match) throw new Error('/proc/meminfo has no MemAvailable');

@@ -26,6 +26,10 @@ export async function enterMesh(bed: Bed, way: Way, options: EnterOptions = {}):
   if (scope === undefined) return undefined;
   const { MeshAccelerator } = await import('merbridge'); // here, so that the bed alone needs no built library
   return MeshAccelerator.start({
-    ...options, profile: 'istio', cgroup: bed.cgroupPath, acceleration: scope, pods: bed.pods.map(pod => pod.address),
+    ...options,
+    profile: 'istio',
+    cgroup: bed.cgroupPath,
+    acceleration: scope,
+    pods: bed.pods.map(pod => pod.address),
   });
 }

@@ -7,8 +7,9 @@ import { enterMesh } from './modes';
 import type { Pod } from './pod';
 
 /**
- * Enters all pods that the bed has, in scope `full`, with `test/fixtures/naive.bpf.c` in the place of the library's program for messages:
- * no order, no bound. What the library is compared with, in damage and in speed. Nothing else differs; closing the accelerator ends both.
+ * Enters all pods that the bed has, in scope `full`, with `test/fixtures/naive.bpf.c` in the place of the library's
+ * program for messages: no order, no bound. What the library is compared with, in damage and in speed. Nothing else
+ * differs; closing the accelerator ends both.
  */
 export async function enterNaiveMesh(bed: Bed): Promise<MeshAccelerator> {
   const mesh = await enterMesh(bed, 'full');
@@ -32,7 +33,10 @@ export async function enterNaiveMesh(bed: Bed): Promise<MeshAccelerator> {
   }
 }
 
-/** The last map of that name that this process made. The library has no handle for it: nobody but its programs has any use for it. */
+/**
+ * The last map of that name that this process made. The library has no handle for it: nobody but its programs has any
+ * use for it.
+ */
 function newestMap({ fromId }: typeof BpfMapHandle, name: string): BpfMapHandle {
   const ids = readdirSync('/proc/self/fdinfo').flatMap(fd => {
     try {
@@ -57,7 +61,10 @@ export interface NaiveSockmap extends Disposable {
   sockets(): number;
 }
 
-/** Attaches `test/fixtures/naive-sockets.bpf.c` to a pod, or a bed: every message moves to the other end, whatever comes of it. */
+/**
+ * Attaches `test/fixtures/naive-sockets.bpf.c` to a pod, or a bed: every message moves to the other end, whatever comes
+ * of it.
+ */
 export async function enterNaiveSockmap({ cgroupPath }: Pick<Pod, 'cgroupPath'>): Promise<NaiveSockmap> {
   const { BpfArrayMap, BpfSockHashMap, Cgroup, OpenBpfObject, bytes, u64 } = await import('merbridge/bpf');
   const object = OpenBpfObject.openFile(compile('naive-sockets')).load();

@@ -53,31 +53,46 @@ function kill(pid: number): void {
  */
 export function createNodeNetns(name: string, gateway: string, gateway6: string): void {
   ipBatch([`netns add ${name}`]);
-  ipBatch([
-    'link set lo up',
-    'link add cni0 type bridge',
-    `addr add ${gateway}/24 dev cni0`,
-    `addr add ${gateway6}/64 dev cni0 nodad`,
-    'link set cni0 up',
-  ], name);
+  ipBatch(
+    [
+      'link set lo up',
+      'link add cni0 type bridge',
+      `addr add ${gateway}/24 dev cni0`,
+      `addr add ${gateway6}/64 dev cni0 nodad`,
+      'link set cni0 up',
+    ],
+    name,
+  );
 }
 
 /** A pod's namespace: `eth0` with both addresses, its other end on the node's bridge. */
 export function createPodNetns(
-  name: string, node: string, index: number, address: string, address6: string, gateway: string, gateway6: string,
+  name: string,
+  node: string,
+  index: number,
+  address: string,
+  address6: string,
+  gateway: string,
+  gateway6: string,
 ): void {
   ipBatch([`netns add ${name}`]);
-  ipBatch([
-    `link add veth${index} type veth peer name eth0 netns ${name}`,
-    `link set veth${index} master cni0`,
-    `link set veth${index} up`,
-  ], node);
-  ipBatch([
-    'link set lo up',
-    `addr add ${address}/24 dev eth0`,
-    `addr add ${address6}/64 dev eth0 nodad`, // duplicate address detection would hold IPv6 back for a second
-    'link set eth0 up',
-    `route add default via ${gateway}`,
-    `route add default via ${gateway6}`,
-  ], name);
+  ipBatch(
+    [
+      `link add veth${index} type veth peer name eth0 netns ${name}`,
+      `link set veth${index} master cni0`,
+      `link set veth${index} up`,
+    ],
+    node,
+  );
+  ipBatch(
+    [
+      'link set lo up',
+      `addr add ${address}/24 dev eth0`,
+      `addr add ${address6}/64 dev eth0 nodad`, // duplicate address detection would hold IPv6 back for a second
+      'link set eth0 up',
+      `route add default via ${gateway}`,
+      `route add default via ${gateway6}`,
+    ],
+    name,
+  );
 }

@@ -1,4 +1,7 @@
-/** Names that say whose they are: of directories, mounts, cgroups and network namespaces that a killed process leaves, and a later one finds. */
+/**
+ * Names that say whose they are: of directories, mounts, cgroups and network namespaces that a killed process leaves,
+ * and a later one finds.
+ */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -21,7 +24,10 @@ function isDead(name: string): boolean {
   return pid !== undefined && startTime(Number(pid)) !== started;
 }
 
-/** A directory for temporary files, mode 0700. It goes when it is removed, when this process ends, or when a sweep finds that it was killed. */
+/**
+ * A directory for temporary files, mode 0700. It goes when it is removed, when this process ends, or when a sweep finds
+ * that it was killed.
+ */
 export function ownedDirectory(what: string): string {
   const path = join(tmpdir(), ownedName(what));
   mkdirSync(path, { mode: 0o700 });
@@ -46,8 +52,11 @@ export function ownedNetns(what: string): string {
 
 /** What is mounted at a path or below it, innermost first. */
 function mountsBelow(path: string): string[] {
-  return readFileSync('/proc/self/mounts', 'utf8').split('\n').map(line => line.split(' ')[1] ?? '')
-    .filter(at => at === path || at.startsWith(`${path}/`)).reverse();
+  return readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map(line => line.split(' ')[1] ?? '')
+    .filter(at => at === path || at.startsWith(`${path}/`))
+    .reverse();
 }
 
 /** Removes a directory with all that is mounted in it. What cannot be unmounted is not entered. */

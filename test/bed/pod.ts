@@ -79,31 +79,59 @@ export class Pod {
   spawn(command: string, args: readonly string[] = [], options: SpawnOptions = {}): ChildProcess {
     const { uid = 0, gid = uid, env = { PATH: SYSTEM_PATH }, stdio = 'pipe' } = options;
     // The user id is changed last but one: that takes the signal of `spawn` back, and setpriv sets it after it.
-    const child = spawn('sh', [
-      '-c', ENTER, join(this.cgroupPath, 'cgroup.procs'),
-      'nsenter', `--net=${this.netnsPath}`, '--',
-      'setpriv', '--reuid', `${uid}`, '--regid', `${gid}`, '--clear-groups', ...reachFlags([command, ...args]), '--pdeathsig', 'KILL', '--',
-      command, ...args,
-    ], {
-      env, stdio,
-      cwd: '/', // the current directory may be closed to that user
-      detached: true, // Ctrl-C is for the bed, which then ends its pods in order
-    });
+    const child = spawn(
+      'sh',
+      [
+        '-c',
+        ENTER,
+        join(this.cgroupPath, 'cgroup.procs'),
+        'nsenter',
+        `--net=${this.netnsPath}`,
+        '--',
+        'setpriv',
+        '--reuid',
+        `${uid}`,
+        '--regid',
+        `${gid}`,
+        '--clear-groups',
+        ...reachFlags([command, ...args]),
+        '--pdeathsig',
+        'KILL',
+        '--',
+        command,
+        ...args,
+      ],
+      {
+        env,
+        stdio,
+        cwd: '/', // the current directory may be closed to that user
+        detached: true, // Ctrl-C is for the bed, which then ends its pods in order
+      },
+    );
     const started = child.pid === undefined ? undefined : startTime(child.pid);
     if (child.pid !== undefined && started !== undefined) this.#bed.spawned.set(child.pid, started);
     return child;
   }
 
-  /** Runs a program in this pod to its end. It is killed after `timeoutMs` (default 30 s), or more on a slow machine: see {@link SLOWNESS}. */
+  /**
+   * Runs a program in this pod to its end. It is killed after `timeoutMs` (default 30 s), or more on a slow machine:
+   * see {@link SLOWNESS}.
+   */
   async run(
-    command: string, args: readonly string[] = [], options: SpawnOptions & { readonly timeoutMs?: number } = {},
+    command: string,
+    args: readonly string[] = [],
+    options: SpawnOptions & { readonly timeoutMs?: number } = {},
   ): Promise<Finished> {
     const child = this.spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     const timer = setTimeout(() => child.kill('SIGKILL'), (options.timeoutMs ?? 30_000) * SLOWNESS);
     let stdout = '';
     let stderr = '';
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => { stdout += text; });
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => { stderr += text; });
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
     try {
       return await new Promise<Finished>((resolve, reject) => {
         child.once('error', reject);

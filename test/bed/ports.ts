@@ -31,7 +31,11 @@ function socketInodes(pid: number): Set<string> {
 }
 
 function readTable(pid: number, table: string): string[] {
-  return quietly(() => readFileSync(`/proc/${pid}/net/${table}`, 'utf8'))?.split('\n').slice(1) ?? [];
+  return (
+    quietly(() => readFileSync(`/proc/${pid}/net/${table}`, 'utf8'))
+      ?.split('\n')
+      .slice(1) ?? []
+  );
 }
 
 /** Undefined instead of an error: the process or the descriptor is gone, or the kernel has no IPv6. */

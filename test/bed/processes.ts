@@ -17,7 +17,9 @@ export function startTime(pid: number): string | undefined {
 
 /** All process ids of this machine, as /proc shows them. */
 export function allProcesses(): number[] {
-  return readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(Number);
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number);
 }
 
 /** Whether a process lives in a network namespace, named as `readlink /proc/self/ns/net` names it. */

@@ -37,14 +37,30 @@ export function removeRun(id: string): string[] {
     }
   };
   const count = cgroupProcesses(cgroupPath).length;
-  step(`cgroup ${cgroupPath} with ${count} process${count === 1 ? '' : 'es'}`,
-    () => existsSync(cgroupPath), () => removeCgroup(cgroupPath));
+  step(
+    `cgroup ${cgroupPath} with ${count} process${count === 1 ? '' : 'es'}`,
+    () => existsSync(cgroupPath),
+    () => removeCgroup(cgroupPath),
+  );
   for (const name of listNetns().filter(each => each.startsWith(netnsPrefix))) {
-    step(`network namespace ${name}`, () => existsSync(netnsPath(name)), () => removeNetns(name));
+    step(
+      `network namespace ${name}`,
+      () => existsSync(netnsPath(name)),
+      () => removeNetns(name),
+    );
   }
-  for (const path of pinsOf(pinPath)) step(`pins ${path}`, () => existsSync(path), () => removePins(path));
+  for (const path of pinsOf(pinPath))
+    step(
+      `pins ${path}`,
+      () => existsSync(path),
+      () => removePins(path),
+    );
   if (failures.length > 0) throw new AggregateError(failures, `run ${id} could not be removed: ${failures.join('; ')}`);
-  step(`directory ${directory}`, () => existsSync(directory), () => removeRunDirectory(id));
+  step(
+    `directory ${directory}`,
+    () => existsSync(directory),
+    () => removeRunDirectory(id),
+  );
   return removed;
 }
 
@@ -52,7 +68,9 @@ export function removeRun(id: string): string[] {
 function pinsOf(pinPath: string): string[] {
   const directory = dirname(pinPath);
   if (!existsSync(directory)) return [];
-  return readdirSync(directory).filter(name => name.startsWith(basename(pinPath))).map(name => join(directory, name));
+  return readdirSync(directory)
+    .filter(name => name.startsWith(basename(pinPath)))
+    .map(name => join(directory, name));
 }
 
 /** bpffs answers readdir, unlink and rmdir, but nothing cleverer. */
@@ -77,8 +95,11 @@ export function leftoversOf(id: string, spawned: ReadonlyMap<number, string>): s
 
 function inCgroup(pid: number, cgroup: string): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n').some(l => l.startsWith(`0::/${cgroup}`))
-      && startTime(pid) !== undefined;
+    return (
+      readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+        .split('\n')
+        .some(l => l.startsWith(`0::/${cgroup}`)) && startTime(pid) !== undefined
+    );
   } catch {
     return false;
   }

@@ -30,16 +30,30 @@ const MARK = '\n--merbridge--';
  */
 export async function request(pod: Pod, url: string, options: RequestOptions = {}): Promise<RequestResult> {
   const { timeoutMs = 2000, uid = APPLICATION_UID } = options;
-  const run = await pod.run('curl', [
-    '-gsS', '--max-time', `${timeoutMs / 1000 * SLOWNESS}`, '--noproxy', '*',
-    '-w', `${MARK}%{http_code} %{time_total} %{remote_ip}:%{remote_port}`, url,
-  ], { uid, timeoutMs: timeoutMs + 5000 });
+  const run = await pod.run(
+    'curl',
+    [
+      '-gsS',
+      '--max-time',
+      `${(timeoutMs / 1000) * SLOWNESS}`,
+      '--noproxy',
+      '*',
+      '-w',
+      `${MARK}%{http_code} %{time_total} %{remote_ip}:%{remote_port}`,
+      url,
+    ],
+    { uid, timeoutMs: timeoutMs + 5000 },
+  );
   const at = run.stdout.lastIndexOf(MARK);
   const [status = '0', seconds = '0', peer = ''] = run.stdout.slice(at + MARK.length).split(' ');
   return {
     ok: run.code === 0 && Number(status) >= 200 && Number(status) < 300,
-    status: Number(status), milliseconds: Number(seconds) * 1000, curl: run.code ?? -1,
-    error: run.stderr.trim(), body: run.stdout.slice(0, Math.max(at, 0)), peer,
+    status: Number(status),
+    milliseconds: Number(seconds) * 1000,
+    curl: run.code ?? -1,
+    error: run.stderr.trim(),
+    body: run.stdout.slice(0, Math.max(at, 0)),
+    peer,
   };
 }
 

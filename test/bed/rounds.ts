@@ -23,7 +23,9 @@ export interface Comparison<M extends string> {
  * @param baseline the mode that the others are divided by
  */
 export async function interleave<M extends string>(
-  modes: Readonly<Record<M, (round: number) => Promise<number>>>, baseline: NoInfer<M>, rounds: number,
+  modes: Readonly<Record<M, (round: number) => Promise<number>>>,
+  baseline: NoInfer<M>,
+  rounds: number,
   onValue: (mode: M, round: number, value: number) => void = () => {},
 ): Promise<Comparison<M>> {
   const names = Object.keys(modes) as M[];

@@ -70,18 +70,25 @@ export async function startService(pod: Pod, options: ServiceOptions): Promise<S
   const outputPath = createFile(pod, `${pod.name}-${options.name}.out`, options.uid);
   const output = openSync(outputPath, 'a');
   const child = pod.spawn(options.command, options.args, {
-    uid: options.uid, env: options.env, stdio: ['ignore', output, output],
+    uid: options.uid,
+    env: options.env,
+    stdio: ['ignore', output, output],
   });
   closeSync(output);
   child.unref(); // a forgotten server must not keep the test process from ending: its exit closes the bed
   const service = new Service(pod, options.name, child, outputPath);
   const lastLines = (): string => `\n${service.output().trimEnd().split('\n').slice(-12).join('\n')}`;
   try {
-    await until(`${options.name} in pod ${pod.name} listening on ${options.ports.join(', ')}`, () => {
-      if (!service.running) throw new Error(`${options.name} in pod ${pod.name} ended at once:${lastLines()}`);
-      const listening = listeningPorts(service.pid);
-      return options.ports.every(port => listening.has(port));
-    }, options.timeoutMs ?? 10_000, lastLines);
+    await until(
+      `${options.name} in pod ${pod.name} listening on ${options.ports.join(', ')}`,
+      () => {
+        if (!service.running) throw new Error(`${options.name} in pod ${pod.name} ended at once:${lastLines()}`);
+        const listening = listeningPorts(service.pid);
+        return options.ports.every(port => listening.has(port));
+      },
+      options.timeoutMs ?? 10_000,
+      lastLines,
+    );
   } catch (error) {
     await service.stop();
     throw error;

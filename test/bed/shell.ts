@@ -8,7 +8,11 @@ export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 export class CommandError extends Error {
   override readonly name = 'CommandError';
 
-  constructor(command: string, readonly status: number | null, readonly stderr: string) {
+  constructor(
+    command: string,
+    readonly status: number | null,
+    readonly stderr: string,
+  ) {
     super(`${command} failed (${status ?? 'not started'}): ${stderr.trim() || 'no output'}`);
   }
 }
@@ -16,12 +20,16 @@ export class CommandError extends Error {
 /**
  * Runs a short administrative command and returns its output.
  *
- * Synchronous on purpose: the same code must work in an `exit` handler, where nothing asynchronous runs any more. It does not end with this
- * process, as the children in children.ts do: what takes milliseconds comes to its end rather than to half of it.
+ * Synchronous on purpose: the same code must work in an `exit` handler, where nothing asynchronous runs any more. It
+ * does not end with this process, as the children in children.ts do: what takes milliseconds comes to its end rather
+ * than to half of it.
  */
 export function sh(command: string, args: readonly string[], input?: string): string {
   const run = spawnSync(command, args, {
-    input, encoding: 'utf8', maxBuffer: 16 << 20, env: { PATH: SYSTEM_PATH, LC_ALL: 'C' },
+    input,
+    encoding: 'utf8',
+    maxBuffer: 16 << 20,
+    env: { PATH: SYSTEM_PATH, LC_ALL: 'C' },
   });
   if (run.error) throw new CommandError([command, ...args].join(' '), null, run.error.message);
   if (run.status !== 0) throw new CommandError([command, ...args].join(' '), run.status, run.stderr);
@@ -40,9 +48,15 @@ export function sleepSync(milliseconds: number): void {
   Atomics.wait(sleeper, 0, 0, milliseconds);
 }
 
-/** Waits until `probe` gives something, asking every few milliseconds. On a slow machine `timeoutMs` is longer: see {@link SLOWNESS}. */
+/**
+ * Waits until `probe` gives something, asking every few milliseconds. On a slow machine `timeoutMs` is longer: see
+ * {@link SLOWNESS}.
+ */
 export async function until<T>(
-  what: string, probe: () => T | undefined | false, timeoutMs: number, detail: () => string = () => '',
+  what: string,
+  probe: () => T | undefined | false,
+  timeoutMs: number,
+  detail: () => string = () => '',
 ): Promise<T> {
   const limit = timeoutMs * SLOWNESS;
   const end = Date.now() + limit;

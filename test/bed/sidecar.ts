@@ -24,11 +24,17 @@ export interface SidecarOptions {
   readonly listen?: '0.0.0.0' | '::';
   /** Threads, 1 or 2 (default 1: a pod's sidecar is small, and this machine holds several). */
   readonly threads?: number;
-  /** Services by their address and port, each with the endpoint to which the outbound side sends it (default none), as istiod would tell it. */
+  /**
+   * Services by their address and port, each with the endpoint to which the outbound side sends it (default none), as
+   * istiod would tell it.
+   */
   readonly services?: Readonly<Record<string, string>>;
   /** Whether to log every request or stream with its original destination (default true). Off for benchmarks. */
   readonly log?: boolean;
-  /** Moves bytes by splice(2), HAProxy only (default false, which is HAProxy's). Takes two pipes a connection, so it serves fewer. */
+  /**
+   * Moves bytes by splice(2), HAProxy only (default false, which is HAProxy's). Takes two pipes a connection, so it
+   * serves fewer.
+   */
   readonly splice?: boolean;
   /** How long it waits for a connection that it dials, in seconds (default 5). */
   readonly connectSeconds?: number;
@@ -47,7 +53,11 @@ export type SidecarPlan = Required<Omit<SidecarOptions, 'timeoutMs' | 'uid' | 'k
 export class Sidecar {
   #forgotten = 0;
 
-  constructor(readonly kind: SidecarKind, readonly service: Service, readonly logPath: string) {}
+  constructor(
+    readonly kind: SidecarKind,
+    readonly service: Service,
+    readonly logPath: string,
+  ) {}
 
   get pod(): Pod {
     return this.service.pod;
@@ -64,12 +74,19 @@ export class Sidecar {
 
   /** The same once at least `count` entries are there: proxies log at the end, and a little later. */
   async logged(count: number, timeoutMs = 3000): Promise<Connection[]> {
-    await until(`${count} entries in the log of ${this.service.name}`, () => this.connections().length >= count,
-      timeoutMs, () => `, only ${this.connections().length}`);
+    await until(
+      `${count} entries in the log of ${this.service.name}`,
+      () => this.connections().length >= count,
+      timeoutMs,
+      () => `, only ${this.connections().length}`,
+    );
     return this.connections();
   }
 
-  /** Forgets what was logged so far. The file stays as it is: HAProxy does not append, so after a truncation it would leave a hole. */
+  /**
+   * Forgets what was logged so far. The file stays as it is: HAProxy does not append, so after a truncation it would
+   * leave a hole.
+   */
   clearLog(): void {
     this.#forgotten = statSync(this.logPath).size;
   }
@@ -87,24 +104,37 @@ export async function startSidecar(pod: Pod, options: SidecarOptions): Promise<S
   const name = `${kind}-${++serial}`; // a pod may be given a new sidecar after the first died
   const logPath = createFile(pod, `${pod.name}-${name}.log`, uid);
   const plan: SidecarPlan = {
-    mode: options.mode ?? 'http', listen: options.listen ?? '0.0.0.0', threads: options.threads ?? 1,
+    mode: options.mode ?? 'http',
+    listen: options.listen ?? '0.0.0.0',
+    threads: options.threads ?? 1,
     services: options.services ?? {},
-    log: options.log ?? true, splice: options.splice ?? false, connectSeconds: options.connectSeconds ?? 5,
-    backlog: options.backlog ?? 4096, outboundPort: options.outboundPort ?? OUTBOUND_PORT,
-    inboundPort: options.inboundPort ?? INBOUND_PORT, logPath,
+    log: options.log ?? true,
+    splice: options.splice ?? false,
+    connectSeconds: options.connectSeconds ?? 5,
+    backlog: options.backlog ?? 4096,
+    outboundPort: options.outboundPort ?? OUTBOUND_PORT,
+    inboundPort: options.inboundPort ?? INBOUND_PORT,
+    logPath,
   };
   const config = join(pod.directory, `${pod.name}-${name}.${kind === 'envoy' ? 'json' : 'cfg'}`);
   writeFileSync(config, kind === 'envoy' ? envoyConfig(plan) : haproxyConfig(plan));
-  const [command, args] = kind === 'envoy'
-    ? [envoyBinary(), ['-c', config, ...envoyFlags(plan)]]
-    : ['haproxy', ['-db', '-f', config]];
+  const [command, args] =
+    kind === 'envoy' ? [envoyBinary(), ['-c', config, ...envoyFlags(plan)]] : ['haproxy', ['-db', '-f', config]];
   const service = await startService(pod, {
-    name, command, args, uid, ports: [plan.outboundPort, plan.inboundPort], timeoutMs,
+    name,
+    command,
+    args,
+    uid,
+    ports: [plan.outboundPort, plan.inboundPort],
+    timeoutMs,
   });
   return new Sidecar(kind, service, kind === 'haproxy' ? service.outputPath : logPath);
 }
 
 /** The original destinations a sidecar saw, in order, as `address:port`; one side only if asked. */
 export function originalDestinations(sidecar: Sidecar, side?: Connection['side']): string[] {
-  return sidecar.connections().filter(c => side === undefined || c.side === side).map(c => c.destination);
+  return sidecar
+    .connections()
+    .filter(c => side === undefined || c.side === side)
+    .map(c => c.destination);
 }

@@ -50,10 +50,15 @@ export interface StalledStreams extends AsyncDisposable {
 export async function startStall(from: Pod, to: Pod, options: StallOptions): Promise<StalledStreams> {
   const { bytes, sleep, first = 0, connections = 1, port = 9001 } = options;
   const server = await startService(to, {
-    name: `stall-${port}`, command: 'python3', args: [app, 'server', `${port}`, `${first}`, `${sleep}`], uid: APPLICATION_UID, ports: [port],
+    name: `stall-${port}`,
+    command: 'python3',
+    args: [app, 'server', `${port}`, `${first}`, `${sleep}`],
+    uid: APPLICATION_UID,
+    ports: [port],
   });
   const client = from.spawn('python3', [app, 'client', to.address, `${port}`, `${bytes}`, `${connections}`], {
-    uid: APPLICATION_UID, stdio: ['pipe', 'pipe', 'inherit'],
+    uid: APPLICATION_UID,
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   const clientExit = once(client, 'exit');
   const stop = async (): Promise<void> => {
@@ -102,6 +107,7 @@ export async function stall(from: Pod, to: Pod, bytes: number, sleep: number): P
   const started = process.hrtime.bigint();
   const [end] = await stream.ended();
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-  if (end === undefined || 'error' in end) throw new Error(`the stream died after ${seconds.toFixed(1)} s: ${end?.error ?? 'no word of it'}`);
+  if (end === undefined || 'error' in end)
+    throw new Error(`the stream died after ${seconds.toFixed(1)} s: ${end?.error ?? 'no word of it'}`);
   return { ...end, seconds, ...stream.cost() };
 }

@@ -31,12 +31,22 @@ export interface Received {
 /** What each client reports. */
 export interface StreamReport {
   readonly sender: {
-    readonly outcome: string; readonly sent: number; readonly seconds: number; readonly server: Received | null;
+    readonly outcome: string;
+    readonly sent: number;
+    readonly seconds: number;
+    readonly server: Received | null;
   };
   readonly reader: Received & { readonly outcome: string };
-  readonly burst: { readonly connections: number; readonly ok: number; readonly outcomes: Readonly<Record<string, number>> };
+  readonly burst: {
+    readonly connections: number;
+    readonly ok: number;
+    readonly outcomes: Readonly<Record<string, number>>;
+  };
   readonly peer: {
-    readonly outcome: string; readonly remote?: string; readonly local?: string; readonly family?: string;
+    readonly outcome: string;
+    readonly remote?: string;
+    readonly local?: string;
+    readonly family?: string;
     readonly answer: string;
   };
 }
@@ -47,22 +57,29 @@ const app = (name: string): string => resolve(__dirname, 'apps', `${name}.mjs`);
 export function startStreamServer(pod: Pod, options: StreamServerOptions = {}): Promise<Service> {
   const port = options.port ?? STREAM_PORT;
   return startService(pod, {
-    name: `stream-${port}`, command: process.execPath, args: [app('server'), ...flags({ ...options, port })],
-    uid: APPLICATION_UID, ports: [port],
+    name: `stream-${port}`,
+    command: process.execPath,
+    args: [app('server'), ...flags({ ...options, port })],
+    uid: APPLICATION_UID,
+    ports: [port],
   });
 }
 
 /** Runs a client program in a pod to its end, and returns what it reported, good or bad. */
 export async function stream<C extends StreamClient>(
-  pod: Pod, client: C, options: Readonly<Record<string, string | number>>, uid = APPLICATION_UID,
+  pod: Pod,
+  client: C,
+  options: Readonly<Record<string, string | number>>,
+  uid = APPLICATION_UID,
 ): Promise<StreamReport[C]> {
   const timeoutMs = (Number(options.timeout ?? 60) + 30) * 1000;
   const run = await pod.run(process.execPath, [app(client), ...flags(options)], { uid, timeoutMs });
   const line = run.stdout.trimEnd().split('\n').at(-1);
-  if (!line) throw new Error(`${client} in pod ${pod.name} reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
+  if (!line)
+    throw new Error(`${client} in pod ${pod.name} reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
   return JSON.parse(line) as StreamReport[C];
 }
 
 function flags(options: object): string[] {
-  return Object.entries(options).flatMap(([name, value]) => value === undefined ? [] : [`--${name}`, `${value}`]);
+  return Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, `${value}`]));
 }

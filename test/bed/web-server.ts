@@ -26,7 +26,9 @@ export function startWebServer(pod: Pod, options: WebServerOptions = {}): Promis
   const config = join(pod.directory, `${pod.name}-web-${port}.cfg`);
   const body = join(pod.directory, `${pod.name}-web-${port}.body`);
   writeFileSync(body, 'x'.repeat(bodyBytes));
-  writeFileSync(config, `
+  writeFileSync(
+    config,
+    `
 global
   maxconn 9000
   nbthread 1
@@ -43,8 +45,13 @@ defaults
 frontend web
   bind ${listen === '::' ? `:::${port} v4v6` : `0.0.0.0:${port}`}
   http-request return status 200 content-type text/plain file ${body}
-`);
+`,
+  );
   return startService(pod, {
-    name: `web-${port}`, command: 'haproxy', args: ['-db', '-f', config], uid: APPLICATION_UID, ports: [port],
+    name: `web-${port}`,
+    command: 'haproxy',
+    args: ['-db', '-f', config],
+    uid: APPLICATION_UID,
+    ports: [port],
   });
 }

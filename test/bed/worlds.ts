@@ -8,8 +8,8 @@ import type { Pod } from './pod';
 import { startSidecar } from './sidecar';
 
 /**
- * Where a hazard is looked at: a connection over plain TCP or in a naive sockmap, without sidecars; or between two pods of a mesh whose
- * sidecars are HAProxy, in one of its scopes, or in `full` with both pods left out of it.
+ * Where a hazard is looked at: a connection over plain TCP or in a naive sockmap, without sidecars; or between two pods
+ * of a mesh whose sidecars are HAProxy, in one of its scopes, or in `full` with both pods left out of it.
  */
 export type World = 'plain' | 'naive' | 'off' | 'proxies' | 'full' | 'left out';
 
@@ -36,7 +36,9 @@ export async function hello({ client, server }: Ends): Promise<void> {
 /** All worlds of a test file, side by side. */
 export class Worlds implements AsyncDisposable {
   private constructor(
-    readonly bed: Bed, readonly mesh: MeshAccelerator, readonly naive: NaiveSockmap,
+    readonly bed: Bed,
+    readonly mesh: MeshAccelerator,
+    readonly naive: NaiveSockmap,
     readonly pods: Readonly<Record<'client' | 'server' | 'plain' | 'naive', Pod>>,
   ) {}
 
@@ -58,7 +60,8 @@ export class Worlds implements AsyncDisposable {
   /** A connection of two programs there. */
   async connect(world: World, ...options: 'mptcp'[]): Promise<Ends> {
     const { client, server } = this.pods;
-    if (world === 'plain' || world === 'naive') return connectEnds(this.pods[world], this.pods[world], '127.0.0.1', PORT, ...options);
+    if (world === 'plain' || world === 'naive')
+      return connectEnds(this.pods[world], this.pods[world], '127.0.0.1', PORT, ...options);
     this.mesh.acceleration = world === 'left out' ? 'full' : world;
     const acceleration = world === 'left out' ? 'proxies' : 'inherit';
     for (const pod of [client, server]) this.mesh.localPodIps.set(pod.address, { acceleration });
@@ -66,7 +69,10 @@ export class Worlds implements AsyncDisposable {
   }
 
   /** What `body` sees in each of these worlds, on a connection of its own. */
-  async observe<T>(worlds: readonly World[], body: (ends: Ends, world: World) => Promise<T>): Promise<Partial<Record<World, T>>> {
+  async observe<T>(
+    worlds: readonly World[],
+    body: (ends: Ends, world: World) => Promise<T>,
+  ): Promise<Partial<Record<World, T>>> {
     const seen: Partial<Record<World, T>> = {};
     for (const world of worlds) {
       await using ends = await this.connect(world);

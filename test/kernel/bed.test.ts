@@ -5,8 +5,18 @@ import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { spawn, spawnSync } from '../bed/children';
 import {
-  Bed, type SidecarKind, applyIstioRules, firstRequest, hasEnvoy, interleave, load, removeIstioRules, startSidecar,
-  startStreamServer, startWebServer, stream,
+  Bed,
+  type SidecarKind,
+  applyIstioRules,
+  firstRequest,
+  hasEnvoy,
+  interleave,
+  load,
+  removeIstioRules,
+  startSidecar,
+  startStreamServer,
+  startWebServer,
+  stream,
 } from '../bed';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root';
@@ -24,7 +34,10 @@ for (const kind of ['haproxy', 'envoy'] as const) {
       assert.equal(first.status, 200, first.error);
       assert.equal(first.peer, `${server.address}:8080`);
 
-      for (const [sidecar, side] of [[outbound, 'outbound'], [inbound, 'inbound']] as const) {
+      for (const [sidecar, side] of [
+        [outbound, 'outbound'],
+        [inbound, 'inbound'],
+      ] as const) {
         const log = await sidecar.logged(1);
         assert.equal(log.length, 1, 'exactly one request');
         assert.equal(log[0]?.side, side);
@@ -57,8 +70,10 @@ for (const kind of ['haproxy', 'envoy'] as const) {
   });
 }
 
-test('an IPv4 destination on an IPv6 socket and IPv6 itself pass a dual-stack Envoy',
-  { skip: skip || (hasEnvoy() ? false : 'no Envoy') }, async () => {
+test(
+  'an IPv4 destination on an IPv6 socket and IPv6 itself pass a dual-stack Envoy',
+  { skip: skip || (hasEnvoy() ? false : 'no Envoy') },
+  async () => {
     using bed = Bed.create();
     const [client, server] = [bed.pod('a'), bed.pod('b')];
     await startStreamServer(server, { listen: '::', mode: 'echo' });
@@ -72,10 +87,13 @@ test('an IPv4 destination on an IPv6 socket and IPv6 itself pass a dual-stack En
       assert.equal(seen.remote, `${host}:9000`);
     }
     for (const sidecar of [outbound, inbound]) {
-      assert.deepEqual((await sidecar.logged(3)).map(each => each.destination),
-        [`${server.address}:9000`, `${server.address}:9000`, `[${server.address6}]:9000`]);
+      assert.deepEqual(
+        (await sidecar.logged(3)).map(each => each.destination),
+        [`${server.address}:9000`, `${server.address}:9000`, `[${server.address6}]:9000`],
+      );
     }
-  });
+  },
+);
 
 test('rules go without a trace, and only ours', { skip }, () => {
   using bed = Bed.create();
@@ -106,14 +124,18 @@ test('include and exclude lists decide as in Istio', { skip }, async () => {
 test('a process is in its pod from the first instruction, as the user asked for', { skip }, async () => {
   using bed = Bed.create();
   const pod = bed.pod('a');
-  const seen = await pod.run('sh', ['-c', 'cat /proc/self/cgroup; id -u; id -g; ip -4 -o addr show eth0'], { uid: 1337 });
+  const seen = await pod.run('sh', ['-c', 'cat /proc/self/cgroup; id -u; id -g; ip -4 -o addr show eth0'], {
+    uid: 1337,
+  });
   assert.ok(seen.stdout.includes(`0::/merbridge-${bed.id}/a\n1337\n1337\n`), seen.stdout);
   assert.ok(seen.stdout.includes(pod.address));
 });
 
 test('the host sees nothing of it', { skip }, () => {
-  const look = (): string[] => [['-o', 'link'], ['route', 'show', 'table', 'all'], ['-6', 'route', 'show', 'table', 'all'], ['rule']]
-    .map(args => spawnSync('ip', args, { encoding: 'utf8' }).stdout);
+  const look = (): string[] =>
+    [['-o', 'link'], ['route', 'show', 'table', 'all'], ['-6', 'route', 'show', 'table', 'all'], ['rule']].map(
+      args => spawnSync('ip', args, { encoding: 'utf8' }).stdout,
+    );
   const before = look();
   using bed = Bed.create();
   applyIstioRules(bed.pod('a'), { dualStack: true });
@@ -131,10 +153,12 @@ test('pins of a run leave with it', { skip: skip || (bpffs() ? false : 'bpffs is
 
 test('rounds compare neighbours, in turning order', async () => {
   const order: string[] = [];
-  const mode = (name: string, factor: number) => (round: number): Promise<number> => {
-    order.push(name);
-    return Promise.resolve(factor * (round + 1)); // the machine gets faster all the time
-  };
+  const mode =
+    (name: string, factor: number) =>
+    (round: number): Promise<number> => {
+      order.push(name);
+      return Promise.resolve(factor * (round + 1)); // the machine gets faster all the time
+    };
   const seen = await interleave({ plain: mode('p', 10), fast: mode('f', 15) }, 'plain', 3);
   assert.equal(order.join(''), 'pffppf');
   assert.deepEqual(seen.ratios.fast, { values: [1.5, 1.5, 1.5], median: 1.5, min: 1.5, max: 1.5 });
@@ -155,10 +179,17 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     if (signal === 'SIGKILL') {
       assert.ok(existsSync(`/run/netns/mb-${id}-a`), 'it left something');
       const swept = Bed.sweep();
-      assert.ok(swept.some(what => what.includes(`merbridge-${id} with 0 processes`)), swept.join('\n')); // they ended with it
+      assert.ok(
+        swept.some(what => what.includes(`merbridge-${id} with 0 processes`)),
+        swept.join('\n'),
+      ); // they ended with it
       assert.ok(swept.some(what => what.includes(`mb-${id}-a`)));
     }
-    for (const path of [neighbour.cgroupPath.replace(neighbour.id, id), `/run/netns/mb-${id}-a`, `/run/merbridge-bed-${id}`]) {
+    for (const path of [
+      neighbour.cgroupPath.replace(neighbour.id, id),
+      `/run/netns/mb-${id}-a`,
+      `/run/merbridge-bed-${id}`,
+    ]) {
       assert.ok(!existsSync(path), path);
     }
     assert.ok(existsSync(neighbour.cgroupPath), 'a living run is not touched');
@@ -180,7 +211,10 @@ function bpffs(): boolean {
 }
 
 function rulesOf(pod: ReturnType<Bed['pod']>): string[] {
-  return pod.admin('iptables-save', ['-t', 'nat']).split('\n').filter(line => line.startsWith('-A'));
+  return pod
+    .admin('iptables-save', ['-t', 'nat'])
+    .split('\n')
+    .filter(line => line.startsWith('-A'));
 }
 
 /** Another process with a bed of its own and a program in it, which gets the signal once both stand. */
@@ -190,8 +224,10 @@ async function doomedRun(signal: NodeJS.Signals): Promise<string> {
     const bed = Bed.create();
     bed.pod('a').spawn('sleep', ['1000'], { stdio: 'ignore' }).once('spawn', () => setTimeout(() => console.log(bed.id), 100));
   `;
-  const child = spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', '-e', program],
-    { cwd: resolve(__dirname, '../..'), stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', '-e', program], {
+    cwd: resolve(__dirname, '../..'),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const id = await new Promise<string>((done, fail) => {
     child.stdout.once('data', text => done(String(text).trim()));
     child.once('exit', code => fail(new Error(`the doomed run ended by itself (${code})`)));

@@ -17,16 +17,23 @@ before(() => {
 });
 after(() => object.close());
 
-const connect4 = (cgroup: Cgroup): string[] => cgroup.programs({ attachType: 'cgroup/connect4' }).map(({ name }) => name);
+const connect4 = (cgroup: Cgroup): string[] =>
+  cgroup.programs({ attachType: 'cgroup/connect4' }).map(({ name }) => name);
 
 describe('Cgroup', () => {
   it('finds the mount point', () => {
-    assert.ok(existsSync(join(Cgroup.mountPoint(), 'cgroup.controllers')) || existsSync(join(Cgroup.mountPoint(), 'cgroup.procs')));
+    assert.ok(
+      existsSync(join(Cgroup.mountPoint(), 'cgroup.controllers')) ||
+        existsSync(join(Cgroup.mountPoint(), 'cgroup.procs')),
+    );
   });
 
   it('refuses what is no cgroup of version 2', () => {
     const folder = ownedDirectory('nocg');
-    assert.throws(() => Cgroup.open(folder), (error: unknown) => error instanceof NotACgroupError && error.subject === folder);
+    assert.throws(
+      () => Cgroup.open(folder),
+      (error: unknown) => error instanceof NotACgroupError && error.subject === folder,
+    );
     assert.throws(() => Cgroup.open('/nowhere'), { code: 'ERR_BPF_NOT_A_CGROUP', errnoName: 'ENOENT' });
     assert.throws(() => Cgroup.create(join(folder, 'x')), NotACgroupError);
     assert.equal(existsSync(join(folder, 'x')), false);
@@ -34,7 +41,7 @@ describe('Cgroup', () => {
   });
 
   it('attaches beside others, lists, and detaches', async () => {
-    await withCgroup((cgroup) => {
+    await withCgroup(cgroup => {
       noLeak(() => {
         assert.deepEqual(connect4(cgroup), []);
         const first = cgroup.attach(object.program('redirect'));
@@ -42,7 +49,9 @@ describe('Cgroup', () => {
         assert.deepEqual(connect4(cgroup), ['redirect', 'refuse']);
         assert.equal(first.attachType, 'cgroup/connect4');
         assert.equal(first.programId(), object.program('redirect').id);
-        const [listed] = cgroup.programs({ attachType: 'cgroup/connect4', effective: true }).filter(({ name }) => name === 'redirect');
+        const [listed] = cgroup
+          .programs({ attachType: 'cgroup/connect4', effective: true })
+          .filter(({ name }) => name === 'redirect');
         assert.equal(listed?.tag, object.program('redirect').tag);
         first.close();
         first.close();
@@ -57,22 +66,26 @@ describe('Cgroup', () => {
   });
 
   it('replaces a program in place', async () => {
-    await withCgroup((cgroup) => {
+    await withCgroup(cgroup => {
       using link = cgroup.attach(object.program('redirect'));
       link.update(object.program('refuse'), { expected: object.program('redirect') });
       assert.deepEqual(connect4(cgroup), ['refuse']);
-      assert.throws(
-        () => link.update(object.program('refuse'), { expected: object.program('redirect') }),
-        { code: 'ERR_BPF_SYSTEM_CALL' },
-      );
+      assert.throws(() => link.update(object.program('refuse'), { expected: object.program('redirect') }), {
+        code: 'ERR_BPF_SYSTEM_CALL',
+      });
       assert.throws(() => link.update(object.program('pass_message')), { errnoName: 'EINVAL' });
     });
   });
 
   it('says where a program cannot be attached', async () => {
-    await withCgroup((cgroup) => {
-      assert.throws(() => cgroup.attach(object.program('redirect'), { attachType: 'cgroup/getsockopt' }), { errnoName: 'EINVAL' });
-      assert.throws(() => cgroup.attach(object.program('redirect'), { attachType: 'nowhere' as 'sockops' }), RangeError);
+    await withCgroup(cgroup => {
+      assert.throws(() => cgroup.attach(object.program('redirect'), { attachType: 'cgroup/getsockopt' }), {
+        errnoName: 'EINVAL',
+      });
+      assert.throws(
+        () => cgroup.attach(object.program('redirect'), { attachType: 'nowhere' as 'sockops' }),
+        RangeError,
+      );
       using byId = BpfProgram.fromId(object.program('redirect').id);
       assert.throws(() => cgroup.attach(byId), TypeError);
       cgroup.attach(byId, { attachType: 'cgroup/connect4' }).close();
@@ -80,8 +93,8 @@ describe('Cgroup', () => {
   });
 
   it('keeps a pinned link, and a later process takes it over', async () => {
-    await withBpffs(async (folder) => {
-      await withCgroup((cgroup) => {
+    await withBpffs(async folder => {
+      await withCgroup(cgroup => {
         const path = `${folder}/link`;
         const link = cgroup.attach(object.program('redirect'));
         link.pin(path);
@@ -99,7 +112,7 @@ describe('Cgroup', () => {
   });
 
   it('notices that its cgroup was removed', async () => {
-    await withCgroup(async (cgroup) => {
+    await withCgroup(async cgroup => {
       const link = cgroup.attach(object.program('redirect'));
       cgroup.remove();
       assert.throws(() => cgroup.programs({ attachType: 'sockops' }), { code: 'ERR_BPF_CLOSED' });
@@ -116,15 +129,27 @@ describe('BpfSockHashMap.attachVerdict', () => {
     noLeak(() => {
       using sockets = BpfSockHashMap.create({ name: 'verdicts', key: u32, maxEntries: 8 });
       const first = sockets.attachVerdict(object.program('pass_other'));
-      assert.deepEqual(sockets.verdictPrograms().map(({ id }) => id), [object.program('pass_other').id]);
-      assert.throws(() => sockets.attachVerdict(object.program('pass_message')), (error: unknown) => {
-        assert.ok(error instanceof AlreadyAttachedError);
-        assert.deepEqual(error.programs.map(({ name }) => name), ['pass_other']);
-        return true;
-      });
+      assert.deepEqual(
+        sockets.verdictPrograms().map(({ id }) => id),
+        [object.program('pass_other').id],
+      );
+      assert.throws(
+        () => sockets.attachVerdict(object.program('pass_message')),
+        (error: unknown) => {
+          assert.ok(error instanceof AlreadyAttachedError);
+          assert.deepEqual(
+            error.programs.map(({ name }) => name),
+            ['pass_other'],
+          );
+          return true;
+        },
+      );
       const second = sockets.attachVerdict(object.program('pass_message'), { replace: true });
       first.close();
-      assert.deepEqual(sockets.verdictPrograms().map(({ name }) => name), ['pass_message']);
+      assert.deepEqual(
+        sockets.verdictPrograms().map(({ name }) => name),
+        ['pass_message'],
+      );
       second.close();
       assert.deepEqual(sockets.verdictPrograms(), []);
       assert.throws(() => sockets.attachVerdict(object.program('redirect')), TypeError);

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { BpfArrayMap, BpfHashMap, BpfLpmTrieMap, BpfLruHashMap, BpfMapHandle, BpfPerCpuArrayMap, BpfSockHashMap, possibleCpus } from '../../src/bpf';
+import {
+  BpfArrayMap,
+  BpfHashMap,
+  BpfLpmTrieMap,
+  BpfLruHashMap,
+  BpfMapHandle,
+  BpfPerCpuArrayMap,
+  BpfSockHashMap,
+  possibleCpus,
+} from '../../src/bpf';
 import { tcpPair } from '../../src/bpf/internal';
 import { bytes, ipAddress, struct, u16, u32, u64, u8 } from '../../src/codec';
 import { BpfError, ClosedError, InvalidAddressError, MapFullError, MapIncompatibleError } from '../../src/errors';
@@ -22,7 +31,13 @@ describe('BpfHashMap', () => {
       assert.equal(map.get(1), 10);
       assert.equal(map.has(2), true);
       assert.equal(map.has(3), false);
-      assert.deepEqual(new Map(map), new Map([[1, 10], [2, 20]]));
+      assert.deepEqual(
+        new Map(map),
+        new Map([
+          [1, 10],
+          [2, 20],
+        ]),
+      );
       assert.deepEqual([...map.keys()].sort(), [1, 2]);
       assert.deepEqual([...map.values()].sort(), [10, 20]);
       const seen: number[] = [];
@@ -53,8 +68,27 @@ describe('BpfHashMap', () => {
     assert.throws(() => map.set(2, 2, { mode: 'update' }), { errnoName: 'ENOENT' });
     map.set(1, 3, { mode: 'update' });
     assert.equal(map.get(1), 3);
-    assert.equal(map.setMany([[5, 5], [6, 6]], { mode: 'create' }), 2);
-    assert.throws(() => map.setMany([[7, 7], [6, 6]], { mode: 'create' }), { errnoName: 'EEXIST' });
+    assert.equal(
+      map.setMany(
+        [
+          [5, 5],
+          [6, 6],
+        ],
+        { mode: 'create' },
+      ),
+      2,
+    );
+    assert.throws(
+      () =>
+        map.setMany(
+          [
+            [7, 7],
+            [6, 6],
+          ],
+          { mode: 'create' },
+        ),
+      { errnoName: 'EEXIST' },
+    );
     assert.throws(() => map.set(1, 1, { mode: 'never' as 'any' }), TypeError);
     assert.throws(() => map.set(1, 1, { moed: 'any' } as object), /unknown option "moed"/);
   });
@@ -97,7 +131,14 @@ describe('BpfHashMap', () => {
 
   it('changes nothing when one of many cannot be encoded', () => {
     using map = BpfHashMap.create({ name: 'pods', key: ipAddress, value: u32, maxEntries: 16 });
-    assert.throws(() => map.setMany([['10.0.0.1', 1], ['10.0.0', 2]]), InvalidAddressError);
+    assert.throws(
+      () =>
+        map.setMany([
+          ['10.0.0.1', 1],
+          ['10.0.0', 2],
+        ]),
+      InvalidAddressError,
+    );
     assert.equal(map.count(), 0);
   });
 
@@ -181,7 +222,14 @@ describe('BpfLpmTrieMap', () => {
   it('finds the longest prefix', () => {
     noLeak(() => {
       using map = trie();
-      assert.equal(map.setMany([[v4('10.0.0.0', 8), 8], [v4('10.1.0.0', 16), 16], [{ bits: 16, address: 'fd00::' }, 6]]), 3);
+      assert.equal(
+        map.setMany([
+          [v4('10.0.0.0', 8), 8],
+          [v4('10.1.0.0', 16), 16],
+          [{ bits: 16, address: 'fd00::' }, 6],
+        ]),
+        3,
+      );
       assert.equal(map.get(v4('10.1.2.3')), 16);
       assert.equal(map.get(v4('10.2.2.3')), 8);
       assert.equal(map.get(v4('11.0.0.1')), undefined);
@@ -193,7 +241,11 @@ describe('BpfLpmTrieMap', () => {
   it('deletes and lists entries, not ranges', () => {
     using map = trie();
     map.set(v4('10.0.0.0', 8), 1).set(v4('10.0.0.0', 9), 2).set(v4('0.0.0.0', 0), 3);
-    assert.deepEqual([...map].map(([{ bits, address }, value]) => `${address}/${bits - 96} ${value}`).sort(), ['0.0.0.0/0 3', '10.0.0.0/8 1', '10.0.0.0/9 2']);
+    assert.deepEqual([...map].map(([{ bits, address }, value]) => `${address}/${bits - 96} ${value}`).sort(), [
+      '0.0.0.0/0 3',
+      '10.0.0.0/8 1',
+      '10.0.0.0/9 2',
+    ]);
     assert.equal(map.delete(v4('10.0.0.1', 9)), true, 'bits behind the prefix do not matter');
     assert.equal(map.delete(v4('10.0.0.0', 9)), false);
     assert.equal(map.get(v4('10.0.0.1')), 1);
@@ -203,7 +255,10 @@ describe('BpfLpmTrieMap', () => {
 
   it('is full when it is full, and refuses a prefix that is too long', () => {
     using map = trie(2);
-    assert.throws(() => map.setMany([1, 2, 3].map(n => [v4(`10.0.0.${n}`), n])), (error: unknown) => error instanceof MapFullError && error.count === 2);
+    assert.throws(
+      () => map.setMany([1, 2, 3].map(n => [v4(`10.0.0.${n}`), n])),
+      (error: unknown) => error instanceof MapFullError && error.count === 2,
+    );
     assert.throws(() => map.set({ bits: 129, address: '10.0.0.1' }, 1), { errnoName: 'EINVAL' });
   });
 
@@ -232,10 +287,31 @@ describe('BpfArrayMap', () => {
     assert.equal(map.get(4), undefined);
     assert.equal(map.has(4), false);
     assert.throws(() => map.set(4, 1n), RangeError);
-    assert.throws(() => map.setMany([[0, 5n], [4, 1n]]), RangeError);
+    assert.throws(
+      () =>
+        map.setMany([
+          [0, 5n],
+          [4, 1n],
+        ]),
+      RangeError,
+    );
     assert.equal(map.get(0), 0n);
-    assert.equal(map.setMany([[0, 5n], [1, 6n]]), 2);
-    assert.deepEqual([...map], [[0, 5n], [1, 6n], [2, 0n], [3, 9n]]);
+    assert.equal(
+      map.setMany([
+        [0, 5n],
+        [1, 6n],
+      ]),
+      2,
+    );
+    assert.deepEqual(
+      [...map],
+      [
+        [0, 5n],
+        [1, 6n],
+        [2, 0n],
+        [3, 9n],
+      ],
+    );
   });
 });
 
@@ -247,8 +323,14 @@ describe('BpfPerCpuArrayMap', () => {
     const values = Array.from({ length: cpus }, (_, cpu) => cpu + 1);
     map.set(1, values);
     assert.deepEqual(map.get(1), values);
-    assert.deepEqual(map.get(0), values.map(() => 0));
-    assert.deepEqual([...map].map(([, each]) => each.length), [cpus, cpus, cpus]);
+    assert.deepEqual(
+      map.get(0),
+      values.map(() => 0),
+    );
+    assert.deepEqual(
+      [...map].map(([, each]) => each.length),
+      [cpus, cpus, cpus],
+    );
     assert.throws(() => map.set(1, [...values, 1]), RangeError);
   });
 
@@ -323,7 +405,7 @@ describe('tcpPair', () => {
 
 describe('pins', () => {
   it('keep a map, and fromPin checks what it opens', async () => {
-    await withBpffs((folder) => {
+    await withBpffs(folder => {
       const path = `${folder}/pods`;
       const map = BpfHashMap.create({ name: 'pods', key: ipAddress, value: u32, maxEntries: 16 });
       map.set('10.0.0.9', 1);
@@ -335,10 +417,13 @@ describe('pins', () => {
           () => BpfHashMap.fromPin(path, { key: u32, value: u64 }),
           (error: unknown) => {
             assert.ok(error instanceof MapIncompatibleError);
-            assert.deepEqual(error.differences.map(({ property, expected, actual }) => [property, expected, actual]), [
-              ['keySize', 4, 16],
-              ['valueSize', 8, 4],
-            ]);
+            assert.deepEqual(
+              error.differences.map(({ property, expected, actual }) => [property, expected, actual]),
+              [
+                ['keySize', 4, 16],
+                ['valueSize', 8, 4],
+              ],
+            );
             return true;
           },
         );
@@ -354,7 +439,10 @@ describe('pins', () => {
 
   it('say that a path is not in a BPF file system', () => {
     using map = hash();
-    assert.throws(() => map.pin('/tmp/merbridge-no-bpffs'), (error: unknown) => error instanceof BpfError && /BPF file system/.test(error.message));
+    assert.throws(
+      () => map.pin('/tmp/merbridge-no-bpffs'),
+      (error: unknown) => error instanceof BpfError && /BPF file system/.test(error.message),
+    );
     assert.throws(() => map.pin(''), TypeError);
   });
 });

@@ -25,13 +25,21 @@ describe('the binding', () => {
   });
 
   it('lays out option structs as the compiler does', () => {
-    const sizes = { bpf_object_open_opts: 80, bpf_map_create_opts: 48, bpf_map_batch_opts: 24, bpf_link_update_opts: 16 } as const;
+    const sizes = {
+      bpf_object_open_opts: 80,
+      bpf_map_create_opts: 48,
+      bpf_map_batch_opts: 24,
+      bpf_link_update_opts: 16,
+    } as const;
     for (const [name, size] of Object.entries(sizes)) assert.equal(optsSize(name as keyof typeof sizes), size, name);
     const bytes = opts('bpf_object_open_opts', { kernel_log_level: 5, kernel_log_buf: 0x1234 });
     assert.equal(bytes.readUInt32LE(0), 80);
     assert.equal(bytes.readUInt32LE(56), 0x1234);
     assert.equal(bytes.readUInt32LE(72), 5);
-    assert.deepEqual([...bytes.subarray(8, 56), ...bytes.subarray(76)].filter((byte) => byte !== 0), []);
+    assert.deepEqual(
+      [...bytes.subarray(8, 56), ...bytes.subarray(76)].filter(byte => byte !== 0),
+      [],
+    );
   });
 
   it('collects what libbpf prints', () => {
@@ -41,14 +49,18 @@ describe('the binding', () => {
         libbpf.bpf_object__open_mem(garbage, garbage.length, opts('bpf_object_open_opts', {})),
       );
       assert.equal(result, 0);
-      assert.ok(lines.some((line) => /not a proper ELF/.test(line)), lines.join());
+      assert.ok(
+        lines.some(line => /not a proper ELF/.test(line)),
+        lines.join(),
+      );
     }
   });
 });
 
 describe('findMountPoint', () => {
   it('takes the first cgroup2 line and undoes the escapes', () => {
-    const mounts = 'proc /proc proc rw 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw 0 0\ncgroup2 /mnt/my\\040cgroup cgroup2 rw 0 0\nx /y cgroup2 rw 0 0\n';
+    const mounts =
+      'proc /proc proc rw 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw 0 0\ncgroup2 /mnt/my\\040cgroup cgroup2 rw 0 0\nx /y cgroup2 rw 0 0\n';
     assert.equal(findMountPoint(mounts), '/mnt/my cgroup');
     assert.throws(() => findMountPoint('proc /proc proc rw 0 0\n'), NotACgroupError);
   });

@@ -28,9 +28,13 @@ describe('OpenBpfObject', () => {
       assert.equal(open.program('redirect').type, 'cgroup_sock_addr');
       assert.equal(open.program('redirect').attachType, 'cgroup/connect4');
       assert.ok(open.maps().some(({ name }) => name === '.rodata'));
-      assert.deepEqual(open.programs().map(({ name }) => name).sort(), [
-        'count_sockets', 'pass_message', 'pass_other', 'redirect', 'refuse',
-      ]);
+      assert.deepEqual(
+        open
+          .programs()
+          .map(({ name }) => name)
+          .sort(),
+        ['count_sockets', 'pass_message', 'pass_other', 'redirect', 'refuse'],
+      );
       assert.throws(() => open.map('nothing'), /no map "nothing"; there is .*endpoints/);
       assert.throws(() => open.program('nothing'), RangeError);
     });
@@ -120,7 +124,7 @@ describe('BpfVariable', () => {
     const rodata = BpfArrayMap.from(object.map('.rodata'), { value: bytes(size) }).get(0) as Buffer;
     assert.notEqual(rodata.indexOf(Buffer.from('00000000000000000000ffff0a010203', 'hex')), -1);
     assert.notEqual(rodata.indexOf(Buffer.from([0x9e, 0x3a])), -1);
-    assert.equal((BpfArrayMap.from(object.map('.data'), { value: u32 }).get(0)), 70_000);
+    assert.equal(BpfArrayMap.from(object.map('.data'), { value: u32 }).get(0), 70_000);
   });
 });
 
@@ -152,7 +156,10 @@ describe('VerifierError', () => {
     assert.equal(open.map('values').maxEntries, 33);
     open.program('unchecked').autoload = false;
     using object = open.load();
-    assert.deepEqual(object.programs().map(({ name }) => name), ['fine']);
+    assert.deepEqual(
+      object.programs().map(({ name }) => name),
+      ['fine'],
+    );
     assert.equal(object.map('values').maxEntries, 33);
   });
 
@@ -177,7 +184,7 @@ describe('ObjectFileError', () => {
   const broken: Array<[string, (good: Buffer) => Buffer, RegExp]> = [
     ['empty', () => Buffer.alloc(0), /empty/],
     ['text', () => Buffer.from('#!/bin/sh\n'.repeat(20)), /not an ELF file/],
-    ['cut', (good) => good.subarray(0, good.length / 2), /cut short|past the end/],
+    ['cut', good => good.subarray(0, good.length / 2), /cut short|past the end/],
     ['of another machine', () => readFileSync(process.execPath).subarray(0, 4096), /machine \d+, not for BPF/],
   ];
   for (const [what, make, reason] of broken) {

@@ -9,7 +9,11 @@ before(() => {
 });
 
 /** Runs code, and requires that the process ends by itself with an exit code of 0. */
-function clean(code: string, env?: Record<string, string>, flags?: readonly string[]): { stdout: string; stderr: string } {
+function clean(
+  code: string,
+  env?: Record<string, string>,
+  flags?: readonly string[],
+): { stdout: string; stderr: string } {
   const { status, signal, stdout, stderr } = child(code, env, flags);
   assert.equal(signal, null, stderr);
   assert.equal(status, 0, stderr);
@@ -32,7 +36,9 @@ describe('a process', () => {
   });
 
   it('is told that a library is not libbpf', () => {
-    const { stdout } = clean(`try { m.possibleCpus(); } catch (e) { console.log(e.code); }`, { MERBRIDGE_LIBBPF: 'libm.so.6' });
+    const { stdout } = clean(`try { m.possibleCpus(); } catch (e) { console.log(e.code); }`, {
+      MERBRIDGE_LIBBPF: 'libm.so.6',
+    });
     assert.equal(stdout.trim(), 'ERR_BPF_LIBRARY_LOAD');
   });
 

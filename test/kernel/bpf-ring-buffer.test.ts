@@ -44,7 +44,11 @@ for port in ${JSON.stringify(ports)}:
   with socket.socket() as s:
     try: s.connect((sys.argv[1], port))
     except PermissionError: pass`;
-  const { status, stderr } = spawnSync('sh', ['-c', 'echo $$ > "$0/cgroup.procs" && exec python3 -c "$1" "$2"', cgroup.path, code, address], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(
+    'sh',
+    ['-c', 'echo $$ > "$0/cgroup.procs" && exec python3 -c "$1" "$2"', cgroup.path, code, address],
+    { encoding: 'utf8' },
+  );
   assert.equal(status, 0, stderr);
 }
 
@@ -61,7 +65,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 const firstRing = (): RingBuffer<Record> => RingBuffer.from(object.map('first'), { value: codec });
 
 /** Numbers of the records that a program writes in one go; one of 64 it discards. */
-const numbers = (of: number): number[] => Array.from({ length: of }, (_, i) => i).filter((i) => i % 64 !== 63);
+const numbers = (of: number): number[] => Array.from({ length: of }, (_, i) => i).filter(i => i % 64 !== 63);
 
 describe('a ring buffer', () => {
   it('hands over every record once, in order, over many times its size', async () => {
@@ -160,7 +164,12 @@ describe('a ring buffer', () => {
     one.consume(({ number }) => a.push(Number(number)));
     assert.throws(() => one.consume(() => undefined), { code: 'ERR_BPF_RING_IN_USE' });
     assert.throws(() => same.consume(() => undefined), { code: 'ERR_BPF_RING_IN_USE' });
-    await assert.rejects(async () => { for await (const _ of same) break; }, { code: 'ERR_BPF_RING_IN_USE' });
+    await assert.rejects(
+      async () => {
+        for await (const _ of same) break;
+      },
+      { code: 'ERR_BPF_RING_IN_USE' },
+    );
     other.consume(({ number }) => b.push(Number(number)));
     write(20);
     write(30, '127.0.0.2');
@@ -184,14 +193,20 @@ describe('a ring buffer', () => {
 
   it('refuses what is none, and sizes that the kernel refuses', () => {
     assert.throws(() => RingBuffer.from(object.map('totals'), { value: codec }), { code: 'ERR_BPF_MAP_INCOMPATIBLE' });
-    assert.throws(() => RingBuffer.create({ name: 'odd', bytes: 5000, value: codec }), { code: 'ERR_BPF_SYSTEM_CALL', errnoName: 'EINVAL' });
+    assert.throws(() => RingBuffer.create({ name: 'odd', bytes: 5000, value: codec }), {
+      code: 'ERR_BPF_SYSTEM_CALL',
+      errnoName: 'EINVAL',
+    });
     assert.throws(() => firstRing().consume(undefined as never), TypeError);
     using made = RingBuffer.create({ name: 'made', bytes: 65536, value: codec });
     assert.equal(made.maxEntries, 65536);
   });
 
   it('leaves no file descriptor and no mapping, opened and closed 200 times', async () => {
-    const maps = (): number => (spawnSync('grep', ['-c', 'bpf-map', `/proc/${process.pid}/maps`], { encoding: 'utf8' }).stdout.trim() as unknown as number) | 0;
+    const maps = (): number =>
+      (spawnSync('grep', ['-c', 'bpf-map', `/proc/${process.pid}/maps`], {
+        encoding: 'utf8',
+      }).stdout.trim() as unknown as number) | 0;
     const turn = async (): Promise<void> => {
       const ring = firstRing();
       ring.consume(() => undefined);
@@ -208,7 +223,11 @@ describe('a ring buffer', () => {
 
 /** Runs code in a process of its own, with the built library as `m`. */
 function child(code: string): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ['-e', `const m = require(${JSON.stringify(BPF)}); ${code}`], { cwd: ROOT, encoding: 'utf8', timeout: 30_000 });
+  return spawnSync(process.execPath, ['-e', `const m = require(${JSON.stringify(BPF)}); ${code}`], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
 }
 
 describe('the process of a reader', () => {
@@ -224,7 +243,12 @@ describe('the process of a reader', () => {
     assert.equal(ended(`ring.consume(() => {}); setTimeout(() => ring.close(), 100);`), 0);
     assert.equal(ended(`ring.consume(() => {}); setTimeout(() => process.exit(7), 100);`), 7);
     assert.equal(ended(`(async () => { for await (const r of ring); })(); setTimeout(() => ring.stop(), 100);`), 0);
-    assert.equal(ended(`ring.consume(() => {}); setTimeout(() => { throw 0; }, 100); process.on('uncaughtException', () => process.exit(3));`), 3);
+    assert.equal(
+      ended(
+        `ring.consume(() => {}); setTimeout(() => { throw 0; }, 100); process.on('uncaughtException', () => process.exit(3));`,
+      ),
+      3,
+    );
   });
 
   it('goes on behind an exception with the next record, if it goes on at all', () => {
@@ -256,18 +280,23 @@ describe('the process of a reader', () => {
     assert.equal(stdout.trim(), 'ERR_BPF_NOT_SUPPORTED', stderr);
   });
 
-  it('that waits does nothing: no system call in 10 s', { timeout: 40_000 }, async (t) => {
+  it('that waits does nothing: no system call in 10 s', { timeout: 40_000 }, async t => {
     const script = `const m = require(${JSON.stringify(BPF)}); ${open} ring.consume(() => {}); console.log('waits');`;
     // The engine itself would collect garbage once, some seconds after the start.
-    const idle = spawn(process.execPath, ['--no-memory-reducer', '-e', script], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+    const idle = spawn(process.execPath, ['--no-memory-reducer', '-e', script], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     try {
       await once(idle.stdout, 'data');
       await sleep(3000);
-      const { stderr } = spawnSync('timeout', ['-s', 'INT', '10', ...BOUND, 'strace', '-f', '-p', `${idle.pid}`], { encoding: 'utf8' });
+      const { stderr } = spawnSync('timeout', ['-s', 'INT', '10', ...BOUND, 'strace', '-f', '-p', `${idle.pid}`], {
+        encoding: 'utf8',
+      });
       assert.match(stderr, /attached/);
       // What a thread was waiting in when strace came and went.
       const waiting = /(epoll_p?wait|futex|read|restart_syscall).*<unfinished \.\.\.>$|detached|^strace: |^$/;
-      const calls = stderr.split('\n').filter((line) => !waiting.test(line));
+      const calls = stderr.split('\n').filter(line => !waiting.test(line));
       t.diagnostic(`system calls in 10 s: ${calls.length}`);
       assert.deepEqual(calls, []);
     } finally {

@@ -1,4 +1,7 @@
-/** What a test starts ends with it, however it ends, and what it made goes: at once where it can still act, with the next sweep after SIGKILL. */
+/**
+ * What a test starts ends with it, however it ends, and what it made goes: at once where it can still act, with the
+ * next sweep after SIGKILL.
+ */
 // Alone: a sweep of another file would take what it leaves for its own.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -34,21 +37,26 @@ function parentOf(pid: number): number {
 function descendants(of: number): Processes {
   const parents = new Map(allProcesses().map(pid => [pid, parentOf(pid)]));
   const isBelow = (pid: number): boolean => pid > 1 && (pid === of || isBelow(parents.get(pid) ?? 0));
-  return new Map([...parents.keys()].filter(isBelow).flatMap(pid => {
-    const started = startTime(pid);
-    return started === undefined ? [] : [[pid, started] as const];
-  }));
+  return new Map(
+    [...parents.keys()].filter(isBelow).flatMap(pid => {
+      const started = startTime(pid);
+      return started === undefined ? [] : [[pid, started] as const];
+    }),
+  );
 }
 
 function alive(processes: Processes): string[] {
-  return [...processes].filter(([pid, started]) => startTime(pid) === started)
+  return [...processes]
+    .filter(([pid, started]) => startTime(pid) === started)
     .map(([pid]) => `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').slice(0, 120)}`);
 }
 
 let subnet = 180;
 
 /** Starts a process in a group of its own that makes all that doomed.ts makes. `argv` starts Node.js with it. */
-async function start(argv: (file: string) => readonly string[]): Promise<{ made: Doomed; top: number; ended: Promise<unknown> }> {
+async function start(
+  argv: (file: string) => readonly string[],
+): Promise<{ made: Doomed; top: number; ended: Promise<unknown> }> {
   const report = join(scratch(), `report-${++subnet}`);
   const code = `require(${JSON.stringify(join(ROOT, 'test/fixtures/doomed.ts'))}).doom(${subnet})
     .then(made => require('fs').writeFileSync(${JSON.stringify(report)}, JSON.stringify(made)))`;
@@ -59,12 +67,19 @@ async function start(argv: (file: string) => readonly string[]): Promise<{ made:
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const child = spawn(command!, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
   let errors = '';
-  createInterface({ input: child.stderr }).on('line', line => { errors += `${line}\n`; });
+  createInterface({ input: child.stderr }).on('line', line => {
+    errors += `${line}\n`;
+  });
   const ended = new Promise(resolve => child.once('exit', resolve));
-  const text = await until('what the doomed process made', () => {
-    if (child.exitCode !== null) throw new Error(`it ended (${child.exitCode}): ${errors}`);
-    return existsSync(report) && readFileSync(report, 'utf8');
-  }, 60_000, () => errors);
+  const text = await until(
+    'what the doomed process made',
+    () => {
+      if (child.exitCode !== null) throw new Error(`it ended (${child.exitCode}): ${errors}`);
+      return existsSync(report) && readFileSync(report, 'utf8');
+    },
+    60_000,
+    () => errors,
+  );
   return { made: JSON.parse(text) as Doomed, top: child.pid!, ended };
 }
 
@@ -80,13 +95,22 @@ async function standing({ mesh, paths }: Doomed): Promise<DetachedItem[]> {
 async function assertEnd(processes: Processes, least: number): Promise<number> {
   assert.ok(processes.size >= least, `only ${processes.size} processes`);
   const since = performance.now();
-  await until('the end of all processes', () => alive(processes).length === 0, 1000, () => `\n${alive(processes).join('\n')}`);
+  await until(
+    'the end of all processes',
+    () => alive(processes).length === 0,
+    1000,
+    () => `\n${alive(processes).join('\n')}`,
+  );
   return Math.round(performance.now() - since);
 }
 
 async function assertNothingIsLeft({ bed, paths }: Doomed, links: readonly DetachedItem[]): Promise<void> {
   for (const path of paths) assert.ok(!existsSync(path), path);
-  assert.ok(!readFileSync('/proc/self/mounts', 'utf8').split('\n').some(line => paths.some(path => line.split(' ')[1]?.startsWith(path)) || line.includes(`mb-${bed}`)));
+  assert.ok(
+    !readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .some(line => paths.some(path => line.split(' ')[1]?.startsWith(path)) || line.includes(`mb-${bed}`)),
+  );
   await assertNotInKernel(links, 'links');
 }
 
@@ -100,9 +124,16 @@ describe('children end with their parent', () => {
     t.diagnostic(`${processes.size} processes were gone after ${await assertEnd(processes, 9)} ms`);
     for (const path of made.paths) assert.ok(existsSync(path), `${path} should need the sweep`);
     const swept = Bed.sweep();
-    for (const path of made.paths) assert.ok(swept.some(what => what.includes(path) || path.includes(made.bed)), `${path} is not in ${swept.join(', ')}`);
+    for (const path of made.paths)
+      assert.ok(
+        swept.some(what => what.includes(path) || path.includes(made.bed)),
+        `${path} is not in ${swept.join(', ')}`,
+      );
     await assertNothingIsLeft(made, links);
-    assert.deepEqual(Bed.sweep().filter(what => made.paths.some(path => what.includes(path))), []);
+    assert.deepEqual(
+      Bed.sweep().filter(what => made.paths.some(path => what.includes(path))),
+      [],
+    );
   });
 
   test('by SIGINT to the process group, as by Ctrl-C, which needs no sweep', async t => {
@@ -116,7 +147,14 @@ describe('children end with their parent', () => {
   });
 
   test('by SIGKILL to the runner of the test file', async t => {
-    const { made, top, ended } = await start(file => [process.execPath, ...TS, '-r', './test/fixtures/with-runner.cjs', '--test', file]);
+    const { made, top, ended } = await start(file => [
+      process.execPath,
+      ...TS,
+      '-r',
+      './test/fixtures/with-runner.cjs',
+      '--test',
+      file,
+    ]);
     const links = await standing(made);
     const processes = descendants(top);
     assert.ok(processes.has(made.pid) && made.pid !== top);

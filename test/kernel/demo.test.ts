@@ -6,9 +6,14 @@ import { execFileSync } from '../bed/children';
 
 test('the demo answers every request in every mode, and removes what it made', () => {
   // It ends with 0 only if nothing failed and nothing is left.
-  const output = execFileSync(process.execPath, ['-r', 'ts-node/register/transpile-only', 'bench/demo.ts', '--rounds', '1', '--seconds', '1'], {
-    cwd: join(__dirname, '..', '..'), encoding: 'utf8',
-  });
+  const output = execFileSync(
+    process.execPath,
+    ['-r', 'ts-node/register/transpile-only', 'bench/demo.ts', '--rounds', '1', '--seconds', '1'],
+    {
+      cwd: join(__dirname, '..', '..'),
+      encoding: 'utf8',
+    },
+  );
   assert.match(output, /^first request answered( +1 of 1){4} *$/m);
   assert.match(output, /^requests answered( +100 % of \d+){4} *$/m);
   assert.match(output, /^Removed after the last round:\n./m);

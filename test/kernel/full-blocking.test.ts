@@ -1,8 +1,21 @@
-/** Programs that block in each call, one after the other, as most programs do: in `full` no call answers what it would not answer over TCP. */
+/**
+ * Programs that block in each call, one after the other, as most programs do: in `full` no call answers what it would
+ * not answer over TCP.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  Bed, type BlockingCase, type Mode, type Outcomes, type Pod, SIDECAR_KINDS, type SidecarKind, Writers, blocking, enterMesh, startBlockingServer,
+  Bed,
+  type BlockingCase,
+  type Mode,
+  type Outcomes,
+  type Pod,
+  SIDECAR_KINDS,
+  type SidecarKind,
+  Writers,
+  blocking,
+  enterMesh,
+  startBlockingServer,
   startSidecar,
 } from '../bed';
 
@@ -37,8 +50,15 @@ for (const kind of SIDECAR_KINDS) {
     const few = way === 'full' ? ROUNDS : 2;
     const many = 5 * few;
     const limit = 30_000 + few * ROUND_MS;
-    const each = (count: number, what: BlockingCase, bytes: number | readonly [number, number], host = (address: string) => address): Runs[string] =>
-      (client, { address }) => blocking(client, host(address), what, count, bytes, limit);
+    const each =
+      (
+        count: number,
+        what: BlockingCase,
+        bytes: number | readonly [number, number],
+        host = (address: string) => address,
+      ): Runs[string] =>
+      (client, { address }) =>
+        blocking(client, host(address), what, count, bytes, limit);
     const mapped = (address: string): string => `::ffff:${address}`;
 
     /** Runs these, and holds that all connections of each went well. */
@@ -73,14 +93,17 @@ for (const kind of SIDECAR_KINDS) {
     });
 
     const some = Math.ceil(few / 4);
-    const writers = (who: 'threads' | 'processes', pauseUs: number): readonly [number, Runs[string]] => [some, async (client, server) => {
-      const started = await Writers.start(server, STALL_MS);
-      try {
-        return await started.run(client, server.address, who, some, 8e6, pauseUs);
-      } finally {
-        await started.stop();
-      }
-    }];
+    const writers = (who: 'threads' | 'processes', pauseUs: number): readonly [number, Runs[string]] => [
+      some,
+      async (client, server) => {
+        const started = await Writers.start(server, STALL_MS);
+        try {
+          return await started.run(client, server.address, who, some, 8e6, pauseUs);
+        } finally {
+          await started.stop();
+        }
+      },
+    ];
     all('several processes and threads write to one socket', {
       'a process hands it on': [few, each(few, 'handed', [8e6, 30e6])],
       'four threads': writers('threads', 0),

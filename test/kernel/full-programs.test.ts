@@ -1,5 +1,6 @@
 /**
- * Everyday servers and clients in scope `full`, and under iptables as the control: every body arrives whole. The short form of `npm run soak:programs`.
+ * Everyday servers and clients in scope `full`, and under iptables as the control: every body arrives whole. The short
+ * form of `npm run soak:programs`.
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -10,7 +11,9 @@ import { type Prepared, ProgramPods, ROUTES, prepareSite, routeName } from '../b
 const ENOUGH = 2;
 
 let site: Prepared;
-before(() => { site = prepareSite([1e6, 20e6]); });
+before(() => {
+  site = prepareSite([1e6, 20e6]);
+});
 after(() => site?.remove());
 
 for (const sidecar of SIDECAR_KINDS) {
@@ -32,7 +35,11 @@ for (const sidecar of SIDECAR_KINDS) {
       }
       t.diagnostic(`${transfers} transfers, ${failures.length} failed`);
       assert.deepEqual(failures, []);
-      assert.equal((pods.mesh?.counters().redirectedBytes ?? 0n) > 0n, mode === 'full', 'they took the path that they should');
+      assert.equal(
+        (pods.mesh?.counters().redirectedBytes ?? 0n) > 0n,
+        mode === 'full',
+        'they took the path that they should',
+      );
     });
   }
 }

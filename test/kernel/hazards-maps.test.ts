@@ -118,18 +118,22 @@ test('kTLS: a socket that has it is not let into a sockmap', async t => {
   send(pair, 'whole over the stack');
   assert.equal(receive(pair), 'whole over the stack');
 
-  // An application that asks for it when the connection stands, as TLS libraries do, is in the sockmap before: not in these scopes.
-  assert.deepEqual(await worlds.observe(MESH, async ({ client, server }) => {
-    const answer = await client.call('upper_layer', 'tls');
-    await client.get('send', 'hello');
-    return { answer, received: await server.get('recv', 5) };
-  }), all(MESH, { answer: tls, received: 'hello' }));
+  // An application that asks for it when the connection stands, as TLS libraries do, is in the sockmap before: not in
+  // these scopes.
+  assert.deepEqual(
+    await worlds.observe(MESH, async ({ client, server }) => {
+      const answer = await client.call('upper_layer', 'tls');
+      await client.get('send', 'hello');
+      return { answer, received: await server.get('recv', 5) };
+    }),
+    all(MESH, { answer: tls, received: 'hello' }),
+  );
 });
 
 test('MPTCP sockets are refused by a sockmap, and their data flows over the stack', { timeout: 60_000 }, async t => {
   const { mesh, naive, pods } = worlds;
   await using probe = RemoteSocket.dial(pods.plain, '127.0.0.1', 1, 'mptcp');
-  const { error } = await probe.connected as { error: string };
+  const { error } = (await probe.connected) as { error: string };
   if (error !== 'ECONNREFUSED') {
     t.diagnostic('this kernel has no MPTCP');
     assert.ok(['EPROTONOSUPPORT', 'ENOPROTOOPT', 'EINVAL'].includes(error), error);
@@ -146,7 +150,8 @@ test('MPTCP sockets are refused by a sockmap, and their data flows over the stac
   for (const scope of ['off', 'proxies', 'full'] as const) {
     const { socketErrors } = mesh.counters();
     await using ends = await worlds.connect(scope, 'mptcp');
-    // To the sidecar, which does not speak it, and from the sidecar to the server it becomes plain TCP: what is refused is the client's.
+    // To the sidecar, which does not speak it, and from the sidecar to the server it becomes plain TCP: what is refused
+    // is the client's.
     assert.equal(mesh.counters().socketErrors - socketErrors, scope === 'full' ? 1n : 0n, scope);
     await ends.client.get('send', 'hello');
     assert.equal(await ends.server.get('recv', 5), 'hello', scope);

@@ -14,7 +14,10 @@ for _ in range(400000):
         dialling.setblocking(False)
         dialling.connect_ex((sys.argv[1], 8080))`;
 
-/** Accepts on a sidecar's ports what it dials itself from addresses that belong to others, or to nobody, and asks what was dialled. */
+/**
+ * Accepts on a sidecar's ports what it dials itself from addresses that belong to others, or to nobody, and asks what
+ * was dialled.
+ */
 const LIES = `
 import random, socket, subprocess, sys
 destination, sources = (sys.argv[1], int(sys.argv[2])), sys.argv[3:]
@@ -41,62 +44,74 @@ print(told)`;
 const PER_SECOND = 200;
 const HONEST = 60;
 
-test(`a pod that dials without a pause: all of ${HONEST} events of another pod are told`, { timeout: 60_000 }, async t => {
-  using bed = Bed.create({ subnet: 133 });
-  const [hostile, honest, other] = [bed.pod('hostile'), bed.pod('honest'), bed.pod('other')];
-  for (const pod of [hostile, honest, other]) await startListener(pod, [15001], SIDECAR_UID);
-  await using mesh = await enterMesh(bed, 'off');
-  mesh.events = { perSecond: PER_SECOND };
-  const told = new Map<string, number>();
-  mesh.on('connection', ({ pod }) => told.set(pod, (told.get(pod) ?? 0) + 1));
-  const of = (pod: Pod): number => told.get(pod.address) ?? 0;
+test(
+  `a pod that dials without a pause: all of ${HONEST} events of another pod are told`,
+  { timeout: 60_000 },
+  async t => {
+    using bed = Bed.create({ subnet: 133 });
+    const [hostile, honest, other] = [bed.pod('hostile'), bed.pod('honest'), bed.pod('other')];
+    for (const pod of [hostile, honest, other]) await startListener(pod, [15001], SIDECAR_UID);
+    await using mesh = await enterMesh(bed, 'off');
+    mesh.events = { perSecond: PER_SECOND };
+    const told = new Map<string, number>();
+    mesh.on('connection', ({ pod }) => told.set(pod, (told.get(pod) ?? 0) + 1));
+    const of = (pod: Pod): number => told.get(pod.address) ?? 0;
 
-  using dialler = new Dialler(honest);
-  await dialler.dial([`${other.address}:8080`]);
-  const flood = hostile.spawn('python3', ['-c', FLOOD, other.address], { uid: 2000, stdio: 'ignore' });
-  const ended = once(flood, 'exit');
-  await sleep(1100);
-  const before = of(honest);
-  for (let i = 0; i < HONEST; i++) {
+    using dialler = new Dialler(honest);
     await dialler.dial([`${other.address}:8080`]);
-    await sleep(50);
-  }
-  flood.kill('SIGKILL');
-  await ended;
-  await sleep(300);
-  const { eventsLimited } = mesh.counters();
-  t.diagnostic(`honest ${of(honest) - before} of ${HONEST}, hostile ${of(hostile)}, left out ${eventsLimited}`);
-  assert.ok(eventsLimited > 5000n, 'it was a flood');
-  assert.equal(of(honest) - before, HONEST);
-});
+    const flood = hostile.spawn('python3', ['-c', FLOOD, other.address], { uid: 2000, stdio: 'ignore' });
+    const ended = once(flood, 'exit');
+    await sleep(1100);
+    const before = of(honest);
+    for (let i = 0; i < HONEST; i++) {
+      await dialler.dial([`${other.address}:8080`]);
+      await sleep(50);
+    }
+    flood.kill('SIGKILL');
+    await ended;
+    await sleep(300);
+    const { eventsLimited } = mesh.counters();
+    t.diagnostic(`honest ${of(honest) - before} of ${HONEST}, hostile ${of(hostile)}, left out ${eventsLimited}`);
+    assert.ok(eventsLimited > 5000n, 'it was a flood');
+    assert.equal(of(honest) - before, HONEST);
+  },
+);
 
 for (const [who, unshare, destination] of [
   ['a pod outside the mesh', [], () => ['127.200.0.1', '15001']],
-  ['a user in a namespace of its own', ['unshare', '-Urn', '--'], (victim: Pod, other: Pod) => [victim.address, '15006', other.address]],
+  [
+    'a user in a namespace of its own',
+    ['unshare', '-Urn', '--'],
+    (victim: Pod, other: Pod) => [victim.address, '15006', other.address],
+  ],
 ] as const) {
-  test(`${who} that plays a sidecar is no pod: nothing is told of it or of others, and nothing counted`, { timeout: 60_000 }, async t => {
-    using bed = Bed.create({ subnet: 139 });
-    const [honest, other] = [bed.pod('honest'), bed.pod('other')];
-    await using mesh = await enterMesh(bed, 'off');
-    const stranger = bed.pod('stranger');
-    mesh.events = { perSecond: PER_SECOND };
-    const told = new Map<string, number>();
-    mesh.on('dropped', ({ pod, reason }) => told.set(`${pod} ${reason}`, (told.get(`${pod} ${reason}`) ?? 0) + 1));
-    const [command, ...args] = [...unshare, 'python3', '-c', LIES, ...destination(honest, other)];
-    const lying = stranger.run(command, args, { uid: 2000 });
-    using dialler = new Dialler(honest, { uid: SIDECAR_UID });
-    await sleep(500);
-    for (let i = 0; i < HONEST; i++) {
-      const [refused] = await dialler.dial(['127.130.0.1:15001']);
-      assert.match(refused!.error!, /not permitted/);
-      await sleep(20);
-    }
-    const { stdout, stderr, code } = await lying;
-    assert.equal(code, 0, stderr);
-    await sleep(300);
-    t.diagnostic(`${stdout.trim()} of 20000 were refused an answer; told ${JSON.stringify([...told])}`);
-    assert.ok(Number(stdout) > 10_000, 'the attack was one');
-    assert.deepEqual([...told], [[`${honest.address} loop`, HONEST]]);
-    assert.equal(mesh.counters().unknownOrigins, 0n);
-  });
+  test(
+    `${who} that plays a sidecar is no pod: nothing is told of it or of others, and nothing counted`,
+    { timeout: 60_000 },
+    async t => {
+      using bed = Bed.create({ subnet: 139 });
+      const [honest, other] = [bed.pod('honest'), bed.pod('other')];
+      await using mesh = await enterMesh(bed, 'off');
+      const stranger = bed.pod('stranger');
+      mesh.events = { perSecond: PER_SECOND };
+      const told = new Map<string, number>();
+      mesh.on('dropped', ({ pod, reason }) => told.set(`${pod} ${reason}`, (told.get(`${pod} ${reason}`) ?? 0) + 1));
+      const [command, ...args] = [...unshare, 'python3', '-c', LIES, ...destination(honest, other)];
+      const lying = stranger.run(command, args, { uid: 2000 });
+      using dialler = new Dialler(honest, { uid: SIDECAR_UID });
+      await sleep(500);
+      for (let i = 0; i < HONEST; i++) {
+        const [refused] = await dialler.dial(['127.130.0.1:15001']);
+        assert.match(refused!.error!, /not permitted/);
+        await sleep(20);
+      }
+      const { stdout, stderr, code } = await lying;
+      assert.equal(code, 0, stderr);
+      await sleep(300);
+      t.diagnostic(`${stdout.trim()} of 20000 were refused an answer; told ${JSON.stringify([...told])}`);
+      assert.ok(Number(stdout) > 10_000, 'the attack was one');
+      assert.deepEqual([...told], [[`${honest.address} loop`, HONEST]]);
+      assert.equal(mesh.counters().unknownOrigins, 0n);
+    },
+  );
 }

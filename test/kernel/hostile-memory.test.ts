@@ -1,14 +1,26 @@
 /**
- * The bound on memory is measured at the honest receiver. A thief with the quadruple of a connection that reads nothing must not be sent what nobody
- * measures.
+ * The bound on memory is measured at the honest receiver. A thief with the quadruple of a connection that reads nothing
+ * must not be sent what nobody measures.
  */
 // Alone: it measures the memory of all TCP sockets of the machine.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import {
-  Bed, SIDECAR_UID, enterMesh, enterNaiveSockmap, flows, sample, startSecretClient, startSecretServer, startSidecar, steal, tcpMemory,
-  type Foothold, type Pod, type SidecarKind,
+  Bed,
+  SIDECAR_UID,
+  enterMesh,
+  enterNaiveSockmap,
+  flows,
+  sample,
+  startSecretClient,
+  startSecretServer,
+  startSidecar,
+  steal,
+  tcpMemory,
+  type Foothold,
+  type Pod,
+  type SidecarKind,
 } from '../bed';
 
 const PORT = 9000;
@@ -16,7 +28,10 @@ const CONNECTIONS = 4;
 /** An answer is longer than all that may be kept of it. */
 const ANSWER_BYTES = 24e6;
 const LIMIT = 16e6;
-/** Least, default and most that a socket of plain TCP receives or sends: what is measured is the hop that is accelerated, not the ones beside it. */
+/**
+ * Least, default and most that a socket of plain TCP receives or sends: what is measured is the hop that is
+ * accelerated, not the ones beside it.
+ */
 const PLAIN_BUFFER = '4096 131072 2097152';
 const KINDS: readonly SidecarKind[] = ['haproxy', 'envoy'];
 
@@ -34,7 +49,12 @@ async function hold(foothold: Foothold, from: Pod, to: Pod): Promise<Cost> {
   const before = tcpMemory();
   using honest = await startSecretClient(from, to, PORT, CONNECTIONS);
   const [flow] = await flows(from, to.address);
-  const { process, ready } = await steal(foothold, { source: from.address, target: flow.target, ports: flow.ports, hold: true });
+  const { process, ready } = await steal(foothold, {
+    source: from.address,
+    target: flow.target,
+    ports: flow.ports,
+    hold: true,
+  });
   using _ = process;
   assert.equal(ready.established, flow.ports.length, `the thief has its sockets: ${JSON.stringify(ready.errors)}`);
   const sampling = sample(tcpMemory);
@@ -58,25 +78,30 @@ test('the thief is one: a sockmap that goes by quadruple fills it without a boun
 
 for (const kind of KINDS) {
   for (const scope of ['proxies', 'full'] as const) {
-    test(`${kind}, ${scope}: who has the quadruple of a connection and reads nothing costs no memory`, { timeout: 60_000 }, async t => {
-      using bed = Bed.create({ subnet: 74 });
-      const [client, server] = [bed.pod('client'), bed.pod('server')];
-      await using _mesh = await enterMesh(bed, scope);
-      const stranger = bed.pod('stranger');
-      for (const pod of [client, server]) {
-        for (const name of ['tcp_rmem', 'tcp_wmem']) pod.admin('sh', ['-c', `echo '${PLAIN_BUFFER}' > /proc/sys/net/ipv4/${name}`]);
-        await startSidecar(pod, { kind, mode: 'tcp', log: false });
-      }
-      await startSecretServer(server, PORT, { fillBytes: ANSWER_BYTES });
-      // The whole machine is measured, and others live on it: what they take in all of three attempts does not count.
-      let least: Cost = { tcp: Infinity, thief: Infinity };
-      for (let attempt = 0; attempt < 3 && least.tcp > LIMIT; attempt++) {
-        const cost = await hold({ pod: stranger, uid: SIDECAR_UID, privilege: 'ownNamespace' }, client, server);
-        t.diagnostic(`${megabytes(cost.thief)} wait in the thief, TCP + ${megabytes(cost.tcp)} for each connection`);
-        assert.equal(cost.thief, 0, 'nothing was sent to the thief');
-        least = { tcp: Math.min(least.tcp, cost.tcp), thief: 0 };
-      }
-      assert.ok(least.tcp <= LIMIT, `TCP held ${megabytes(least.tcp)} for each connection`);
-    });
+    test(
+      `${kind}, ${scope}: who has the quadruple of a connection and reads nothing costs no memory`,
+      { timeout: 60_000 },
+      async t => {
+        using bed = Bed.create({ subnet: 74 });
+        const [client, server] = [bed.pod('client'), bed.pod('server')];
+        await using _mesh = await enterMesh(bed, scope);
+        const stranger = bed.pod('stranger');
+        for (const pod of [client, server]) {
+          for (const name of ['tcp_rmem', 'tcp_wmem'])
+            pod.admin('sh', ['-c', `echo '${PLAIN_BUFFER}' > /proc/sys/net/ipv4/${name}`]);
+          await startSidecar(pod, { kind, mode: 'tcp', log: false });
+        }
+        await startSecretServer(server, PORT, { fillBytes: ANSWER_BYTES });
+        // The whole machine is measured, and others live on it: what they take in all of three attempts does not count.
+        let least: Cost = { tcp: Infinity, thief: Infinity };
+        for (let attempt = 0; attempt < 3 && least.tcp > LIMIT; attempt++) {
+          const cost = await hold({ pod: stranger, uid: SIDECAR_UID, privilege: 'ownNamespace' }, client, server);
+          t.diagnostic(`${megabytes(cost.thief)} wait in the thief, TCP + ${megabytes(cost.tcp)} for each connection`);
+          assert.equal(cost.thief, 0, 'nothing was sent to the thief');
+          least = { tcp: Math.min(least.tcp, cost.tcp), thief: 0 };
+        }
+        assert.ok(least.tcp <= LIMIT, `TCP held ${megabytes(least.tcp)} for each connection`);
+      },
+    );
   }
 }

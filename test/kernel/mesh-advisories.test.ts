@@ -8,8 +8,12 @@ import { Bed } from '../bed';
 const ROOT = join(__dirname, '..', '..');
 
 let bed: Bed;
-before(() => { bed = Bed.create({ subnet: 63 }); });
-after(() => { bed?.close(); });
+before(() => {
+  bed = Bed.create({ subnet: 63 });
+});
+after(() => {
+  bed?.close();
+});
 
 interface Told {
   /** Code and message of every advisory, as the event told it, and as the property lists it. */
@@ -20,7 +24,11 @@ interface Told {
 
 /** Starts an accelerator in a process that takes its kernel for another release; `then` runs with it as `mesh`. */
 function startOn(release: string, options: object, then = ''): Told {
-  const run = spawnSync(process.execPath, ['-e', `
+  const run = spawnSync(
+    process.execPath,
+    [
+      '-e',
+      `
     require('os').release = () => ${JSON.stringify(release)};
     require('os').version = () => '#1 SMP PREEMPT_DYNAMIC';
     const { MeshAccelerator } = require(${JSON.stringify(ROOT)});
@@ -34,7 +42,10 @@ function startOn(release: string, options: object, then = ''): Told {
       await new Promise(resolve => setTimeout(resolve, 50));
       console.log(JSON.stringify({ emitted, listed: mesh.warnings.filter(isAdvisory).map(told), acceleration: mesh.acceleration }));
       await mesh.close();
-    })();`], { encoding: 'utf8', timeout: 30_000 });
+    })();`,
+    ],
+    { encoding: 'utf8', timeout: 30_000 },
+  );
   assert.equal(run.status, 0, run.stderr);
   const told = JSON.parse(run.stdout) as Told;
   assert.deepEqual(told.emitted, told.listed);
@@ -53,8 +64,15 @@ test('a kernel with known faults: one warning with their numbers, and accelerati
 
 test('without acceleration there is none, until it is switched on: then one', () => {
   assert.deepEqual(startOn('6.14.11', { acceleration: 'off' }).emitted, []);
-  const { emitted } = startOn('6.14.11', { acceleration: 'off' }, "for (const scope of ['full', 'off', 'proxies']) mesh.acceleration = scope;");
-  assert.deepEqual(emitted.map(([code]) => code), ['ERR_BPF_KERNEL_ADVISORY']);
+  const { emitted } = startOn(
+    '6.14.11',
+    { acceleration: 'off' },
+    "for (const scope of ['full', 'off', 'proxies']) mesh.acceleration = scope;",
+  );
+  assert.deepEqual(
+    emitted.map(([code]) => code),
+    ['ERR_BPF_KERNEL_ADVISORY'],
+  );
 });
 
 test('all or some can be ignored', () => {

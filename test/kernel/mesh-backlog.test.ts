@@ -27,54 +27,75 @@ while got < sent: got += len(s.recv(1 << 20)) or sys.exit('the end came early')
 print(got, flush=True)`;
 
 for (const backlogAccount of ACCOUNTS) {
-  test(`account ${backlogAccount}: a sidecar that stops under messages of one byte lets few of them wait, and all arrive`, { timeout: 60_000 }, async () => {
-    using bed = Bed.create({ subnet: 63 });
-    const [client, server] = [bed.pod('client'), bed.pod('server')];
-    await using mesh = await MeshAccelerator.start({ cgroup: bed.cgroupPath, acceleration: 'full', pods: bed.pods.map(pod => pod.address), backlogAccount });
-    await startStreamServer(server, { mode: 'echo' });
-    const sidecars = await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
-    const dripper = client.spawn('python3', ['-c', DRIPPER(server.address)], { uid: APPLICATION_UID, stdio: ['pipe', 'pipe', 'inherit'] });
-    const lines = createInterface({ input: dripper.stdout! })[Symbol.asyncIterator]();
-    const next = async (): Promise<string> => ((await lines.next()) as { value: string }).value;
-    assert.equal(await next(), 'connected');
+  test(
+    `account ${backlogAccount}: a sidecar that stops under messages of one byte lets few of them wait, and all arrive`,
+    { timeout: 60_000 },
+    async () => {
+      using bed = Bed.create({ subnet: 63 });
+      const [client, server] = [bed.pod('client'), bed.pod('server')];
+      await using mesh = await MeshAccelerator.start({
+        cgroup: bed.cgroupPath,
+        acceleration: 'full',
+        pods: bed.pods.map(pod => pod.address),
+        backlogAccount,
+      });
+      await startStreamServer(server, { mode: 'echo' });
+      const sidecars = await Promise.all(
+        [client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })),
+      );
+      const dripper = client.spawn('python3', ['-c', DRIPPER(server.address)], {
+        uid: APPLICATION_UID,
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      const lines = createInterface({ input: dripper.stdout! })[Symbol.asyncIterator]();
+      const next = async (): Promise<string> => ((await lines.next()) as { value: string }).value;
+      assert.equal(await next(), 'connected');
 
-    const before = mesh.counters();
-    sidecars[0]!.service.process.kill('SIGSTOP');
-    dripper.stdin!.write('\n');
-    const sent = Number(await next());
-    const { redirectedMessages, passedBacklog } = mesh.counters();
-    sidecars[0]!.service.process.kill('SIGCONT');
-    assert.ok(sent > 2 * MESSAGES, `only ${sent} messages`);
-    const waited = redirectedMessages - before.redirectedMessages;
-    assert.ok(waited <= MESSAGES + 1, `${waited} messages waited in the socket`);
-    assert.ok(waited > 0n && passedBacklog > before.passedBacklog, 'they were redirected until there were too many');
+      const before = mesh.counters();
+      sidecars[0]!.service.process.kill('SIGSTOP');
+      dripper.stdin!.write('\n');
+      const sent = Number(await next());
+      const { redirectedMessages, passedBacklog } = mesh.counters();
+      sidecars[0]!.service.process.kill('SIGCONT');
+      assert.ok(sent > 2 * MESSAGES, `only ${sent} messages`);
+      const waited = redirectedMessages - before.redirectedMessages;
+      assert.ok(waited <= MESSAGES + 1, `${waited} messages waited in the socket`);
+      assert.ok(waited > 0n && passedBacklog > before.passedBacklog, 'they were redirected until there were too many');
 
-    const ended = once(dripper, 'exit');
-    dripper.stdin!.write('\n');
-    assert.equal(Number(await next()), sent);
-    await ended;
-  });
+      const ended = once(dripper, 'exit');
+      dripper.stdin!.write('\n');
+      assert.equal(Number(await next()), sent);
+      await ended;
+    },
+  );
 }
 
-test('account programs: streams are whole, and one whose reader sleeps takes the stack', { timeout: 90_000 }, async () => {
-  using bed = Bed.create({ subnet: 64 });
-  const [client, server] = [bed.pod('client'), bed.pod('server')];
-  await using mesh = await MeshAccelerator.start({
-    cgroup: bed.cgroupPath, acceleration: 'full', pods: bed.pods.map(pod => pod.address), backlogAccount: 'programs',
-  });
-  assert.equal(mesh.backlogAccount, 'programs');
-  await startStreamServer(server);
-  await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
-  const { outcomes } = await stream(client, 'burst', { host: server.address, port: STREAM_PORT, connections: 500 });
-  assert.deepEqual(outcomes, { ok: 500 });
-  const before = mesh.counters();
-  assert.ok(before.redirectedMessages > 0n);
+test(
+  'account programs: streams are whole, and one whose reader sleeps takes the stack',
+  { timeout: 90_000 },
+  async () => {
+    using bed = Bed.create({ subnet: 64 });
+    const [client, server] = [bed.pod('client'), bed.pod('server')];
+    await using mesh = await MeshAccelerator.start({
+      cgroup: bed.cgroupPath,
+      acceleration: 'full',
+      pods: bed.pods.map(pod => pod.address),
+      backlogAccount: 'programs',
+    });
+    assert.equal(mesh.backlogAccount, 'programs');
+    await startStreamServer(server);
+    await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
+    const { outcomes } = await stream(client, 'burst', { host: server.address, port: STREAM_PORT, connections: 500 });
+    assert.deepEqual(outcomes, { ok: 500 });
+    const before = mesh.counters();
+    assert.ok(before.redirectedMessages > 0n);
 
-  const { bytes, wrongAt } = await stall(client, server, 1e8, 1);
-  assert.deepEqual({ bytes, wrongAt }, { bytes: 1e8, wrongAt: -1 });
-  const { passedBacklog, redirectedBytes } = mesh.counters();
-  assert.ok(passedBacklog > before.passedBacklog && redirectedBytes > before.redirectedBytes);
-});
+    const { bytes, wrongAt } = await stall(client, server, 1e8, 1);
+    assert.deepEqual({ bytes, wrongAt }, { bytes: 1e8, wrongAt: -1 });
+    const { passedBacklog, redirectedBytes } = mesh.counters();
+    assert.ok(passedBacklog > before.passedBacklog && redirectedBytes > before.redirectedBytes);
+  },
+);
 
 test('the kernel takes both programs for messages, of which one is for older kernels', () => {
   using object = OpenBpfObject.openFile(objectPath('merbridge')).load();

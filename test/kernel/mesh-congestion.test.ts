@@ -1,9 +1,15 @@
-/** TCP_CONGESTION of an accelerated connection: nothing that paces what never leaves the node, and the choice of a program stands. */
+/**
+ * TCP_CONGESTION of an accelerated connection: nothing that paces what never leaves the node, and the choice of a
+ * program stands.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { APPLICATION_UID, Bed, INBOUND_PORT, MODES, SIDECAR_UID, enterMesh, startListener } from '../bed';
 
-/** What a program finds on a socket that it has connected, for which it has chosen nothing, chosen before, or chosen after. */
+/**
+ * What a program finds on a socket that it has connected, for which it has chosen nothing, chosen before, or chosen
+ * after.
+ */
 const ASK = `
 import json, socket, sys
 def ask(before, after):

@@ -3,24 +3,57 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import {
-  SIDECAR_KINDS, SIDECAR_UID, SCOPES, Bed, WEB_PORT, applyIstioRules, dial, enterMesh, request, startListener, startSidecar, startWebServer,
+  SIDECAR_KINDS,
+  SIDECAR_UID,
+  SCOPES,
+  Bed,
+  WEB_PORT,
+  applyIstioRules,
+  dial,
+  enterMesh,
+  request,
+  startListener,
+  startSidecar,
+  startWebServer,
   type Pod,
 } from '../bed';
 
 for (const kind of SIDECAR_KINDS) {
-  test(`${kind}: what the node translates and the mesh's own rules redirect is no unknown origin`, { timeout: 60_000 }, async () => {
-    using bed = Bed.create({ subnet: 134 });
-    const [client, server] = [bed.pod('client'), bed.pod('server')];
-    for (const pod of [client, server]) applyIstioRules(pod);
-    await startWebServer(server);
-    const sidecar = await startSidecar(server, { kind });
-    await using mesh = await enterMesh(bed, 'proxies');
-    const service = '10.96.0.10';
-    client.admin('iptables', ['-t', 'nat', '-A', 'OUTPUT', '-d', service, '-p', 'tcp', '--dport', '80', '-j', 'DNAT', '--to-destination', `${server.address}:${WEB_PORT}`]);
-    for (let i = 0; i < 3; i++) assert.ok((await request(client, `http://${service}/`, { uid: SIDECAR_UID })).ok);
-    assert.equal((await sidecar.logged(3)).every(({ destination }) => destination === `${server.address}:${WEB_PORT}`), true);
-    assert.equal(mesh.counters().unknownOrigins, 0n);
-  });
+  test(
+    `${kind}: what the node translates and the mesh's own rules redirect is no unknown origin`,
+    { timeout: 60_000 },
+    async () => {
+      using bed = Bed.create({ subnet: 134 });
+      const [client, server] = [bed.pod('client'), bed.pod('server')];
+      for (const pod of [client, server]) applyIstioRules(pod);
+      await startWebServer(server);
+      const sidecar = await startSidecar(server, { kind });
+      await using mesh = await enterMesh(bed, 'proxies');
+      const service = '10.96.0.10';
+      client.admin('iptables', [
+        '-t',
+        'nat',
+        '-A',
+        'OUTPUT',
+        '-d',
+        service,
+        '-p',
+        'tcp',
+        '--dport',
+        '80',
+        '-j',
+        'DNAT',
+        '--to-destination',
+        `${server.address}:${WEB_PORT}`,
+      ]);
+      for (let i = 0; i < 3; i++) assert.ok((await request(client, `http://${service}/`, { uid: SIDECAR_UID })).ok);
+      assert.equal(
+        (await sidecar.logged(3)).every(({ destination }) => destination === `${server.address}:${WEB_PORT}`),
+        true,
+      );
+      assert.equal(mesh.counters().unknownOrigins, 0n);
+    },
+  );
 }
 
 test('counters are written as JSON, and copied without more than the counters', async () => {
@@ -29,7 +62,8 @@ test('counters are written as JSON, and copied without more than the counters', 
   const counters = mesh.counters();
   const strings = Object.fromEntries(Object.entries(counters).map(([name, count]) => [name, String(count)]));
   assert.ok(Object.keys(strings).length > 10);
-  for (const found of [counters, ...mesh.countersPerCpu()]) assert.deepEqual(Object.keys(JSON.parse(JSON.stringify(found))), Object.keys(strings));
+  for (const found of [counters, ...mesh.countersPerCpu()])
+    assert.deepEqual(Object.keys(JSON.parse(JSON.stringify(found))), Object.keys(strings));
   assert.deepEqual(JSON.parse(JSON.stringify({ counters })), { counters: strings });
   assert.equal('toJSON' in { ...counters }, false);
 });
@@ -45,7 +79,16 @@ test('leftAlone, outbound and inbound do not depend on the scope', async () => {
     }
     await using mesh = await enterMesh(bed, scope);
     await dial(own, [`${other.address}:8080`, `${own.address}:8080`, '127.0.0.1:8080']);
-    await dial(own, [`127.0.0.6=${own.address}:8080`, `127.0.0.6=127.0.0.1:8080`, `${other.address}:8080`, `127.0.0.6=${own.address}:15006`], { uid: SIDECAR_UID });
+    await dial(
+      own,
+      [
+        `127.0.0.6=${own.address}:8080`,
+        `127.0.0.6=127.0.0.1:8080`,
+        `${other.address}:8080`,
+        `127.0.0.6=${own.address}:15006`,
+      ],
+      { uid: SIDECAR_UID },
+    );
     const { outbound, inbound, leftAlone, hookErrors } = mesh.counters();
     seen[scope] = { outbound, inbound, leftAlone, hookErrors };
   }
@@ -70,10 +113,16 @@ test('a pod whose address cannot be bound keeps its path, and is not counted as 
   assert.equal((await dial(own, [`${other.address}:8080`]))[0]?.answer?.port, 8080);
   const after = mesh.counters();
   const { outbound, leftAlone, hookErrors } = after;
-  assert.deepEqual([outbound - before.outbound, leftAlone - before.leftAlone, hookErrors - before.hookErrors], [0n, 1n, 1n]);
+  assert.deepEqual(
+    [outbound - before.outbound, leftAlone - before.leftAlone, hookErrors - before.hookErrors],
+    [0n, 1n, 1n],
+  );
 });
 
-/** Dials an IPv4-mapped address by an IPv6 socket that takes IPv6 alone, which the kernel refuses; one with a port of its own before. */
+/**
+ * Dials an IPv4-mapped address by an IPv6 socket that takes IPv6 alone, which the kernel refuses; one with a port of
+ * its own before.
+ */
 async function dialByIp6Alone(pod: Pod, host: string, port: number, bound: boolean): Promise<string> {
   const code = `
 import socket, sys
@@ -86,7 +135,10 @@ else: print('connected')`;
   return (await pod.run('python3', ['-c', code, host, `${port}`, `${bound}`], { uid: 2000 })).stdout.trim();
 }
 
-for (const [counter, bound] of [['outbound', true], ['leftAlone', false]] as const) {
+for (const [counter, bound] of [
+  ['outbound', true],
+  ['leftAlone', false],
+] as const) {
   test(`${counter} does not count a dial that the kernel refuses because its socket takes IPv6 alone`, async () => {
     using bed = Bed.create({ subnet: 141 });
     const [own, other] = [bed.pod('own'), bed.pod('other')];
@@ -96,7 +148,10 @@ for (const [counter, bound] of [['outbound', true], ['leftAlone', false]] as con
     mesh.on('dropped', drop => drops.push(drop));
     assert.equal(await dialByIp6Alone(own, other.address, 8080, bound), 'Network is unreachable');
     const { outbound, inbound, leftAlone, hookErrors, events } = mesh.counters();
-    assert.deepEqual({ outbound, inbound, leftAlone, hookErrors, events }, { outbound: 0n, inbound: 0n, leftAlone: 0n, hookErrors: 0n, events: 0n });
+    assert.deepEqual(
+      { outbound, inbound, leftAlone, hookErrors, events },
+      { outbound: 0n, inbound: 0n, leftAlone: 0n, hookErrors: 0n, events: 0n },
+    );
     assert.deepEqual(drops, []);
   });
 }
@@ -106,7 +161,11 @@ test('a socket that connects again and again is counted out of sock_pair_map onc
   const pod = bed.pod('pod');
   await startListener(pod, [15001], SIDECAR_UID);
   await using mesh = await enterMesh(bed, 'full');
-  const child = pod.spawn('python3', ['-c', `
+  const child = pod.spawn(
+    'python3',
+    [
+      '-c',
+      `
 import ctypes, socket, sys
 libc = ctypes.CDLL(None)
 held = [socket.create_connection(('192.0.2.7', 80)) for _ in range(20)]
@@ -118,7 +177,10 @@ for _ in range(500):
     again.connect(('127.0.0.1', 9999))
     listener.accept()[0].close()
 print('done', flush=True)
-sys.stdin.read()`], { uid: 2000, stdio: ['pipe', 'pipe', 'inherit'] });
+sys.stdin.read()`,
+    ],
+    { uid: 2000, stdio: ['pipe', 'pipe', 'inherit'] },
+  );
   assert.equal(String((await once(child.stdout!, 'data'))[0]), 'done\n');
   await new Promise(resolve => setTimeout(resolve, 200));
   assert.equal([...mesh.sockPairMap].length, 20, 'one that was disconnected has left the map');

@@ -1,9 +1,24 @@
-/** Dual-stack clients (a JVM's, Node's: `::ffff:a.b.c.d`) and sidecars that listen on `::` take the same path as plain IPv4. */
+/**
+ * Dual-stack clients (a JVM's, Node's: `::ffff:a.b.c.d`) and sidecars that listen on `::` take the same path as plain
+ * IPv4.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  Bed, SCOPES, SIDECAR_UID, STREAM_PORT, WEB_PORT, dial, enterMesh, originalDestinations, request, startListener, startSidecar,
-  startStreamServer, startWebServer, stream,
+  Bed,
+  SCOPES,
+  SIDECAR_UID,
+  STREAM_PORT,
+  WEB_PORT,
+  dial,
+  enterMesh,
+  originalDestinations,
+  request,
+  startListener,
+  startSidecar,
+  startStreamServer,
+  startWebServer,
+  stream,
 } from '../bed';
 
 for (const scope of SCOPES) {
@@ -17,10 +32,17 @@ for (const scope of SCOPES) {
     for (let i = 0; i < 3; i++) {
       const { ok, error, peer } = await request(client, url);
       assert.ok(ok, error);
-      assert.equal(peer, `::ffff:${server.address}:${WEB_PORT}`, 'getpeername names what was dialled, in the form of an IPv6 socket');
+      assert.equal(
+        peer,
+        `::ffff:${server.address}:${WEB_PORT}`,
+        'getpeername names what was dialled, in the form of an IPv6 socket',
+      );
     }
     const destination = `${server.address}:${WEB_PORT}`;
-    for (const [sidecar, side] of [[sidecars[0], 'outbound'], [sidecars[1], 'inbound']] as const) {
+    for (const [sidecar, side] of [
+      [sidecars[0], 'outbound'],
+      [sidecars[1], 'inbound'],
+    ] as const) {
       await sidecar!.logged(3);
       assert.deepEqual(originalDestinations(sidecar!, side), Array(3).fill(destination));
       const { client: seen } = sidecar!.connections()[0]!;
@@ -51,7 +73,13 @@ test('a Node client, which opens an IPv6 socket for a mapped address, streams th
   const [client, server] = [bed.pod('client'), bed.pod('server')];
   await using _mesh = await enterMesh(bed, 'full');
   await startStreamServer(server, { listen: '::' });
-  await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'envoy', mode: 'tcp', listen: '::', log: false })));
-  const { outcomes } = await stream(client, 'burst', { host: `::ffff:${server.address}`, port: STREAM_PORT, connections: 200 });
+  await Promise.all(
+    [client, server].map(pod => startSidecar(pod, { kind: 'envoy', mode: 'tcp', listen: '::', log: false })),
+  );
+  const { outcomes } = await stream(client, 'burst', {
+    host: `::ffff:${server.address}`,
+    port: STREAM_PORT,
+    connections: 200,
+  });
   assert.deepEqual(outcomes, { ok: 200 });
 });

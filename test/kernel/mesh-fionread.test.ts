@@ -37,21 +37,31 @@ test('the answer is what a program sees, in full and in a naive sockmap', { time
   await using half = await connectEnds(plain, naive, naive.address, 9201);
   const stack = await pending(half);
 
-  const seen: Record<FionreadCounts, readonly [redirected: number, stack: number]> = { all: [5, 5], redirected: [5, 0], stack: [0, 5] };
+  const seen: Record<FionreadCounts, readonly [redirected: number, stack: number]> = {
+    all: [5, 5],
+    redirected: [5, 0],
+    stack: [0, 5],
+  };
   assert.deepEqual([redirected, stack], seen[worlds.mesh.fionreadCounts]);
   const { features } = await diagnose();
   assert.equal(features.find(({ name }) => name === FEATURE)?.supported, redirected === 5);
 });
 
-test('a warning is a matter of what the kernel does, not of its version', () => withCgroup(async cgroup => {
-  await using mesh = await MeshAccelerator.start({ cgroup: cgroup.path, acceleration: 'full' });
-  assert.ok(['all', 'redirected', 'stack'].includes(mesh.fionreadCounts), mesh.fionreadCounts);
-  assert.equal(mesh.warnings.some(({ code }) => code === CODE), mesh.fionreadCounts === 'stack');
-}));
+test('a warning is a matter of what the kernel does, not of its version', () =>
+  withCgroup(async cgroup => {
+    await using mesh = await MeshAccelerator.start({ cgroup: cgroup.path, acceleration: 'full' });
+    assert.ok(['all', 'redirected', 'stack'].includes(mesh.fionreadCounts), mesh.fionreadCounts);
+    assert.equal(
+      mesh.warnings.some(({ code }) => code === CODE),
+      mesh.fionreadCounts === 'stack',
+    );
+  }));
 
 describe('where redirected bytes are not counted', () => {
   let cgroup: Cgroup;
-  before(() => { cgroup = Cgroup.create(ownedCgroupPath('fionread')); });
+  before(() => {
+    cgroup = Cgroup.create(ownedCgroupPath('fionread'));
+  });
   after(() => cgroup.remove());
 
   interface Warned {
@@ -66,7 +76,8 @@ describe('where redirected bytes are not counted', () => {
 
   /** Starts an accelerator there; `then` runs with it as `mesh`. */
   function started(options: Partial<MeshAcceleratorOptions>, then = ''): Warned {
-    const warned = inChild(`
+    const warned = inChild(
+      `
       const mesh = await m.MeshAccelerator.start(${JSON.stringify({ cgroup: cgroup.path, ...options })});
       const told = warnings => warnings.filter(({ code }) => code === '${CODE}').map(({ message }) => message);
       const emitted = [];
@@ -78,7 +89,9 @@ describe('where redirected bytes are not counted', () => {
       await turn();
       const { acceleration, fionreadCounts: counts } = mesh;
       await mesh.close();
-      return { counts, adopted: mesh.adoption !== undefined, acceleration, emitted, listed: told(mesh.warnings), atStart };`, WITHOUT) as unknown as Warned;
+      return { counts, adopted: mesh.adoption !== undefined, acceleration, emitted, listed: told(mesh.warnings), atStart };`,
+      WITHOUT,
+    ) as unknown as Warned;
     assert.equal(warned.counts, 'stack');
     assert.deepEqual(warned.emitted, warned.listed);
     return warned;
@@ -99,9 +112,12 @@ describe('where redirected bytes are not counted', () => {
   });
 
   test('none as long as nobody wants it', () => {
-    const { emitted } = started({ pods: ['10.0.0.7', ['10.0.0.8', { acceleration: 'proxies' }]] }, `
+    const { emitted } = started(
+      { pods: ['10.0.0.7', ['10.0.0.8', { acceleration: 'proxies' }]] },
+      `
       mesh.localPodIps.set('10.0.0.9', { acceleration: 'off' });
-      for (const scope of ['off', 'proxies']) mesh.acceleration = scope;`);
+      for (const scope of ['off', 'proxies']) mesh.acceleration = scope;`,
+    );
     assert.deepEqual(emitted, []);
   });
 
@@ -111,9 +127,12 @@ describe('where redirected bytes are not counted', () => {
   });
 
   test('full for a pod later: one, however many', () => {
-    const { emitted, atStart } = started({ pods: ['10.0.0.7'] }, `
+    const { emitted, atStart } = started(
+      { pods: ['10.0.0.7'] },
+      `
       mesh.localPodIps.set('10.0.0.7', { acceleration: 'full' });
-      mesh.localPodIps.setMany([['10.0.0.8', { acceleration: 'full' }], ['10.0.0.9', { acceleration: 'full' }]]);`);
+      mesh.localPodIps.setMany([['10.0.0.8', { acceleration: 'full' }], ['10.0.0.9', { acceleration: 'full' }]]);`,
+    );
     assert.deepEqual([emitted.length, atStart], [1, 0]);
   });
 
@@ -125,7 +144,10 @@ describe('where redirected bytes are not counted', () => {
 
   test('pins that are taken over: a pod of theirs, or their scope', async () => {
     using bpffs = new Bpffs();
-    const options: Partial<MeshAcceleratorOptions>[] = [{ acceleration: 'full' }, { pods: [['10.0.0.7', { acceleration: 'full' }]] }];
+    const options: Partial<MeshAcceleratorOptions>[] = [
+      { acceleration: 'full' },
+      { pods: [['10.0.0.7', { acceleration: 'full' }]] },
+    ];
     for (const [index, first] of options.entries()) {
       const pinDirectory = bpffs.directory(`mesh-${index}`);
       assert.equal(started({ pinDirectory, ...first }).emitted.length, 1);
@@ -136,13 +158,19 @@ describe('where redirected bytes are not counted', () => {
   });
 
   test('it can be ignored', () => {
-    for (const ignoreAdvisories of [true, ['FIONREAD']]) assert.deepEqual(started({ acceleration: 'full', ignoreAdvisories }).emitted, []);
+    for (const ignoreAdvisories of [true, ['FIONREAD']])
+      assert.deepEqual(started({ acceleration: 'full', ignoreAdvisories }).emitted, []);
     assert.equal(started({ acceleration: 'full', ignoreAdvisories: ['CVE-2025-38154'] }).emitted.length, 1);
   });
 
   test('diagnose() says who may use full, and that acceleration can work', () => {
-    const { features, problems } = inChild(diagnoses({ cgroup: cgroup.path }).replaceAll('problems', 'problems, features'), WITHOUT) as
-      { problems?: readonly string[]; features?: readonly { name: string; required: boolean; supported?: boolean; reason?: string }[] };
+    const { features, problems } = inChild(
+      diagnoses({ cgroup: cgroup.path }).replaceAll('problems', 'problems, features'),
+      WITHOUT,
+    ) as {
+      problems?: readonly string[];
+      features?: readonly { name: string; required: boolean; supported?: boolean; reason?: string }[];
+    };
     assert.deepEqual(problems, []);
     const { required, supported, reason } = features!.find(({ name }) => name === FEATURE)!;
     assert.deepEqual({ required, supported }, { required: false, supported: false });

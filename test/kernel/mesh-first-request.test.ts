@@ -1,4 +1,7 @@
-/** The first request of a freshly started pair of sidecars, 50 times with each proxy: none may be lost to learn something. */
+/**
+ * The first request of a freshly started pair of sidecars, 50 times with each proxy: none may be lost to learn
+ * something.
+ */
 // Alone: it bounds the time of a first request.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,13 +1,27 @@
 /**
- * A connection that is idle on the wire: what is moved from socket to socket is no segment. The node's connection tracking must not forget it, or
- * the other end never learns of its end.
+ * A connection that is idle on the wire: what is moved from socket to socket is no segment. The node's connection
+ * tracking must not forget it, or the other end never learns of its end.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  APPLICATION_UID, Bed, type Ends, INBOUND_PORT, MODES, type Mode, SIDECAR_KINDS, SIDECAR_UID, type Sidecar, connectEnds, enterMesh, removeIstioRules, startListener,
-  startSidecar, trackOnNode, trackedOnNode,
+  APPLICATION_UID,
+  Bed,
+  type Ends,
+  INBOUND_PORT,
+  MODES,
+  type Mode,
+  SIDECAR_KINDS,
+  SIDECAR_UID,
+  type Sidecar,
+  connectEnds,
+  enterMesh,
+  removeIstioRules,
+  startListener,
+  startSidecar,
+  trackOnNode,
+  trackedOnNode,
 } from '../bed';
 
 const FORGOTTEN_SECONDS = 4;
@@ -20,7 +34,7 @@ const PORT = 9200;
 const ENDS: Readonly<Record<string, (ends: Ends, sidecar: Sidecar) => Promise<unknown>>> = {
   'the client closes': ({ client }) => client.get('close'),
   'the client is killed': ({ client }) => client[Symbol.asyncDispose](),
-  'the client\'s sidecar is killed': (_, sidecar) => sidecar.stop('SIGKILL'),
+  "the client's sidecar is killed": (_, sidecar) => sidecar.stop('SIGKILL'),
 };
 
 /** A message to the server and one back. */
@@ -32,35 +46,50 @@ async function chat({ client, server }: Ends): Promise<void> {
 }
 
 for (const kind of SIDECAR_KINDS) {
-  test(`${kind}: the other end learns of the end`, { timeout: 60_000 + MODES.length * (SECONDS + 60) * 1000 }, async () => {
-    const seen: Partial<Record<Mode, unknown>> = {};
-    const wanted: Partial<Record<Mode, unknown>> = {};
-    for (const mode of MODES) {
-      using bed = Bed.create({ subnet: 164 });
-      const [client, server] = [bed.pod('client'), bed.pod('server')];
-      trackOnNode(bed, FORGOTTEN_SECONDS);
-      const [sidecar] = await Promise.all([client, server].map(pod => startSidecar(pod, { kind, mode: 'tcp', log: false })));
-      const mesh = await enterMesh(bed, mode, { keepAlive: 1 });
-      try {
-        const names = Object.keys(ENDS);
-        const open = await Promise.all(names.map((_, i) => connectEnds(client, server, server.address, PORT + i)));
-        for (const until = Date.now() + SECONDS * 1000; Date.now() < until; await sleep(1000 / PER_SECOND)) await Promise.all(open.map(chat));
-        const told: Record<string, string> = {};
-        for (const [i, name] of names.entries()) {
-          await ENDS[name]!(open[i]!, sidecar!);
-          // A call that gets no answer in 20 s: less than a sidecar keeps a connection on which nothing comes.
-          told[name] = await open[i]!.server.call('recv', 1).then(answer => 'value' in answer ? answer.value : answer.error, String);
+  test(
+    `${kind}: the other end learns of the end`,
+    { timeout: 60_000 + MODES.length * (SECONDS + 60) * 1000 },
+    async () => {
+      const seen: Partial<Record<Mode, unknown>> = {};
+      const wanted: Partial<Record<Mode, unknown>> = {};
+      for (const mode of MODES) {
+        using bed = Bed.create({ subnet: 164 });
+        const [client, server] = [bed.pod('client'), bed.pod('server')];
+        trackOnNode(bed, FORGOTTEN_SECONDS);
+        const [sidecar] = await Promise.all(
+          [client, server].map(pod => startSidecar(pod, { kind, mode: 'tcp', log: false })),
+        );
+        const mesh = await enterMesh(bed, mode, { keepAlive: 1 });
+        try {
+          const names = Object.keys(ENDS);
+          const open = await Promise.all(names.map((_, i) => connectEnds(client, server, server.address, PORT + i)));
+          for (const until = Date.now() + SECONDS * 1000; Date.now() < until; await sleep(1000 / PER_SECOND))
+            await Promise.all(open.map(chat));
+          const told: Record<string, string> = {};
+          for (const [i, name] of names.entries()) {
+            await ENDS[name]!(open[i]!, sidecar!);
+            // A call that gets no answer in 20 s: less than a sidecar keeps a connection on which nothing comes.
+            told[name] = await open[i]!.server.call('recv', 1).then(
+              answer => ('value' in answer ? answer.value : answer.error),
+              String,
+            );
+          }
+          for (const ends of open) await ends[Symbol.asyncDispose]();
+          const { known } = trackedOnNode(bed);
+          seen[mode] = {
+            told: Object.fromEntries(
+              names.map(name => [name, /^(|ECONNRESET)$/.test(told[name]!) ? 'ended' : told[name]]),
+            ),
+            tracked: known > 0,
+          };
+          wanted[mode] = { told: Object.fromEntries(names.map(name => [name, 'ended'])), tracked: true };
+        } finally {
+          await mesh?.close();
         }
-        for (const ends of open) await ends[Symbol.asyncDispose]();
-        const { known } = trackedOnNode(bed);
-        seen[mode] = { told: Object.fromEntries(names.map(name => [name, /^(|ECONNRESET)$/.test(told[name]!) ? 'ended' : told[name]])), tracked: known > 0 };
-        wanted[mode] = { told: Object.fromEntries(names.map(name => [name, 'ended'])), tracked: true };
-      } finally {
-        await mesh?.close();
       }
-    }
-    assert.deepEqual(seen, wanted);
-  });
+      assert.deepEqual(seen, wanted);
+    },
+  );
 }
 
 /** What a program finds on a socket that it has connected: [SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL]. */
@@ -87,13 +116,22 @@ test('keep-alive as set by a program stands; what it finds where it set none', {
   };
   const idle = Number(server.admin('cat', ['/proc/sys/net/ipv4/tcp_keepalive_time']));
   const interval = Number(server.admin('cat', ['/proc/sys/net/ipv4/tcp_keepalive_intvl']));
-  const plain = { nothing: [0, idle, interval], before: [1, 77, 33], after: [1, 77, 33], 'off after': [0, idle, interval] };
+  const plain = {
+    nothing: [0, idle, interval],
+    before: [1, 77, 33],
+    after: [1, 77, 33],
+    'off after': [0, idle, interval],
+  };
   const probed = { ...plain, nothing: [1, 5, 5], 'off after': [0, 5, 5] };
 
   for (const mode of MODES) {
     const mesh = await enterMesh(bed, mode, { keepAlive: 5 });
     assert.deepEqual(await ask(APPLICATION_UID), plain, `${mode}: an application, whose connection ends in its pod`);
-    assert.deepEqual(await ask(SIDECAR_UID), mode === 'proxies' || mode === 'full' ? probed : plain, `${mode}: a sidecar, whose connection goes to another pod`);
+    assert.deepEqual(
+      await ask(SIDECAR_UID),
+      mode === 'proxies' || mode === 'full' ? probed : plain,
+      `${mode}: a sidecar, whose connection goes to another pod`,
+    );
     await mesh?.close();
     if (mode === 'iptables') for (const pod of bed.pods) removeIstioRules(pod);
   }

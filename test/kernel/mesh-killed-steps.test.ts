@@ -1,4 +1,7 @@
-/** Killed before each step of a start, an upgrade or a removal: the next start or removal finds its way, and in the end nothing is left. */
+/**
+ * Killed before each step of a start, an upgrade or a removal: the next start or removal finds its way, and in the end
+ * nothing is left.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MeshAccelerator, detachAll } from 'merbridge';
@@ -34,49 +37,60 @@ test('a first start that is killed: a removal leaves nothing, a start stands', {
   }
 });
 
-for (const [title, more] of [['the same maps', ''], ['other maps', 'maxPods: 100 + Number(process.hrtime.bigint() % 1000n)']] as const) {
-  test(`a start on pins that is killed, with ${title}: the hooks are all there, the next one keeps the pods`, { timeout: 300_000 }, async t => {
+for (const [title, more] of [
+  ['the same maps', ''],
+  ['other maps', 'maxPods: 100 + Number(process.hrtime.bigint() % 1000n)'],
+] as const) {
+  test(
+    `a start on pins that is killed, with ${title}: the hooks are all there, the next one keeps the pods`,
+    { timeout: 300_000 },
+    async t => {
+      using place = new PinPlace();
+      const { options } = place;
+      const { pinDirectory } = options;
+      await (await MeshAccelerator.start({ ...options, pods: ['10.0.0.1'] })).close();
+      const steps = await killedAt(0, start(options, more));
+      const drawn = instants(steps!);
+      t.diagnostic(`killed before step ${drawn.join(', ')} of ${steps}`);
+      for (const at of drawn) {
+        const what = `killed before step ${at}`;
+        // The step may be one of the last ones of clearing away, which are fewer this time.
+        await killedAt(at, start(options, more));
+        assert.equal(place.attached().length, HOOKS.length, what);
+        if (at % 3 === 0) {
+          await place.assertNothingIsLeft(await detachAll({ pinDirectory }), what);
+          await (await MeshAccelerator.start({ ...options, pods: ['10.0.0.1'] })).close();
+        }
+        await place.assertStarts(['10.0.0.1'], what);
+      }
+      await place.assertNothingIsLeft(await detachAll({ pinDirectory }), 'at the end');
+    },
+  );
+}
+
+test(
+  'a removal that is killed: another one leaves nothing, and a start stands and is not switched off',
+  { timeout: 300_000 },
+  async t => {
     using place = new PinPlace();
     const { options } = place;
     const { pinDirectory } = options;
+    const removal = `await m.detachAll({ pinDirectory: ${JSON.stringify(pinDirectory)} });`;
     await (await MeshAccelerator.start({ ...options, pods: ['10.0.0.1'] })).close();
-    const steps = await killedAt(0, start(options, more));
+    const steps = await killedAt(0, removal);
     const drawn = instants(steps!);
     t.diagnostic(`killed before step ${drawn.join(', ')} of ${steps}`);
     for (const at of drawn) {
       const what = `killed before step ${at}`;
-      // The step may be one of the last ones of clearing away, which are fewer this time.
-      await killedAt(at, start(options, more));
-      assert.equal(place.attached().length, HOOKS.length, what);
-      if (at % 3 === 0) {
-        await place.assertNothingIsLeft(await detachAll({ pinDirectory }), what);
-        await (await MeshAccelerator.start({ ...options, pods: ['10.0.0.1'] })).close();
+      await (await MeshAccelerator.start({ ...options, acceleration: 'full' })).close();
+      assert.equal(await killedAt(at, removal), undefined, what);
+      if (at % 2 === 0) {
+        const mesh = await MeshAccelerator.start(options);
+        assert.equal(place.attached().length, HOOKS.length, what);
+        assert.notEqual(mesh.acceleration, 'off', what);
+        await mesh.close();
       }
-      await place.assertStarts(['10.0.0.1'], what);
+      await place.assertNothingIsLeft(await detachAll({ pinDirectory }), what);
     }
-    await place.assertNothingIsLeft(await detachAll({ pinDirectory }), 'at the end');
-  });
-}
-
-test('a removal that is killed: another one leaves nothing, and a start stands and is not switched off', { timeout: 300_000 }, async t => {
-  using place = new PinPlace();
-  const { options } = place;
-  const { pinDirectory } = options;
-  const removal = `await m.detachAll({ pinDirectory: ${JSON.stringify(pinDirectory)} });`;
-  await (await MeshAccelerator.start({ ...options, pods: ['10.0.0.1'] })).close();
-  const steps = await killedAt(0, removal);
-  const drawn = instants(steps!);
-  t.diagnostic(`killed before step ${drawn.join(', ')} of ${steps}`);
-  for (const at of drawn) {
-    const what = `killed before step ${at}`;
-    await (await MeshAccelerator.start({ ...options, acceleration: 'full' })).close();
-    assert.equal(await killedAt(at, removal), undefined, what);
-    if (at % 2 === 0) {
-      const mesh = await MeshAccelerator.start(options);
-      assert.equal(place.attached().length, HOOKS.length, what);
-      assert.notEqual(mesh.acceleration, 'off', what);
-      await mesh.close();
-    }
-    await place.assertNothingIsLeft(await detachAll({ pinDirectory }), what);
-  }
-});
+  },
+);

@@ -14,11 +14,17 @@ test('killed at random moments, 20 times, each followed by a start or a removal'
   const first = Agent.spawn(options);
   await new Promise(resolve => first.stdout!.once('data', resolve));
   const duration = performance.now() - since;
-  await new Promise(resolve => { first.once('exit', resolve); first.kill('SIGKILL'); });
+  await new Promise(resolve => {
+    first.once('exit', resolve);
+    first.kill('SIGKILL');
+  });
   for (let round = 0; round < 20; round++) {
     const child = Agent.spawn(options);
     await new Promise(resolve => setTimeout(resolve, duration * (0.3 + Math.random() * 0.7)));
-    await new Promise(resolve => { child.once('exit', resolve); child.kill('SIGKILL'); });
+    await new Promise(resolve => {
+      child.once('exit', resolve);
+      child.kill('SIGKILL');
+    });
     if (round % 2 === 0) await place.assertStarts([], `round ${round}`);
     else await place.assertNothingIsLeft(await detachAll({ pinDirectory }), `round ${round}`);
   }

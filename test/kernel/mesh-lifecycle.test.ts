@@ -1,4 +1,7 @@
-/** From start to close, and to every other end that a process can come to: nothing stays behind and no connection is lost. */
+/**
+ * From start to close, and to every other end that a process can come to: nothing stays behind and no connection is
+ * lost.
+ */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,14 +13,31 @@ import type { MeshAccelerator, AttachTypeName } from 'merbridge';
 import { Cgroup } from 'merbridge/bpf';
 import { execFileSync, spawn, spawnSync } from '../bed/children';
 import {
-  Bed, STREAM_PORT, WEB_PORT, applyIstioRules, enterMesh, load, originalDestinations, request, startSidecar, startStreamServer,
-  startWebServer, stream, type Pod,
+  Bed,
+  STREAM_PORT,
+  WEB_PORT,
+  applyIstioRules,
+  enterMesh,
+  load,
+  originalDestinations,
+  request,
+  startSidecar,
+  startStreamServer,
+  startWebServer,
+  stream,
+  type Pod,
 } from '../bed';
 import { held } from '../fixtures/held';
 
 const ROOT = join(__dirname, '..', '..');
 const HOOKS: readonly AttachTypeName[] = [
-  'cgroup/connect4', 'cgroup/connect6', 'cgroup/getpeername4', 'cgroup/getpeername6', 'cgroup/getsockopt', 'sockops', 'cgroup_skb/ingress',
+  'cgroup/connect4',
+  'cgroup/connect6',
+  'cgroup/getpeername4',
+  'cgroup/getpeername6',
+  'cgroup/getsockopt',
+  'sockops',
+  'cgroup_skb/ingress',
 ];
 const delay = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds));
 
@@ -29,7 +49,9 @@ function attached(path: string): string[] {
 /** Those of the ids that still exist. Other accelerators may live on this machine, so a count would say nothing. */
 async function remaining(kind: 'prog' | 'map', ids: ReadonlySet<number>): Promise<number[]> {
   for (let attempt = 0; ; attempt++) {
-    const all = JSON.parse(execFileSync('bpftool', ['-j', kind, 'list'], { encoding: 'utf8', maxBuffer: 64 << 20 })) as { id: number }[];
+    const all = JSON.parse(
+      execFileSync('bpftool', ['-j', kind, 'list'], { encoding: 'utf8', maxBuffer: 64 << 20 }),
+    ) as { id: number }[];
     const left = all.map(({ id }) => id).filter(id => ids.has(id));
     if (left.length === 0 || attempt > 30) return left;
     await delay(100); // the kernel frees them after a grace period
@@ -39,15 +61,23 @@ async function remaining(kind: 'prog' | 'map', ids: ReadonlySet<number>): Promis
 /** An accelerator in a process of its own. Resolves when it stands. */
 async function elsewhere(bed: Bed, rest: string): Promise<ChildProcess> {
   const options = { cgroup: bed.cgroupPath, acceleration: 'full', pods: bed.pods.map(pod => pod.address) };
-  const child = spawn(process.execPath, ['-e', `
-    require(${JSON.stringify(ROOT)}).MeshAccelerator.start(${JSON.stringify(options)}).then(mesh => { console.log('started'); ${rest} });`],
-  { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = await once(createInterface({ input: child.stdout }), 'line') as [string];
+  const child = spawn(
+    process.execPath,
+    [
+      '-e',
+      `
+    require(${JSON.stringify(ROOT)}).MeshAccelerator.start(${JSON.stringify(options)}).then(mesh => { console.log('started'); ${rest} });`,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
   assert.equal(line, 'started');
   return child;
 }
 
-async function endOf(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null; milliseconds: number }> {
+async function endOf(
+  child: ChildProcess,
+): Promise<{ code: number | null; signal: NodeJS.Signals | null; milliseconds: number }> {
   const since = Date.now();
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   return { code: child.exitCode, signal: child.signalCode, milliseconds: Date.now() - since };
@@ -62,7 +92,10 @@ const TALKER = (host: string): string => `
 
 /** Connects to the echo server of a pod, and says words. */
 async function talk(from: Pod, to: Pod): Promise<{ say: (word: string) => Promise<string>; end: () => Promise<void> }> {
-  const talker = from.spawn(process.execPath, ['-e', TALKER(to.address)], { uid: 2000, stdio: ['pipe', 'pipe', 'inherit'] });
+  const talker = from.spawn(process.execPath, ['-e', TALKER(to.address)], {
+    uid: 2000,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const lines = createInterface({ input: talker.stdout! })[Symbol.asyncIterator]();
   assert.equal((await lines.next()).value, 'connected');
   return {
@@ -84,7 +117,9 @@ test('localPodIps has what a Map has', async () => {
   const { localPodIps } = mesh;
   localPodIps.clear();
   assert.equal(localPodIps.size, 0);
-  localPodIps.set('10.9.0.1', { acceleration: 'full', rules: undefined, cgroup: undefined }).set('10.9.0.2', { acceleration: undefined });
+  localPodIps
+    .set('10.9.0.1', { acceleration: 'full', rules: undefined, cgroup: undefined })
+    .set('10.9.0.2', { acceleration: undefined });
   assert.equal(localPodIps.size, 2);
   const entries = new Map(localPodIps);
   assert.deepEqual([...entries.keys()].sort(), ['10.9.0.1', '10.9.0.2']);
@@ -94,7 +129,10 @@ test('localPodIps has what a Map has', async () => {
   localPodIps.forEach(function (this: unknown, pod, address, pods) {
     seen.push([address, pod, pods === localPodIps, this]);
   }, 'this');
-  assert.deepEqual(seen, [...entries].map(([address, pod]) => [address, pod, true, 'this']));
+  assert.deepEqual(
+    seen,
+    [...entries].map(([address, pod]) => [address, pod, true, 'this']),
+  );
 });
 
 test('50 times start and close leave no descriptor, no program and no map', { timeout: 60_000 }, async t => {
@@ -132,7 +170,9 @@ test('close may be called again, at the same time too, and is told once; await u
   {
     await using mesh = await enterMesh(bed, 'proxies');
     used = mesh;
-    mesh.on('close', () => { told++; });
+    mesh.on('close', () => {
+      told++;
+    });
     assert.equal(mesh.closed, false);
     assert.notDeepEqual(attached(bed.cgroupPath), []);
   }
@@ -161,7 +201,13 @@ test('an accelerator keeps its process alive until it is closed; unref lets it e
   assert.equal(closed.code, 0);
   assert.ok(closed.milliseconds < 2000, `${closed.milliseconds} ms`);
 
-  for (const rest of ['mesh.unref();', 'mesh.unref().ref().unref();', 'process.exit();', 'mesh.close();', 'mesh.close(); process.exit();']) {
+  for (const rest of [
+    'mesh.unref();',
+    'mesh.unref().ref().unref();',
+    'process.exit();',
+    'mesh.close();',
+    'mesh.close(); process.exit();',
+  ]) {
     const { code, signal, milliseconds } = await endOf(await elsewhere(bed, rest));
     assert.deepEqual({ code, signal }, { code: 0, signal: null }, rest);
     assert.ok(milliseconds < 2000, `${rest} ${milliseconds} ms`);
@@ -169,37 +215,57 @@ test('an accelerator keeps its process alive until it is closed; unref lets it e
   }
 });
 
-test('after SIGKILL nothing is attached, accelerated connections go on, and new ones keep their path', { timeout: 60_000 }, async () => {
-  using bed = Bed.create({ subnet: 74 });
-  const [client, server] = [bed.pod('client'), bed.pod('server')];
-  const owner = await elsewhere(bed, '');
-  await startStreamServer(server, { mode: 'echo' });
-  const sidecars = await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
-  const { say, end } = await talk(client, server);
-  for (const word of ['one', 'two']) assert.equal(await say(word), word);
-  // Redirected bytes are not in TCP_INFO: this tells which way a word went.
-  const bytesThroughStack = (): number => [...client.admin('ss', ['-tinH', 'state', 'established']).matchAll(/bytes_sent:(\d+)/g)]
-    .reduce((sum, [, bytes]) => sum + Number(bytes), 0);
-  const before = bytesThroughStack();
-  assert.equal(await say('accelerated'), 'accelerated');
-  assert.equal(bytesThroughStack(), before);
+test(
+  'after SIGKILL nothing is attached, accelerated connections go on, and new ones keep their path',
+  { timeout: 60_000 },
+  async () => {
+    using bed = Bed.create({ subnet: 74 });
+    const [client, server] = [bed.pod('client'), bed.pod('server')];
+    const owner = await elsewhere(bed, '');
+    await startStreamServer(server, { mode: 'echo' });
+    const sidecars = await Promise.all(
+      [client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })),
+    );
+    const { say, end } = await talk(client, server);
+    for (const word of ['one', 'two']) assert.equal(await say(word), word);
+    // Redirected bytes are not in TCP_INFO: this tells which way a word went.
+    const bytesThroughStack = (): number =>
+      [...client.admin('ss', ['-tinH', 'state', 'established']).matchAll(/bytes_sent:(\d+)/g)].reduce(
+        (sum, [, bytes]) => sum + Number(bytes),
+        0,
+      );
+    const before = bytesThroughStack();
+    assert.equal(await say('accelerated'), 'accelerated');
+    assert.equal(bytesThroughStack(), before);
 
-  owner.kill('SIGKILL');
-  assert.equal((await endOf(owner)).signal, 'SIGKILL');
-  assert.deepEqual(attached(bed.cgroupPath), []);
-  for (const word of ['three', 'four', 'x'.repeat(5000)]) assert.equal(await say(word), word);
-  assert.ok(bytesThroughStack() > before + 5000, 'the sockets went back to the stack by themselves: nobody guards them any more');
-  await delay(300);
-  assert.equal(await say('five'), 'five');
-  await end();
+    owner.kill('SIGKILL');
+    assert.equal((await endOf(owner)).signal, 'SIGKILL');
+    assert.deepEqual(attached(bed.cgroupPath), []);
+    for (const word of ['three', 'four', 'x'.repeat(5000)]) assert.equal(await say(word), word);
+    assert.ok(
+      bytesThroughStack() > before + 5000,
+      'the sockets went back to the stack by themselves: nobody guards them any more',
+    );
+    await delay(300);
+    assert.equal(await say('five'), 'five');
+    await end();
 
-  await Promise.all(sidecars.map(sidecar => sidecar.stop()));
-  const { outcome, remote } = await stream(client, 'peer', { host: server.address, port: STREAM_PORT, send: 'straight' });
-  assert.deepEqual({ outcome, remote }, { outcome: 'ok', remote: `${server.address}:${STREAM_PORT}` }, 'without any sidecar');
+    await Promise.all(sidecars.map(sidecar => sidecar.stop()));
+    const { outcome, remote } = await stream(client, 'peer', {
+      host: server.address,
+      port: STREAM_PORT,
+      send: 'straight',
+    });
+    assert.deepEqual(
+      { outcome, remote },
+      { outcome: 'ok', remote: `${server.address}:${STREAM_PORT}` },
+      'without any sidecar',
+    );
 
-  const next = await enterMesh(bed, 'full'); // and another one may come
-  await next.close();
-});
+    const next = await enterMesh(bed, 'full'); // and another one may come
+    await next.close();
+  },
+);
 
 test('coming and going under load loses no established connection', { timeout: 60_000 }, async t => {
   using bed = Bed.create({ subnet: 75 });
@@ -210,7 +276,11 @@ test('coming and going under load loses no established connection', { timeout: 6
   const running = load(client, { url: `http://${server.address}:${WEB_PORT}/`, connections: 16, seconds: 6 });
   let rounds = 0;
   let done = false;
-  void running.finally(() => { done = true; }).catch(() => undefined);
+  void running
+    .finally(() => {
+      done = true;
+    })
+    .catch(() => undefined);
   while (!done) {
     await delay(150);
     await mesh.close();
@@ -224,46 +294,57 @@ test('coming and going under load loses no established connection', { timeout: 6
   assert.ok(rounds >= 5 && requests > 1000);
 });
 
-test('beside Istio\'s rules in iptables: the same answers, and after close they take over without a failed request', { timeout: 90_000 }, async t => {
-  using bed = Bed.create({ subnet: 76 });
-  const [client, server] = [bed.pod('client'), bed.pod('server')];
-  for (const pod of [client, server]) applyIstioRules(pod);
-  await startWebServer(server);
-  const mesh = await enterMesh(bed, 'full');
-  const sidecars = await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy' })));
-  const url = `http://${server.address}:${WEB_PORT}/`;
-  const destination = `${server.address}:${WEB_PORT}`;
-  let failed = 0;
-  let count = 0;
-  let closing: Promise<void> | undefined;
-  for (; count < 60; count++) {
-    if (count === 30) {
-      const { outbound, inbound, hookErrors, redirectedMessages } = mesh.counters();
-      assert.equal(outbound, 30n);
-      assert.ok(inbound >= 1n && redirectedMessages > 0n, 'the library was the one that did it');
-      assert.equal(hookErrors, 0n);
-      closing = mesh.close(); // not waited for: requests go on while it closes
+test(
+  "beside Istio's rules in iptables: the same answers, and after close they take over without a failed request",
+  { timeout: 90_000 },
+  async t => {
+    using bed = Bed.create({ subnet: 76 });
+    const [client, server] = [bed.pod('client'), bed.pod('server')];
+    for (const pod of [client, server]) applyIstioRules(pod);
+    await startWebServer(server);
+    const mesh = await enterMesh(bed, 'full');
+    const sidecars = await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy' })));
+    const url = `http://${server.address}:${WEB_PORT}/`;
+    const destination = `${server.address}:${WEB_PORT}`;
+    let failed = 0;
+    let count = 0;
+    let closing: Promise<void> | undefined;
+    for (; count < 60; count++) {
+      if (count === 30) {
+        const { outbound, inbound, hookErrors, redirectedMessages } = mesh.counters();
+        assert.equal(outbound, 30n);
+        assert.ok(inbound >= 1n && redirectedMessages > 0n, 'the library was the one that did it');
+        assert.equal(hookErrors, 0n);
+        closing = mesh.close(); // not waited for: requests go on while it closes
+      }
+      const { ok, error } = await request(client, url);
+      if (!ok) {
+        failed++;
+        t.diagnostic(`request ${count}: ${error}`);
+      }
     }
-    const { ok, error } = await request(client, url);
-    if (!ok) {
-      failed++;
-      t.diagnostic(`request ${count}: ${error}`);
+    await closing;
+    assert.equal(failed, 0);
+    assert.deepEqual(attached(bed.cgroupPath), []);
+    for (const sidecar of sidecars) {
+      await sidecar.logged(60);
+      assert.deepEqual(new Set(originalDestinations(sidecar)), new Set([destination]), sidecar.pod.name);
     }
-  }
-  await closing;
-  assert.equal(failed, 0);
-  assert.deepEqual(attached(bed.cgroupPath), []);
-  for (const sidecar of sidecars) {
-    await sidecar.logged(60);
-    assert.deepEqual(new Set(originalDestinations(sidecar)), new Set([destination]), sidecar.pod.name);
-  }
-});
+  },
+);
 
 test('a process that ends while it starts leaves nothing', () => {
   using bed = Bed.create({ subnet: 77 });
-  const { status, stderr } = spawnSync(process.execPath, ['-e', `
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [
+      '-e',
+      `
     void require(${JSON.stringify(ROOT)}).MeshAccelerator.start({ cgroup: ${JSON.stringify(bed.cgroupPath)} });
-    process.exit(0);`], { encoding: 'utf8', timeout: 20_000 });
+    process.exit(0);`,
+    ],
+    { encoding: 'utf8', timeout: 20_000 },
+  );
   assert.equal(status, 0, stderr);
   assert.equal(stderr, '');
   assert.deepEqual(attached(bed.cgroupPath), []);
@@ -272,10 +353,21 @@ test('a process that ends while it starts leaves nothing', () => {
 test('of two processes that start at the same time one at most is attached', { timeout: 60_000 }, async t => {
   using bed = Bed.create({ subnet: 78 });
   for (let round = 0; round < 3; round++) {
-    const children = [1, 2].map(() => spawn(process.execPath, ['-e', `
+    const children = [1, 2].map(() =>
+      spawn(
+        process.execPath,
+        [
+          '-e',
+          `
       require(${JSON.stringify(ROOT)}).MeshAccelerator.start({ cgroup: ${JSON.stringify(bed.cgroupPath)} })
-        .then(() => console.log('started'), ({ code }) => console.log(code));`], { stdio: ['ignore', 'pipe', 'inherit'] }));
-    const answers = await Promise.all(children.map(async ({ stdout }) => ((await once(createInterface({ input: stdout }), 'line')) as [string])[0]));
+        .then(() => console.log('started'), ({ code }) => console.log(code));`,
+        ],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      ),
+    );
+    const answers = await Promise.all(
+      children.map(async ({ stdout }) => ((await once(createInterface({ input: stdout }), 'line')) as [string])[0]),
+    );
     const started = answers.filter(answer => answer === 'started').length;
     t.diagnostic(answers.join(', '));
     assert.ok(answers.every(answer => answer === 'started' || answer === 'ERR_BPF_ALREADY_ATTACHED'));

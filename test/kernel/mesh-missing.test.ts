@@ -1,4 +1,7 @@
-/** What is missing is named: the feature, the option of the kernel, the way out; by a start, by diagnose() once, and by a load of one's own. */
+/**
+ * What is missing is named: the feature, the option of the kernel, the way out; by a start, by diagnose() once, and by
+ * a load of one's own.
+ */
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +17,9 @@ import { HOOKS } from '../fixtures/pin-place';
 import { ROOT, scratch } from '../fixtures/support';
 
 let cgroup: Cgroup;
-before(() => { cgroup = Cgroup.create(ownedCgroupPath('missing')); });
+before(() => {
+  cgroup = Cgroup.create(ownedCgroupPath('missing'));
+});
 after(() => cgroup.remove());
 
 const attached = (): unknown[] => HOOKS.flatMap((attachType: AttachTypeName) => cgroup.programs({ attachType }));
@@ -38,7 +43,15 @@ function diagnosed(pattern: RegExp, options: ChildOptions): string {
 }
 
 /** A shell that prepares a mount namespace of the child's own, then becomes the child. */
-const inMounts = (commands: string): readonly string[] => ['unshare', '-m', '--propagation', 'private', 'sh', '-ec', `${commands}; exec "$0" "$@"`];
+const inMounts = (commands: string): readonly string[] => [
+  'unshare',
+  '-m',
+  '--propagation',
+  'private',
+  'sh',
+  '-ec',
+  `${commands}; exec "$0" "$@"`,
+];
 
 /** A directory in which there is nothing. */
 function nothing(): string {
@@ -59,16 +72,29 @@ describe('types of the kernel', () => {
   });
 
   test('no BTF: so does loading an object', () => {
-    const { code, kernelOption } = inChild(`require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).OpenBpfObject.openFile(${JSON.stringify(objectPath('merbridge'))}).load()`, { through: through() });
+    const { code, kernelOption } = inChild(
+      `require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).OpenBpfObject.openFile(${JSON.stringify(objectPath('merbridge'))}).load()`,
+      { through: through() },
+    );
     assert.deepEqual({ code, kernelOption }, { code: 'ERR_BPF_NOT_SUPPORTED', kernelOption: 'CONFIG_DEBUG_INFO_BTF' });
   });
 });
 
 /** bpf(2) answers as a kernel would that was built without these, see test/fixtures/without-bpf.py. */
-const without = (...options: string[]): readonly string[] => ['python3', join(ROOT, 'test', 'fixtures', 'without-bpf.py'), ...options, '--'];
+const without = (...options: string[]): readonly string[] => [
+  'python3',
+  join(ROOT, 'test', 'fixtures', 'without-bpf.py'),
+  ...options,
+  '--',
+];
 
 describe('features of the kernel', () => {
-  const cases: readonly (readonly [what: string, options: readonly string[], feature: RegExp, option: string | undefined])[] = [
+  const cases: readonly (readonly [
+    what: string,
+    options: readonly string[],
+    feature: RegExp,
+    option: string | undefined,
+  ])[] = [
     ['sockmap', ['--map', '15,18'], /^sockmap \(BPF_MAP_TYPE_SOCKHASH\)$/, 'CONFIG_INET'],
     ['sk_storage', ['--map', '24'], /^sk_storage /, 'CONFIG_NET'],
     ['cgroup programs', ['--program', '8,9,15,18,23,25'], /^attaching programs to cgroups /, 'CONFIG_CGROUP_BPF'],
@@ -77,7 +103,12 @@ describe('features of the kernel', () => {
     ['LPM trie', ['--map', '11'], /^LPM trie /, undefined],
     ['ring buffer', ['--map', '27'], /^ring buffer /, undefined],
     ['array of maps', ['--map', '12'], /^BPF_MAP_TYPE_ARRAY_OF_MAPS$/, undefined],
-    ['bpf(2), by a kernel without CONFIG_BPF_SYSCALL', ['--every', '--error', 'ENOSYS'], /^the system call bpf\(\)$/, 'CONFIG_BPF_SYSCALL'],
+    [
+      'bpf(2), by a kernel without CONFIG_BPF_SYSCALL',
+      ['--every', '--error', 'ENOSYS'],
+      /^the system call bpf\(\)$/,
+      'CONFIG_BPF_SYSCALL',
+    ],
   ];
   for (const [what, options, feature, option] of cases)
     test(`no ${what}: a start names it, diagnose() once, a load of an object too`, () => {
@@ -86,7 +117,10 @@ describe('features of the kernel', () => {
       assert.match(told.feature!, feature);
       assert.equal(told.kernelOption, option);
       diagnosed(new RegExp(feature.source.replace(/[$^]/g, '')), { through });
-      const loaded = inChild(`require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).OpenBpfObject.openFile(${JSON.stringify(objectPath('merbridge'))}).load().close()`, { through });
+      const loaded = inChild(
+        `require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).OpenBpfObject.openFile(${JSON.stringify(objectPath('merbridge'))}).load().close()`,
+        { through },
+      );
       assert.equal(loaded.feature, told.feature, loaded.message);
     });
 });
@@ -101,8 +135,14 @@ describe('permission', () => {
   });
 
   test('one type is refused: it is not called missing', () => {
-    for (const options of [['--program', '16'], ['--map', '18']])
-      assert.match(refused('ERR_BPF_PERMISSION', { through: without(...options, '--error', 'EPERM') }).message, /sk_msg|sockhash/);
+    for (const options of [
+      ['--program', '16'],
+      ['--map', '18'],
+    ])
+      assert.match(
+        refused('ERR_BPF_PERMISSION', { through: without(...options, '--error', 'EPERM') }).message,
+        /sk_msg|sockhash/,
+      );
   });
 
   test('root of a user namespace', () => {
@@ -122,7 +162,11 @@ describe('file descriptors', () => {
     for (let limit = FIRST; limit < 200; limit += step) {
       const told = inChild(starts({ cgroup: cgroup.path, ...options }), { through: limited(limit) });
       if (told.name === 'ended') return limit;
-      assert.deepEqual({ limit, code: told.code, errno: told.errnoName }, { limit, code: 'ERR_BPF_SYSTEM_CALL', errno: 'EMFILE' }, told.message);
+      assert.deepEqual(
+        { limit, code: told.code, errno: told.errnoName },
+        { limit, code: 'ERR_BPF_SYSTEM_CALL', errno: 'EMFILE' },
+        told.message,
+      );
       assert.match(told.hint ?? '', /RLIMIT_NOFILE/);
       each();
     }
@@ -139,7 +183,13 @@ describe('file descriptors', () => {
     using bpffs = new Bpffs();
     const pinDirectory = bpffs.directory();
     const options = { pods: ['10.0.0.7'], events: true, pinDirectory };
-    const first = smallest(options, 3, () => { assert.deepEqual(attached(), []); assert.deepEqual(bpffs.entries('.').filter(name => !name.endsWith('.debug')), []); });
+    const first = smallest(options, 3, () => {
+      assert.deepEqual(attached(), []);
+      assert.deepEqual(
+        bpffs.entries('.').filter(name => !name.endsWith('.debug')),
+        [],
+      );
+    });
     const programs = attached();
     assert.equal(programs.length, HOOKS.length);
     const second = smallest(options, 3, () => assert.deepEqual(attached(), programs));
@@ -160,9 +210,14 @@ describe('file systems', () => {
   test('a BPF file system that is mounted read-only', async () => {
     using bpffs = new Bpffs();
     const pinDirectory = bpffs.directory();
-    const set = (how: 'ro' | 'rw'): void => { execFileSync('mount', ['-o', `remount,${how}`, bpffs.path]); };
+    const set = (how: 'ro' | 'rw'): void => {
+      execFileSync('mount', ['-o', `remount,${how}`, bpffs.path]);
+    };
     set('ro');
-    assert.match(refused('ERR_BPF_NOT_A_BPFFS', {}, { pinDirectory }).message, /mounted read-only.*mount -o remount,rw/);
+    assert.match(
+      refused('ERR_BPF_NOT_A_BPFFS', {}, { pinDirectory }).message,
+      /mounted read-only.*mount -o remount,rw/,
+    );
     set('rw');
     assert.equal(inChild(starts({ cgroup: cgroup.path, pinDirectory })).name, 'ended');
     const programs = attached();
@@ -194,8 +249,17 @@ describe('file systems', () => {
 describe('libbpf', () => {
   const withLibbpf = (path: string): Told => refused('ERR_BPF_LIBRARY_LOAD', { env: { MERBRIDGE_LIBBPF: path } });
   const real = (): string => {
-    const path = /\s(\/\S*libbpf\S*)$/m.exec(spawnSync(process.execPath, ['-e', `try { require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).Cgroup.open(${JSON.stringify(cgroup.path)}).programs({ attachType: 'sockops' }) } catch {}
-      console.log(require('fs').readFileSync('/proc/self/maps', 'latin1'))`], { encoding: 'utf8' }).stdout)?.[1];
+    const path = /\s(\/\S*libbpf\S*)$/m.exec(
+      spawnSync(
+        process.execPath,
+        [
+          '-e',
+          `try { require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).Cgroup.open(${JSON.stringify(cgroup.path)}).programs({ attachType: 'sockops' }) } catch {}
+      console.log(require('fs').readFileSync('/proc/self/maps', 'latin1'))`,
+        ],
+        { encoding: 'utf8' },
+      ).stdout,
+    )?.[1];
     assert.ok(path);
     return path;
   };
@@ -207,7 +271,10 @@ describe('libbpf', () => {
 
   test('too old: its version, and the packages', () => {
     const [source, path] = [join(scratch(), 'old.c'), join(scratch(), 'libbpf-old.so')];
-    writeFileSync(source, 'unsigned libbpf_major_version(void) { return 0; }\nunsigned libbpf_minor_version(void) { return 8; }\n');
+    writeFileSync(
+      source,
+      'unsigned libbpf_major_version(void) { return 0; }\nunsigned libbpf_minor_version(void) { return 8; }\n',
+    );
     execFileSync('clang', ['-shared', '-fPIC', '-nostdlib', '-o', path, source]);
     const { message, version } = withLibbpf(path);
     assert.match(message, /libbpf 0\.8 is too old.*libbpf1/);
@@ -220,12 +287,17 @@ describe('libbpf', () => {
   });
 
   test('there, but not what it needs itself', () => {
-    const path = written('libbpf-alone.so', bytes => Buffer.from(bytes.toString('latin1').replaceAll('libelf.so.1', 'libxxx.so.1'), 'latin1'));
+    const path = written('libbpf-alone.so', bytes =>
+      Buffer.from(bytes.toString('latin1').replaceAll('libelf.so.1', 'libxxx.so.1'), 'latin1'),
+    );
     assert.match(withLibbpf(path).message, /needs libxxx\.so\.1, which is missing/);
   });
 
   test('there, but of another machine', () => {
-    const path = written('libbpf-other.so', bytes => { bytes.writeUInt16LE(process.arch === 'arm64' ? 62 : 183, 18); return bytes; });
+    const path = written('libbpf-other.so', bytes => {
+      bytes.writeUInt16LE(process.arch === 'arm64' ? 62 : 183, 18);
+      return bytes;
+    });
     assert.match(withLibbpf(path).hint!, /there, but not for this machine/);
   });
 });
@@ -239,8 +311,12 @@ describe('the native addon', () => {
     cpSync(join(ROOT, 'dist'), join(root, 'own', 'dist'), { recursive: true });
     cpSync(join(ROOT, 'package.json'), join(root, 'own', 'package.json'));
     for (const each of readdirSync(join(ROOT, 'node_modules')))
-      if (each !== 'ffi-napi' && !each.startsWith('.')) symlinkSync(join(ROOT, 'node_modules', each), join(root, 'node_modules', each));
-    cpSync(join(ROOT, 'node_modules', 'ffi-napi'), join(root, 'node_modules', 'ffi-napi'), { recursive: true, dereference: true });
+      if (each !== 'ffi-napi' && !each.startsWith('.'))
+        symlinkSync(join(ROOT, 'node_modules', each), join(root, 'node_modules', each));
+    cpSync(join(ROOT, 'node_modules', 'ffi-napi'), join(root, 'node_modules', 'ffi-napi'), {
+      recursive: true,
+      dereference: true,
+    });
     return join(root, 'own');
   }
   const addonOf = (root: string): string => join(root, '..', 'node_modules', 'ffi-napi');
@@ -260,8 +336,11 @@ describe('the native addon', () => {
 
   test('Node.js was told to load none', () => says(/--allow-addons.*--no-addons/, { flags: ['--no-addons'] }));
 
-  const permission = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
-  test('the permission model lets none in', () => says(/--allow-addons/, { flags: [permission, '--allow-fs-read=*', '--allow-fs-write=*', '--no-warnings'] }));
+  const permission = process.allowedNodeEnvironmentFlags.has('--permission')
+    ? '--permission'
+    : '--experimental-permission';
+  test('the permission model lets none in', () =>
+    says(/--allow-addons/, { flags: [permission, '--allow-fs-read=*', '--allow-fs-write=*', '--no-warnings'] }));
 
   test('in a bundle', () => {
     const [entry, folder] = [join(ROOT, 'dist', 'index.js'), join(scratch(), 'bundled')];

@@ -1,11 +1,24 @@
-/** Who has nothing to do with the mesh notices nothing of it: other pods, other protocols, other options, other owners of programs. */
+/**
+ * Who has nothing to do with the mesh notices nothing of it: other pods, other protocols, other options, other owners
+ * of programs.
+ */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { BpfPerCpuArrayMap, Cgroup, OpenBpfObject, u32 } from 'merbridge/bpf';
 import {
-  Bed, SIDECAR_UID, STREAM_PORT, dial, enterMesh, startListener, startService, startSidecar, startStreamServer, type Dialled, type Pod,
+  Bed,
+  SIDECAR_UID,
+  STREAM_PORT,
+  dial,
+  enterMesh,
+  startListener,
+  startService,
+  startSidecar,
+  startStreamServer,
+  type Dialled,
+  type Pod,
 } from '../bed';
 import { compile } from '../fixtures/support';
 
@@ -30,7 +43,13 @@ test('a pod that is not enrolled, processes outside the cgroup, IPv6 and UDP kee
   await using mesh = await enterMesh(bed, 'full');
   const stranger = bed.pod('stranger');
   for (const pod of [own, other, stranger]) await listen(pod, '::');
-  await startService(other, { name: 'udp', command: 'python3', args: [app('ways.py'), 'udp-echo', '5300'], uid: 2000, ports: [5300] });
+  await startService(other, {
+    name: 'udp',
+    command: 'python3',
+    args: [app('ways.py'), 'udp-echo', '5300'],
+    uid: 2000,
+    ports: [5300],
+  });
 
   const destinations = [`${other.address}:8080`, `[::ffff:${other.address}]:8080`, `${stranger.address}:8080`];
   for (const uid of [2000, SIDECAR_UID, 0]) {
@@ -56,7 +75,8 @@ test('a pod that is not enrolled, processes outside the cgroup, IPv6 and UDP kee
 test('socket options of others keep their length, value and error, whatever the buffer', async () => {
   using bed = Bed.create({ subnet: 62 });
   const pod = bed.pod('pod');
-  const ask = (): Promise<Record<string, [result: string | number, length: number, value: string]>> => python(pod, 'sockopts.py', [], 0);
+  const ask = (): Promise<Record<string, [result: string | number, length: number, value: string]>> =>
+    python(pod, 'sockopts.py', [], 0);
   const without = await ask();
   await using _ = await enterMesh(bed, 'full');
   const within = await ask();
@@ -80,7 +100,8 @@ test('programs of another owner, attached before and after, run too', async () =
   using _last = cgroup.attach(after.program('redirect'));
   const names = (): string[] => cgroup.programs({ attachType: 'cgroup/connect4' }).map(({ name }) => name);
   assert.deepEqual(names(), ['redirect', 'mb_connect4', 'redirect']);
-  for (const result of await dial(own, Array<string>(5).fill(`${other.address}:8080`))) assert.equal(reached(result), 15001);
+  for (const result of await dial(own, Array<string>(5).fill(`${other.address}:8080`)))
+    assert.equal(reached(result), 15001);
   assert.deepEqual([ran(before), ran(after)], [5, 5]);
   await mesh.close();
   assert.deepEqual(names(), ['redirect', 'redirect'], 'close takes out its own');
@@ -94,15 +115,26 @@ for (const destination of ['127.0.0.1', '127.9.9.9']) {
     const pods = [bed.pod('one'), bed.pod('two')];
     await using mesh = await enterMesh(bed, 'full');
     for (const pod of pods)
-      await startService(pod, { name: 'loopback', command: 'python3', args: [app('loopback.py'), 'server', '9200', pod.name], uid: 2000, ports: [9200] });
-    const talks = Promise.all(pods.map(pod => python(pod, 'loopback.py', ['client', destination, '9200', '40001', pod.name], SIDECAR_UID)));
+      await startService(pod, {
+        name: 'loopback',
+        command: 'python3',
+        args: [app('loopback.py'), 'server', '9200', pod.name],
+        uid: 2000,
+        ports: [9200],
+      });
+    const talks = Promise.all(
+      pods.map(pod => python(pod, 'loopback.py', ['client', destination, '9200', '40001', pod.name], SIDECAR_UID)),
+    );
     await new Promise(resolve => setTimeout(resolve, 900));
     const entries = [...mesh.sockPairMap];
     const results = await talks;
     for (const { foreign, count, quadruple } of results) {
       assert.equal(foreign, null);
       assert.ok(count > 50, `${count} lines`);
-      assert.deepEqual(quadruple, [['127.0.0.6', 40001], [destination, 9200]]);
+      assert.deepEqual(quadruple, [
+        ['127.0.0.6', 40001],
+        [destination, 9200],
+      ]);
     }
     assert.equal(entries.length, 4, 'both connections were accelerated');
     assert.equal(new Set(entries.map(([{ netns }]) => netns)).size, 2, 'and told apart by their namespace');
@@ -118,11 +150,19 @@ test('a process id that was learned for one pod means nothing in another namespa
   await startListener(other, [15006], SIDECAR_UID);
   await startListener(other, [8080], 2000);
   // Sidecar by its group; root, because it changes its namespace.
-  const child = own.spawn('python3', [app('wanderer.py'), '15006', stranger.netnsPath, 'python3', app('dial.py'), `${other.address}:8080`], {
-    uid: 0, gid: SIDECAR_UID, stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = own.spawn(
+    'python3',
+    [app('wanderer.py'), '15006', stranger.netnsPath, 'python3', app('dial.py'), `${other.address}:8080`],
+    {
+      uid: 0,
+      gid: SIDECAR_UID,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   let stdout = '';
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => { stdout += text; });
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
   const ended = once(child, 'close');
   for (let attempt = 0; attempt < 40 && mesh.processIp.get(child.pid!) === undefined; attempt++)
     await dial(other, [`${own.address}:8080`], { uid: SIDECAR_UID });
@@ -152,7 +192,10 @@ test('unusual ways to connect', { timeout: 60_000 }, async t => {
   await t.test('again after a refused connect that was redirected', async () => {
     // There is no sidecar in this pod; the second connect is to its own loopback and is left alone.
     const { first, answer, peer, local } = await python(bare, 'ways.py', ['again', target, `127.0.0.1:${STREAM_PORT}`]);
-    assert.deepEqual({ first, answer, peer }, { first: 'ECONNREFUSED', answer: hello, peer: `127.0.0.1:${STREAM_PORT}` });
+    assert.deepEqual(
+      { first, answer, peer },
+      { first: 'ECONNREFUSED', answer: hello, peer: `127.0.0.1:${STREAM_PORT}` },
+    );
     t.diagnostic(`local address of the second connect: ${local}`);
   });
   await t.test('non-blocking', async () => {

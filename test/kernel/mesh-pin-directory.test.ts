@@ -1,4 +1,7 @@
-/** The directory for pins: nothing is changed before all is looked at and found ours, and what somebody else made keeps its mode. */
+/**
+ * The directory for pins: nothing is changed before all is looked at and found ours, and what somebody else made keeps
+ * its mode.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync } from '../bed/children';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, statSync, symlinkSync } from 'node:fs';
@@ -24,10 +27,11 @@ const start = async (options: Partial<MeshAcceleratorOptions> = {}): Promise<Mes
 const mode = (path: string): number => statSync(path).mode & 0o7777;
 
 /** Mode, owner and content of a directory and all below it. */
-const state = (path: string): unknown[] => readdirSync(path, { withFileTypes: true }).reduce<unknown[]>(
-  (all, entry) => [...all, entry.name, ...(entry.isDirectory() ? state(join(path, entry.name)) : [])],
-  [path, mode(path), statSync(path).uid, statSync(path).gid],
-);
+const state = (path: string): unknown[] =>
+  readdirSync(path, { withFileTypes: true }).reduce<unknown[]>(
+    (all, entry) => [...all, entry.name, ...(entry.isDirectory() ? state(join(path, entry.name)) : [])],
+    [path, mode(path), statSync(path).uid, statSync(path).gid],
+  );
 
 /** Each way into a pin directory is refused, and changes nothing of it. */
 async function refusedUnchanged(path: string, message: RegExp): Promise<void> {
@@ -54,7 +58,10 @@ async function refusedUnchanged(path: string, message: RegExp): Promise<void> {
 test('the root of a BPF file system is refused, told what to name instead, and left as it is', async () => {
   assert.equal(mode(place.bpffs.path), 0o1777);
   for (const path of [place.bpffs.path, `${place.bpffs.path}/`, join(place.bpffs.path, '/.')])
-    await refusedUnchanged(path, new RegExp(`the root of a BPF file system.*name a directory below it, such as ${place.bpffs.path}/merbridge`));
+    await refusedUnchanged(
+      path,
+      new RegExp(`the root of a BPF file system.*name a directory below it, such as ${place.bpffs.path}/merbridge`),
+    );
   mkdirSync(join(place.bpffs.path, 'theirs'));
   await refusedUnchanged(place.bpffs.path, /the root/);
 });
@@ -65,7 +72,11 @@ test('a directory that is not ours is refused with the mode that it had: of anot
   chmodSync(pinDirectory, 0o755);
   await refusedUnchanged(pinDirectory, new RegExp(`a directory of user ${NOBODY_SPECIAL}`));
   chownSync(pinDirectory, 0, 0);
-  for (const [bits, shown] of [[0o777, '0777'], [0o1777, '1777'], [0o720, '0720']] as const) {
+  for (const [bits, shown] of [
+    [0o777, '0777'],
+    [0o1777, '1777'],
+    [0o720, '0720'],
+  ] as const) {
     chmodSync(pinDirectory, bits);
     await refusedUnchanged(pinDirectory, new RegExp(`mode ${shown}.*chmod go-w ${pinDirectory}`));
   }
@@ -77,7 +88,8 @@ test('a directory that is not ours is refused with the mode that it had: of anot
 test('a symbolic link is refused, whatever is written behind it', async () => {
   mkdirSync(place.bpffs.directory('elsewhere'), { mode: 0o755 });
   symlinkSync(place.bpffs.directory('elsewhere'), pinDirectory);
-  for (const path of [pinDirectory, `${pinDirectory}/`, `${pinDirectory}/.`]) await refusedUnchanged(path, /a symbolic link/);
+  for (const path of [pinDirectory, `${pinDirectory}/`, `${pinDirectory}/.`])
+    await refusedUnchanged(path, /a symbolic link/);
 });
 
 test('within a layout too, a directory of another user or one that others may write to is refused, and nothing is changed', async () => {

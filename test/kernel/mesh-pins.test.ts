@@ -4,7 +4,18 @@ import assert from 'node:assert/strict';
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { MerbridgeError, MeshAccelerator, PinnedMesh, detachAll, meshProfiles, type AttachTypeName, type ForeignPinError, type MeshAcceleratorOptions, type PinConflictError, type PinsInUseError } from 'merbridge';
+import {
+  MerbridgeError,
+  MeshAccelerator,
+  PinnedMesh,
+  detachAll,
+  meshProfiles,
+  type AttachTypeName,
+  type ForeignPinError,
+  type MeshAcceleratorOptions,
+  type PinConflictError,
+  type PinsInUseError,
+} from 'merbridge';
 import { BpfArrayMap, BpfLink, Cgroup, OpenBpfObject, u32 } from 'merbridge/bpf';
 import { ownedCgroupPath, ownedDirectory } from '../bed/owned';
 import { execFileSync, spawnSync } from '../bed/children';
@@ -16,7 +27,13 @@ import { ROOT, compile } from '../fixtures/compile';
 import { NOBODY_SPECIAL, unprivileged } from '../fixtures/unprivileged';
 
 const HOOKS: readonly AttachTypeName[] = [
-  'cgroup/connect4', 'cgroup/connect6', 'cgroup/getpeername4', 'cgroup/getpeername6', 'cgroup/getsockopt', 'sockops', 'cgroup_skb/ingress',
+  'cgroup/connect4',
+  'cgroup/connect6',
+  'cgroup/getpeername4',
+  'cgroup/getpeername6',
+  'cgroup/getsockopt',
+  'sockops',
+  'cgroup_skb/ingress',
 ];
 
 let bpffs: Bpffs;
@@ -36,13 +53,19 @@ const attached = (path = cgroup.path): number => {
   using open = Cgroup.open(path);
   return HOOKS.reduce((sum, attachType) => sum + open.programs({ attachType }).length, 0);
 };
-const files = (path: string): string[] => readdirSync(path, { withFileTypes: true })
-  .flatMap(entry => entry.isDirectory() ? files(join(path, entry.name)) : [join(path, entry.name)]);
+const files = (path: string): string[] =>
+  readdirSync(path, { withFileTypes: true }).flatMap(entry =>
+    entry.isDirectory() ? files(join(path, entry.name)) : [join(path, entry.name)],
+  );
 const start = (options: Partial<MeshAcceleratorOptions> = {}): Promise<MeshAccelerator> =>
   MeshAccelerator.start({ cgroup: cgroup.path, pinDirectory, ...options });
 
 /** Fails unless it is refused with this code, and everything that was there is there afterwards. */
-async function refused<E extends MerbridgeError>(code: E['code'], body: () => Promise<unknown>, message = /./): Promise<E> {
+async function refused<E extends MerbridgeError>(
+  code: E['code'],
+  body: () => Promise<unknown>,
+  message = /./,
+): Promise<E> {
   const before = files(bpffs.path);
   const programs = attached();
   try {
@@ -77,10 +100,24 @@ test('closing leaves the hooks attached, a new start takes over, and detachAll r
 
   const removed = await detachAll({ pinDirectory });
   assert.equal(attached(), 0);
-  assert.deepEqual(removed.filter(({ kind }) => kind === 'link').map(({ name }) => name).at(-1), 'mb_ingress');
+  assert.deepEqual(
+    removed
+      .filter(({ kind }) => kind === 'link')
+      .map(({ name }) => name)
+      .at(-1),
+    'mb_ingress',
+  );
   assert.equal(removed.filter(({ kind }) => kind === 'link').length, HOOKS.length);
-  assert.ok(removed.some(({ kind, name, id, path }) => kind === 'map' && name === 'local_pod_ips' && id > 0 && path.startsWith(pinDirectory)));
-  assert.deepEqual(readdirSync(bpffs.path).filter(name => !name.endsWith('.debug')), []);
+  assert.ok(
+    removed.some(
+      ({ kind, name, id, path }) =>
+        kind === 'map' && name === 'local_pod_ips' && id > 0 && path.startsWith(pinDirectory),
+    ),
+  );
+  assert.deepEqual(
+    readdirSync(bpffs.path).filter(name => !name.endsWith('.debug')),
+    [],
+  );
   assert.deepEqual(await detachAll({ pinDirectory }), [], 'a second time');
 });
 
@@ -154,7 +191,12 @@ test('who switches locks what is pinned now, not what was removed meanwhile', as
   using mesh = PinnedMesh.open(pinDirectory);
   using lock = WriterLock.open(pinDirectory);
   await detachAll({ pinDirectory });
-  assert.throws(() => { mesh.acceleration = 'off'; }, { code: 'ERR_BPF_NOT_PINNED' });
+  assert.throws(
+    () => {
+      mesh.acceleration = 'off';
+    },
+    { code: 'ERR_BPF_NOT_PINNED' },
+  );
   const agent = await start();
   using other = DirectoryLock.open(join(pinDirectory, 'v1'));
   lock.hold(() => assert.equal(other.tryAcquire(), false));
@@ -167,7 +209,11 @@ test('who switches locks what is pinned now, not what was removed meanwhile', as
 
 test('a second agent is refused and told the pid of the first, in the same process too; force removes all the same', async () => {
   const agent = await Agent.start({ cgroup: cgroup.path, pinDirectory });
-  const error = await refused<PinsInUseError>('ERR_BPF_PINS_IN_USE', () => start(), new RegExp(`process ${agent.process.pid}`));
+  const error = await refused<PinsInUseError>(
+    'ERR_BPF_PINS_IN_USE',
+    () => start(),
+    new RegExp(`process ${agent.process.pid}`),
+  );
   assert.equal(error.pid, agent.process.pid);
   await refused('ERR_BPF_PINS_IN_USE', () => detachAll({ pinDirectory }));
   await detachAll({ pinDirectory, force: true });
@@ -200,7 +246,10 @@ test('a second pin directory at the same cgroup is refused, and not left behind'
   await (await start()).close();
   await refused('ERR_BPF_ALREADY_ATTACHED', () => start({ pinDirectory: bpffs.directory('other') }));
   await refused('ERR_BPF_ALREADY_ATTACHED', () => start({ pinDirectory: undefined }));
-  assert.deepEqual(bpffs.entries('.').filter(name => !name.endsWith('.debug')), ['mesh']);
+  assert.deepEqual(
+    bpffs.entries('.').filter(name => !name.endsWith('.debug')),
+    ['mesh'],
+  );
 });
 
 test('a map that somebody took away is named; what is left can be removed', async () => {
@@ -216,10 +265,15 @@ test('another process can be asked again and again while agents come and go', as
   await (await start({ pods: ['10.0.0.1'] })).close();
   using mesh = PinnedMesh.open(pinDirectory);
   const agents = (async () => {
-    for (let i = 0; i < 4; i++) await (await Agent.start({ cgroup: cgroup.path, pinDirectory, maxPods: 100 + i })).end('SIGKILL');
+    for (let i = 0; i < 4; i++)
+      await (await Agent.start({ cgroup: cgroup.path, pinDirectory, maxPods: 100 + i })).end('SIGKILL');
   })();
   let done = false;
-  void agents.finally(() => { done = true; }).catch(() => undefined);
+  void agents
+    .finally(() => {
+      done = true;
+    })
+    .catch(() => undefined);
   let asked = 0;
   for (; !done; asked++) {
     const scope = asked % 2 === 0 ? 'full' : 'proxies';
@@ -244,34 +298,80 @@ test('what is not ours is refused with its path, and not deleted', async () => {
     clear();
   };
   using map = BpfArrayMap.create({ name: 'theirs', value: u32, maxEntries: 1 });
-  const pinned = (path: string): [string, () => void, () => void] => [path, () => map.pin(path), () => unlinkSync(path)];
+  const pinned = (path: string): [string, () => void, () => void] => [
+    path,
+    () => map.pin(path),
+    () => unlinkSync(path),
+  ];
   await foreign(...pinned(join(pinDirectory, 'theirs')));
   await foreign(...pinned(join(set, 'maps/local_pod_ips2')));
   await foreign(...pinned(join(pinDirectory, 'v1/links/theirs')));
   const program = join(set, 'programs/mb_sockops2');
   await foreign(...pinned(program));
   const link = join(set, 'maps/link');
-  await foreign(link, () => symlinkSync(join(set, 'maps/local_pod_ips'), link), () => unlinkSync(link));
+  await foreign(
+    link,
+    () => symlinkSync(join(set, 'maps/local_pod_ips'), link),
+    () => unlinkSync(link),
+  );
   const directory = join(set, 'elsewhere');
   const within = join(directory, 'ours');
-  await foreign(within, () => { mkdirSync(directory, 0o700); map.pin(within); }, () => { unlinkSync(within); rmdirSync(directory); });
-  await foreign(within, () => { mkdirSync(directory, 0o700); symlinkSync(set, within); }, () => { unlinkSync(within); rmdirSync(directory); });
+  await foreign(
+    within,
+    () => {
+      mkdirSync(directory, 0o700);
+      map.pin(within);
+    },
+    () => {
+      unlinkSync(within);
+      rmdirSync(directory);
+    },
+  );
+  await foreign(
+    within,
+    () => {
+      mkdirSync(directory, 0o700);
+      symlinkSync(set, within);
+    },
+    () => {
+      unlinkSync(within);
+      rmdirSync(directory);
+    },
+  );
   const beside = join(pinDirectory, 'other');
-  await foreign(beside, () => mkdirSync(beside), () => rmdirSync(beside));
+  await foreign(
+    beside,
+    () => mkdirSync(beside),
+    () => rmdirSync(beside),
+  );
   // A link whose program is not pinned here, under a name of ours and under one of its own.
   using object = OpenBpfObject.openFile(compile('naive-sockets')).load();
   const other = Cgroup.create(join(cgroup.path, 'other'));
   using theirLink = other.attach(object.program('naive_sockets'));
   for (const name of ['mb_getsockname4', 'naive_sockets']) {
     const path = join(pinDirectory, 'v1/links', name);
-    await foreign(path, () => theirLink.pin(path), () => unlinkSync(path));
+    await foreign(
+      path,
+      () => theirLink.pin(path),
+      () => unlinkSync(path),
+    );
   }
   theirLink.close();
   other.remove();
   // The name of ours, but another object.
   const taken = join(pinDirectory, 'v1/links/mb_connect4');
   using ours = BpfLink.openPin(taken);
-  await foreign(taken, () => { unlinkSync(taken); map.pin(taken); }, () => { unlinkSync(taken); ours.pin(taken); });
+  await foreign(
+    taken,
+    () => {
+      unlinkSync(taken);
+      map.pin(taken);
+    },
+    () => {
+      unlinkSync(taken);
+      ours.pin(taken);
+    },
+  );
   await (await start()).close();
 });
 
@@ -303,7 +403,11 @@ test('a cgroup that was removed and made anew: check tells, and a start renews t
   assert.deepEqual(new Set(gone.map(({ kind }) => kind)), new Set(['detached']));
   assert.equal(gone.length, HOOKS.length);
   cgroup = Cgroup.create(cgroup.path);
-  assert.equal(agent.check().filter(({ kind }) => kind === 'detached').length, HOOKS.length, 'the new one has the name of the old one only');
+  assert.equal(
+    agent.check().filter(({ kind }) => kind === 'detached').length,
+    HOOKS.length,
+    'the new one has the name of the old one only',
+  );
   await agent.close();
   assert.equal(attached(), 0);
   const next = await start();
@@ -332,9 +436,11 @@ test('without root and CAP_SYS_ADMIN, in a directory of its own user: start, tak
       mesh.close();
       console.log((await detachAll({ pinDirectory })).filter(({ kind }) => kind === 'link').length);
     })();`;
-  const { stdout, stderr } = spawnSync('setpriv', [
-    ...unprivileged(['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_PERFMON'], [ROOT]), process.execPath, '-e', code,
-  ], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(
+    'setpriv',
+    [...unprivileged(['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_PERFMON'], [ROOT]), process.execPath, '-e', code],
+    { encoding: 'utf8' },
+  );
   assert.equal(stderr, '');
   assert.deepEqual(stdout.trim().split('\n'), ['[false,[]]', '[true,[]]', 'off', `${HOOKS.length}`]);
   assert.equal(attached(), 0);
@@ -358,16 +464,29 @@ test('check: a link that somebody detached, a cgroup outside, one that does not 
   const agent = await start();
   const pod = Cgroup.create(join(cgroup.path, 'pod'));
   assert.deepEqual(agent.check({ cgroups: [pod.path] }), []);
-  assert.deepEqual(agent.check({ cgroups: [Cgroup.mountPoint()] }).map(({ kind }) => kind), ['outside']);
-  assert.deepEqual(agent.check({ cgroups: [join(cgroup.path, 'none')] }).map(({ kind }) => kind), ['unreadable']);
+  assert.deepEqual(
+    agent.check({ cgroups: [Cgroup.mountPoint()] }).map(({ kind }) => kind),
+    ['outside'],
+  );
+  assert.deepEqual(
+    agent.check({ cgroups: [join(cgroup.path, 'none')] }).map(({ kind }) => kind),
+    ['unreadable'],
+  );
   symlinkSync('/', join(pinDirectory, 'v1/foreign'));
   const unreadable = agent.check({ cgroups: [pod.path] });
-  assert.deepEqual([...new Set(unreadable.map(({ kind }) => kind))], ['unreadable'], 'that something else lies there says nothing of the links');
+  assert.deepEqual(
+    [...new Set(unreadable.map(({ kind }) => kind))],
+    ['unreadable'],
+    'that something else lies there says nothing of the links',
+  );
   assert.match(unreadable[0]!.message, /v1\/foreign/);
   unlinkSync(join(pinDirectory, 'v1/foreign'));
   using link = BpfLink.openPin(join(pinDirectory, 'v1/links/mb_getsockopt'));
   link.detach();
-  assert.deepEqual(agent.check({ cgroups: [pod.path] }).map(({ kind, program }) => [kind, program]), [['detached', 'mb_getsockopt']]);
+  assert.deepEqual(
+    agent.check({ cgroups: [pod.path] }).map(({ kind, program }) => [kind, program]),
+    [['detached', 'mb_getsockopt']],
+  );
   pod.remove();
   await agent.close();
   const next = await start();

@@ -1,10 +1,26 @@
-/** A reset stays a reset: a sidecar or an application that refuses, closes with bytes unread or aborts is seen as under iptables. */
+/**
+ * A reset stays a reset: a sidecar or an application that refuses, closes with bytes unread or aborts is seen as under
+ * iptables.
+ */
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
 import {
-  APPLICATION_UID, Bed, INBOUND_PORT, type Outcomes, type Pod, SIDECAR_KINDS, SIDECAR_UID, type Sidecar, WAYS, type Way, enterMesh, startService,
-  startSidecar, tally, tallyOf,
+  APPLICATION_UID,
+  Bed,
+  INBOUND_PORT,
+  type Outcomes,
+  type Pod,
+  SIDECAR_KINDS,
+  SIDECAR_UID,
+  type Sidecar,
+  WAYS,
+  type Way,
+  enterMesh,
+  startService,
+  startSidecar,
+  tally,
+  tallyOf,
 } from '../bed';
 
 const APP = resolve(__dirname, '..', 'bed', 'apps', 'refuse.py');
@@ -31,7 +47,10 @@ interface Scene {
 }
 
 /** What is seen in each way, in a bed of its own. */
-async function seen<T>(ways: readonly Way[], prepare: (scene: Scene) => Promise<() => Promise<T>>): Promise<Partial<Record<Way, T>>> {
+async function seen<T>(
+  ways: readonly Way[],
+  prepare: (scene: Scene) => Promise<() => Promise<T>>,
+): Promise<Partial<Record<Way, T>>> {
   const all: Partial<Record<Way, T>> = {};
   for (const way of ways) {
     using bed = Bed.create({ subnet: 163 });
@@ -55,7 +74,12 @@ async function startRefuser(pod: Pod, port: number, uid: number): Promise<void> 
 }
 
 async function ask({ client, server }: Scene, how: How, uid: number): Promise<Outcomes> {
-  return tallyOf(await client.run('python3', [APP, 'ask', server.address, `${PORT}`, `${ROUNDS}`, how], { uid, timeoutMs: PATIENCE_MS }));
+  return tallyOf(
+    await client.run('python3', [APP, 'ask', server.address, `${PORT}`, `${ROUNDS}`, how], {
+      uid,
+      timeoutMs: PATIENCE_MS,
+    }),
+  );
 }
 
 /** What the application was told, and what its sidecar says of it. */
@@ -76,32 +100,44 @@ test('between two sidecars', { timeout: 10 * PATIENCE_MS }, async () => {
     };
   });
   const first = Object.fromEntries(FIRST.map(how => [how, { ECONNRESET: ROUNDS }]));
-  assert.deepEqual(outcomes, expected(WAYS, way => ({
-    ...first,
-    // Later bytes are redirected. Unread, they make no reset of an end (docs/hazards.md).
-    late: { [isAccelerated(way) ? 'OK end' : 'OK ECONNRESET']: ROUNDS },
-    linger: { 'answer ECONNRESET': ROUNDS },
-  })));
+  assert.deepEqual(
+    outcomes,
+    expected(WAYS, way => ({
+      ...first,
+      // Later bytes are redirected. Unread, they make no reset of an end (docs/hazards.md).
+      late: { [isAccelerated(way) ? 'OK end' : 'OK ECONNRESET']: ROUNDS },
+      linger: { 'answer ECONNRESET': ROUNDS },
+    })),
+  );
 });
 
 for (const kind of SIDECAR_KINDS) {
   for (const mode of ['tcp', 'http'] as const) {
-    test(`${kind}, ${mode}: a sidecar that refuses; what the other one says of it`, { timeout: 10 * PATIENCE_MS }, async () => {
-      const outcomes = await seen(WAYS, async scene => {
-        await startRefuser(scene.server, INBOUND_PORT, SIDECAR_UID);
-        const sidecar = await startSidecar(scene.client, { kind, mode });
-        return () => askThrough(sidecar, scene, 'peek');
-      });
-      assert.deepEqual(outcomes.iptables!.ended, { [REFUSED[kind][mode]]: ROUNDS });
-      assert.deepEqual(outcomes, expected(WAYS, () => outcomes.iptables));
-    });
+    test(
+      `${kind}, ${mode}: a sidecar that refuses; what the other one says of it`,
+      { timeout: 10 * PATIENCE_MS },
+      async () => {
+        const outcomes = await seen(WAYS, async scene => {
+          await startRefuser(scene.server, INBOUND_PORT, SIDECAR_UID);
+          const sidecar = await startSidecar(scene.client, { kind, mode });
+          return () => askThrough(sidecar, scene, 'peek');
+        });
+        assert.deepEqual(outcomes.iptables!.ended, { [REFUSED[kind][mode]]: ROUNDS });
+        assert.deepEqual(
+          outcomes,
+          expected(WAYS, () => outcomes.iptables),
+        );
+      },
+    );
   }
 
   test(`${kind}: an application that closes with bytes unread`, { timeout: 10 * PATIENCE_MS }, async () => {
     const hows = ['peek', 'peek-two', 'part', 'late'] as const;
     const outcomes = await seen(WAYS, async scene => {
       await startRefuser(scene.server, PORT, APPLICATION_UID);
-      const [sidecar] = await Promise.all([scene.server, scene.client].map(pod => startSidecar(pod, { kind, mode: 'tcp' })));
+      const [sidecar] = await Promise.all(
+        [scene.server, scene.client].map(pod => startSidecar(pod, { kind, mode: 'tcp' })),
+      );
       return async () => {
         const each: Record<string, { told: Outcomes; ended: Outcomes }> = {};
         for (const how of hows) each[how] = await askThrough(sidecar!, scene, how);
@@ -110,9 +146,18 @@ for (const kind of SIDECAR_KINDS) {
     });
     for (const how of hows) assert.deepEqual(outcomes.iptables![how]!.ended, { [REFUSED[kind].tcp]: ROUNDS });
     // In `full` they wait beside the TCP stack, which ends the stream in order (docs/hazards.md).
-    const inFull = Object.fromEntries(hows.map(how => [how, {
-      told: { [how === 'late' ? 'OK end' : 'end']: ROUNDS }, ended: { [ENDED[kind]]: ROUNDS },
-    }]));
-    assert.deepEqual(outcomes, expected(WAYS, way => isFull(way) ? inFull : outcomes.iptables));
+    const inFull = Object.fromEntries(
+      hows.map(how => [
+        how,
+        {
+          told: { [how === 'late' ? 'OK end' : 'end']: ROUNDS },
+          ended: { [ENDED[kind]]: ROUNDS },
+        },
+      ]),
+    );
+    assert.deepEqual(
+      outcomes,
+      expected(WAYS, way => (isFull(way) ? inFull : outcomes.iptables)),
+    );
   });
 }

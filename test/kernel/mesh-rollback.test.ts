@@ -1,9 +1,20 @@
-/** A later version that pins more than this one knows is no dead end: this one looks at its mesh, takes it over, removes it. */
+/**
+ * A later version that pins more than this one knows is no dead end: this one looks at its mesh, takes it over, removes
+ * it.
+ */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
-import { MeshAccelerator, PinnedMesh, detachAll, diagnose, meshProfiles, type AttachTypeName, type DetachedItem } from 'merbridge';
+import {
+  MeshAccelerator,
+  PinnedMesh,
+  detachAll,
+  diagnose,
+  meshProfiles,
+  type AttachTypeName,
+  type DetachedItem,
+} from 'merbridge';
 import { BpfArrayMap, BpfLink, BpfMapHandle, BpfProgram, bytes } from 'merbridge/bpf';
 import { Agent } from '../bed/agent';
 import { killedAt } from '../bed/killed';
@@ -13,18 +24,26 @@ import { HOOKS, PinPlace, assertNotInKernel } from '../fixtures/pin-place';
 import { BROKEN_ENTRANCE, MORE_HOOKS, buildVariant } from '../fixtures/variant';
 
 const MORE: readonly AttachTypeName[] = ['cgroup/getsockname4', 'cgroup_skb/egress', 'cgroup/sendmsg4'];
-const more = (place: PinPlace): string[] => MORE.flatMap(attachType => place.cgroup.programs({ attachType }).map(({ name }) => name));
+const more = (place: PinPlace): string[] =>
+  MORE.flatMap(attachType => place.cgroup.programs({ attachType }).map(({ name }) => name));
 
 /** Files below a directory, as paths from there. */
-const files = (path: string, from = ''): string[] => readdirSync(join(path, from), { withFileTypes: true })
-  .flatMap(entry => entry.isDirectory() ? files(path, join(from, entry.name)) : [join(from, entry.name)]).sort();
+const files = (path: string, from = ''): string[] =>
+  readdirSync(join(path, from), { withFileTypes: true })
+    .flatMap(entry => (entry.isDirectory() ? files(path, join(from, entry.name)) : [join(from, entry.name)]))
+    .sort();
 
 /** What is behind all pins of a kind. */
 function pinned(directory: string, kind: DetachedItem['kind']): DetachedItem[] {
   return files(directory).flatMap(name => {
     const path = join(directory, name);
     try {
-      using open = kind === 'link' ? BpfLink.openPin(path) : kind === 'program' ? BpfProgram.fromPin(path) : BpfMapHandle.fromPin(path);
+      using open =
+        kind === 'link'
+          ? BpfLink.openPin(path)
+          : kind === 'program'
+            ? BpfProgram.fromPin(path)
+            : BpfMapHandle.fromPin(path);
       return [{ kind, name, path, id: open.id }];
     } catch {
       return []; // of another kind
@@ -55,92 +74,122 @@ async function startLater({ options }: PinPlace, how: object = {}): Promise<void
   await agent.end('SIGKILL');
 }
 
-test('pins with more hooks, maps, programs and directories are opened, told of, taken over and removed', { timeout: 120_000 }, async () => {
-  using place = new PinPlace();
-  using _ = new Netns();
-  const { options } = place;
-  const { pinDirectory } = options;
-  await (await MeshAccelerator.start({ ...options, acceleration: 'full', pods: ['10.0.0.1'] })).close();
-  await startLater(place);
-  assert.deepEqual(more(place), ['mb_getsockname4', 'mb_egress', 'mb_sendmsg4']);
-  const theirs = [...pinned(pinDirectory, 'link'), ...pinned(pinDirectory, 'program')];
-  assert.equal(theirs.filter(({ kind }) => kind === 'link').length, HOOKS.length + MORE.length + 1, 'one is of a network namespace');
-
-  using mesh = PinnedMesh.open(pinDirectory);
-  assert.deepEqual([...mesh.localPodIps.keys()], ['10.0.0.1']);
-  mesh.acceleration = 'proxies';
-  const { pins } = await diagnose({ cgroup: options.cgroup, pinDirectory });
-  assert.ok(pins && 'links' in pins);
-  assert.equal(pins.links.filter(({ attached }) => attached).length, HOOKS.length + MORE.length + 1);
-
-  const back = await MeshAccelerator.start(options);
-  assert.deepEqual(back.check({ cgroups: [options.cgroup] }), []);
-  assert.equal(back.acceleration, 'proxies');
-  assert.equal(mesh.acceleration, 'proxies', 'who looked at that one looks at this one now');
-  assert.deepEqual([...back.localPodIps.keys()], ['10.0.0.1']);
-  await back.close();
-  assert.deepEqual(more(place), []);
-  assert.deepEqual(files(pinDirectory).filter(path => /more|other|getsockname|egress|sendmsg|sk_lookup/.test(path)), []);
-  assert.deepEqual(readdirSync(join(pinDirectory, 'v1')).sort(), ['links', 'sets']);
-  const kept = new Set(pinned(pinDirectory, 'link').map(({ id }) => id));
-  await assertNotInKernel(theirs.filter(({ kind, id }) => kind === 'program' || !kept.has(id)), 'stale');
-
-  await startLater(place);
-  assert.deepEqual(more(place), ['mb_getsockname4', 'mb_egress', 'mb_sendmsg4']);
-  const all = (['link', 'program', 'map'] as const).flatMap(kind => pinned(pinDirectory, kind));
-  mesh.close();
-  const removed = await detachAll({ pinDirectory });
-  assert.deepEqual(new Set(removed.map(({ path }) => path)), new Set(all.map(({ path }) => path)), 'each pin is told');
-  const order = removed.filter(({ kind }) => kind === 'link').map(({ name }) => name);
-  assert.equal(order.at(-1), 'mb_ingress');
-  for (const entrance of ['mb_sendmsg4', 'mb_connect4', 'mb_connect6'])
-    for (const service of ['mb_getsockname4', 'mb_egress', 'mb_getsockopt'])
-      assert.ok(order.indexOf(entrance) < order.indexOf(service), `${entrance}, ${service}`);
-  assert.deepEqual(more(place), []);
-  await place.assertNothingIsLeft(removed, 'of a later version');
-});
-
-test('a rollback that fails at its last hook leaves every hook of the later version as it was', { timeout: 120_000 }, async () => {
-  using place = new PinPlace();
-  const { options } = place;
-  await startLater(place, { pods: ['10.0.0.1'] });
-  const ids = (): number[] => [...place.attached(), ...MORE.flatMap(attachType => place.cgroup.programs({ attachType }).map(({ id }) => id))];
-  const [programs, pins] = [ids(), files(options.pinDirectory)];
-  const { report } = await Agent.start(options, buildVariant('broken-back', BROKEN_ENTRANCE));
-  assert.equal(report.code, 'ERR_BPF_SYSTEM_CALL', report.message);
-  assert.deepEqual(ids(), programs);
-  assert.deepEqual(files(options.pinDirectory), pins);
-  await place.assertStarts(['10.0.0.1'], 'after all');
-  assert.deepEqual(more(place), []);
-  await place.assertNothingIsLeft(await detachAll({ pinDirectory: options.pinDirectory }), 'in the end');
-});
-
-test('a rollback that is killed at any step: the next start or removal finds its way', { timeout: 280_000 }, async t => {
-  using place = new PinPlace();
-  using _ = new Netns();
-  const { options } = place;
-  const { pinDirectory } = options;
-  const rollback = `await (await m.MeshAccelerator.start(${JSON.stringify(options)})).close();`;
-  await startLater(place, { pods: ['10.0.0.1'] });
-  const steps = (await killedAt(0, rollback))!;
-  // Those before the first change are those of any start: see mesh-killed-steps. The last ones are of the switch and of clearing away.
-  const drawn = Array.from({ length: 8 }, () => Math.ceil(steps * (0.3 + 0.7 * Math.random())));
-  t.diagnostic(`killed before step ${drawn.join(', ')} of ${steps}`);
-  for (const [round, at] of drawn.entries()) {
-    const what = `killed before step ${at}`;
+test(
+  'pins with more hooks, maps, programs and directories are opened, told of, taken over and removed',
+  { timeout: 120_000 },
+  async () => {
+    using place = new PinPlace();
+    using _ = new Netns();
+    const { options } = place;
+    const { pinDirectory } = options;
+    await (await MeshAccelerator.start({ ...options, acceleration: 'full', pods: ['10.0.0.1'] })).close();
     await startLater(place);
-    await killedAt(at, rollback);
-    assert.equal(place.attached().length, HOOKS.length, what);
-    if (round % 2 === 0) {
-      await place.assertStarts(['10.0.0.1'], what);
-    } else {
-      await place.assertNothingIsLeft(await detachAll({ pinDirectory }), what);
-      await (await MeshAccelerator.start({ ...options, pods: ['10.0.0.1'] })).close();
+    assert.deepEqual(more(place), ['mb_getsockname4', 'mb_egress', 'mb_sendmsg4']);
+    const theirs = [...pinned(pinDirectory, 'link'), ...pinned(pinDirectory, 'program')];
+    assert.equal(
+      theirs.filter(({ kind }) => kind === 'link').length,
+      HOOKS.length + MORE.length + 1,
+      'one is of a network namespace',
+    );
+
+    using mesh = PinnedMesh.open(pinDirectory);
+    assert.deepEqual([...mesh.localPodIps.keys()], ['10.0.0.1']);
+    mesh.acceleration = 'proxies';
+    const { pins } = await diagnose({ cgroup: options.cgroup, pinDirectory });
+    assert.ok(pins && 'links' in pins);
+    assert.equal(pins.links.filter(({ attached }) => attached).length, HOOKS.length + MORE.length + 1);
+
+    const back = await MeshAccelerator.start(options);
+    assert.deepEqual(back.check({ cgroups: [options.cgroup] }), []);
+    assert.equal(back.acceleration, 'proxies');
+    assert.equal(mesh.acceleration, 'proxies', 'who looked at that one looks at this one now');
+    assert.deepEqual([...back.localPodIps.keys()], ['10.0.0.1']);
+    await back.close();
+    assert.deepEqual(more(place), []);
+    assert.deepEqual(
+      files(pinDirectory).filter(path => /more|other|getsockname|egress|sendmsg|sk_lookup/.test(path)),
+      [],
+    );
+    assert.deepEqual(readdirSync(join(pinDirectory, 'v1')).sort(), ['links', 'sets']);
+    const kept = new Set(pinned(pinDirectory, 'link').map(({ id }) => id));
+    await assertNotInKernel(
+      theirs.filter(({ kind, id }) => kind === 'program' || !kept.has(id)),
+      'stale',
+    );
+
+    await startLater(place);
+    assert.deepEqual(more(place), ['mb_getsockname4', 'mb_egress', 'mb_sendmsg4']);
+    const all = (['link', 'program', 'map'] as const).flatMap(kind => pinned(pinDirectory, kind));
+    mesh.close();
+    const removed = await detachAll({ pinDirectory });
+    assert.deepEqual(
+      new Set(removed.map(({ path }) => path)),
+      new Set(all.map(({ path }) => path)),
+      'each pin is told',
+    );
+    const order = removed.filter(({ kind }) => kind === 'link').map(({ name }) => name);
+    assert.equal(order.at(-1), 'mb_ingress');
+    for (const entrance of ['mb_sendmsg4', 'mb_connect4', 'mb_connect6'])
+      for (const service of ['mb_getsockname4', 'mb_egress', 'mb_getsockopt'])
+        assert.ok(order.indexOf(entrance) < order.indexOf(service), `${entrance}, ${service}`);
+    assert.deepEqual(more(place), []);
+    await place.assertNothingIsLeft(removed, 'of a later version');
+  },
+);
+
+test(
+  'a rollback that fails at its last hook leaves every hook of the later version as it was',
+  { timeout: 120_000 },
+  async () => {
+    using place = new PinPlace();
+    const { options } = place;
+    await startLater(place, { pods: ['10.0.0.1'] });
+    const ids = (): number[] => [
+      ...place.attached(),
+      ...MORE.flatMap(attachType => place.cgroup.programs({ attachType }).map(({ id }) => id)),
+    ];
+    const [programs, pins] = [ids(), files(options.pinDirectory)];
+    const { report } = await Agent.start(options, buildVariant('broken-back', BROKEN_ENTRANCE));
+    assert.equal(report.code, 'ERR_BPF_SYSTEM_CALL', report.message);
+    assert.deepEqual(ids(), programs);
+    assert.deepEqual(files(options.pinDirectory), pins);
+    await place.assertStarts(['10.0.0.1'], 'after all');
+    assert.deepEqual(more(place), []);
+    await place.assertNothingIsLeft(await detachAll({ pinDirectory: options.pinDirectory }), 'in the end');
+  },
+);
+
+test(
+  'a rollback that is killed at any step: the next start or removal finds its way',
+  { timeout: 280_000 },
+  async t => {
+    using place = new PinPlace();
+    using _ = new Netns();
+    const { options } = place;
+    const { pinDirectory } = options;
+    const rollback = `await (await m.MeshAccelerator.start(${JSON.stringify(options)})).close();`;
+    await startLater(place, { pods: ['10.0.0.1'] });
+    const steps = (await killedAt(0, rollback))!;
+    // Those before the first change are those of any start: see mesh-killed-steps. The last ones are of the switch and
+    // of clearing away.
+    const drawn = Array.from({ length: 8 }, () => Math.ceil(steps * (0.3 + 0.7 * Math.random())));
+    t.diagnostic(`killed before step ${drawn.join(', ')} of ${steps}`);
+    for (const [round, at] of drawn.entries()) {
+      const what = `killed before step ${at}`;
+      await startLater(place);
+      await killedAt(at, rollback);
+      assert.equal(place.attached().length, HOOKS.length, what);
+      if (round % 2 === 0) {
+        await place.assertStarts(['10.0.0.1'], what);
+      } else {
+        await place.assertNothingIsLeft(await detachAll({ pinDirectory }), what);
+        await (await MeshAccelerator.start({ ...options, pods: ['10.0.0.1'] })).close();
+      }
+      assert.deepEqual(more(place), [], what);
     }
-    assert.deepEqual(more(place), [], what);
-  }
-  await place.assertNothingIsLeft(await detachAll({ pinDirectory }), 'in the end');
-});
+    await place.assertNothingIsLeft(await detachAll({ pinDirectory }), 'in the end');
+  },
+);
 
 /** Text of the map that says which mesh it is. */
 const about = (place: PinPlace): BpfArrayMap<Uint8Array> => {
@@ -188,12 +237,19 @@ test('which mesh it is: fields with a version, beside the sentence that earlier 
   };
   const other = { ...written, mesh: { ...mesh, outboundPort: 4140 } };
   await refused(other, 'ERR_BPF_PIN_CONFLICT', /name istio, outboundPort 4140, but name istio, outboundPort 15001/);
-  await refused({ ...written, version: 2 }, 'ERR_BPF_PIN_CONFLICT', /described in version 2.*remove it with the version that made it/);
+  await refused(
+    { ...written, version: 2 },
+    'ERR_BPF_PIN_CONFLICT',
+    /described in version 2.*remove it with the version that made it/,
+  );
   await refused({ profile: sentence.replace('1337', '2102') }, 'ERR_BPF_PIN_CONFLICT', /user 2102.*user 1337/);
   const halves = ['{"version":1}', '{"version":"1","mesh":{},"profile":""}', '{"version":1,"mesh":null,"profile":""}'];
   for (const rubbish of ['', 'null', '7', ...halves, 'x'.repeat(4000)])
     await refused(rubbish, 'ERR_BPF_FOREIGN_PIN', /mesh_about: it does not say which mesh this is/);
-  await place.assertNothingIsLeft(await detachAll({ pinDirectory: options.pinDirectory }), 'it can be removed all the same');
+  await place.assertNothingIsLeft(
+    await detachAll({ pinDirectory: options.pinDirectory }),
+    'it can be removed all the same',
+  );
 });
 
 test('the longest name of a profile that can be pinned, and one that cannot', async () => {
@@ -203,6 +259,9 @@ test('the longest name of a profile that can be pinned, and one that cannot', as
   await (await MeshAccelerator.start({ ...options, profile })).close();
   await (await MeshAccelerator.start({ ...options, profile })).close();
   await detachAll({ pinDirectory: options.pinDirectory });
-  await assert.rejects(MeshAccelerator.start({ ...options, profile: { ...profile, name: 'x'.repeat(2100) } }), RangeError);
+  await assert.rejects(
+    MeshAccelerator.start({ ...options, profile: { ...profile, name: 'x'.repeat(2100) } }),
+    RangeError,
+  );
   await place.assertNothingIsLeft([], 'it was refused');
 });

@@ -4,9 +4,23 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { type MeshAccelerator } from 'merbridge';
-import { Bed, STREAM_PORT, WEB_PORT, enterMesh, request, startSidecar, startStreamServer, startWebServer, stream, type Pod } from '../bed';
+import {
+  Bed,
+  STREAM_PORT,
+  WEB_PORT,
+  enterMesh,
+  request,
+  startSidecar,
+  startStreamServer,
+  startWebServer,
+  stream,
+  type Pod,
+} from '../bed';
 
-async function meshOfTwo(bed: Bed, scope: 'off' | 'proxies' | 'full'): Promise<{ mesh: MeshAccelerator; client: Pod; server: Pod }> {
+async function meshOfTwo(
+  bed: Bed,
+  scope: 'off' | 'proxies' | 'full',
+): Promise<{ mesh: MeshAccelerator; client: Pod; server: Pod }> {
   const [client, server] = [bed.pod('client'), bed.pod('server')];
   const mesh = await enterMesh(bed, scope);
   return { mesh, client, server };
@@ -37,7 +51,10 @@ test('a pod narrows or widens the scope of its own connections', async () => {
   assert.equal(await sockets(), 2, 'what has no end in the server: only the client with its sidecar');
   mesh.localPodIps.set(client.address, { acceleration: 'off' });
   assert.equal(await sockets(), 0);
-  mesh.localPodIps.setMany([[client.address, { acceleration: 'full' }], [server.address, { acceleration: 'full' }]]);
+  mesh.localPodIps.setMany([
+    [client.address, { acceleration: 'full' }],
+    [server.address, { acceleration: 'full' }],
+  ]);
   mesh.acceleration = 'off';
   assert.equal(await sockets(), 0, 'off for the accelerator is final, whatever pods say');
 });
@@ -50,12 +67,17 @@ test('switching at random under open streams loses, moves and doubles nothing', 
   await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
   const scopes = ['off', 'full', 'proxies', 'full'] as const;
   let switches = 0;
-  const timer = setInterval(() => { mesh.acceleration = scopes[switches++ % scopes.length]!; }, 7);
+  const timer = setInterval(() => {
+    mesh.acceleration = scopes[switches++ % scopes.length]!;
+  }, 7);
   try {
     // A connection changes once, so there are many, which meet the switch at other moments.
     for (let round = 0; round < 10; round++) {
-      const reports = await Promise.all([1000, 16_384, 65_536, 100_000].map(chunk =>
-        stream(client, 'sender', { host: server.address, port: STREAM_PORT, bytes: chunk * 100, chunk, timeout: 60 })));
+      const reports = await Promise.all(
+        [1000, 16_384, 65_536, 100_000].map(chunk =>
+          stream(client, 'sender', { host: server.address, port: STREAM_PORT, bytes: chunk * 100, chunk, timeout: 60 }),
+        ),
+      );
       for (const { outcome, sent, server: received } of reports) {
         assert.equal(outcome, 'ok');
         assert.equal(received?.bytes, sent);
@@ -66,7 +88,9 @@ test('switching at random under open streams loses, moves and doubles nothing', 
     clearInterval(timer);
   }
   const { redirectedMessages, passedScope, passedSwitch } = mesh.counters();
-  t.diagnostic(`${switches} switches, ${redirectedMessages} messages redirected, ${passedScope} passed by scope, ${passedSwitch} by the switch`);
+  t.diagnostic(
+    `${switches} switches, ${redirectedMessages} messages redirected, ${passedScope} passed by scope, ${passedSwitch} by the switch`,
+  );
   assert.ok(redirectedMessages > 0n && passedScope + passedSwitch > 0n, 'the switch was met in both positions');
 });
 
@@ -97,7 +121,11 @@ test('off reaches connections that are open, and they live on; so do they after 
   assert.equal(await say('three'), 'three');
   assert.equal(mesh.counters().redirectedMessages, accelerated, 'not one message more');
   const { passedSwitch, socketsLeft } = mesh.counters();
-  assert.deepEqual([passedSwitch >= 3n, socketsLeft], [true, 6n], 'on each of three hops a message, and then both ends left the map');
+  assert.deepEqual(
+    [passedSwitch >= 3n, socketsLeft],
+    [true, 6n],
+    'on each of three hops a message, and then both ends left the map',
+  );
 
   mesh.acceleration = 'full';
   assert.equal(await say('four'), 'four');
@@ -119,11 +147,11 @@ test('a pod that was taken out keeps its connections, over the stack, and makes 
   await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', log: false })));
   const url = `http://${server.address}:${WEB_PORT}/`;
   assert.ok((await request(client, url)).ok);
-  assert.equal([...mesh.processIp].length, 1, 'the server\'s sidecar asked for an original destination');
+  assert.equal([...mesh.processIp].length, 1, "the server's sidecar asked for an original destination");
   assert.equal(mesh.localPodIps.delete(server.address), true);
   assert.equal([...mesh.processIp].length, 0, 'process_ip forgets with the pod');
   const { redirectedMessages } = mesh.counters();
-  assert.ok((await request(client, url)).ok, 'the sidecars\' pooled connection is still good');
+  assert.ok((await request(client, url)).ok, "the sidecars' pooled connection is still good");
   assert.equal(mesh.counters().redirectedMessages, redirectedMessages);
   assert.equal(mesh.localPodIps.delete(client.address), true);
   const { outbound } = mesh.counters();

@@ -1,4 +1,7 @@
-/** Readers that stop: what they cost the kernel, that their streams stay whole, and that everything goes with them when they die. */
+/**
+ * Readers that stop: what they cost the kernel, that their streams stay whole, and that everything goes with them when
+ * they die.
+ */
 // Alone: it measures the memory of all TCP sockets of the machine.
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
@@ -7,7 +10,18 @@ import { setTimeout } from 'node:timers/promises';
 import type { Acceleration, MeshAccelerator } from 'merbridge';
 import { execFileSync } from '../bed/children';
 import {
-  Bed, SCOPES, WEB_PORT, enterMesh, load, startSidecar, startStall, startWebServer, tcpMemory, type LoadResult, type Pod, type StallEnd,
+  Bed,
+  SCOPES,
+  WEB_PORT,
+  enterMesh,
+  load,
+  startSidecar,
+  startStall,
+  startWebServer,
+  tcpMemory,
+  type LoadResult,
+  type Pod,
+  type StallEnd,
   type StalledStreams,
 } from '../bed';
 import { held } from '../fixtures/held';
@@ -19,22 +33,33 @@ const BYTES = 64e6;
 /** The kernel's default up to Linux 6.16 and that of every release. (Since 6.17 a socket may receive up to 32 MiB.) */
 const TCP_RMEM = '4096 131072 6291456';
 const TCP_WMEM = '4096 16384 4194304';
-/** What TCP itself lets the two ends of a connection keep. Those out of scope are plain TCP: no less, also under iptables. */
+/**
+ * What TCP itself lets the two ends of a connection keep. Those out of scope are plain TCP: no less, also under
+ * iptables.
+ */
 const PLAIN = 6291456 + 4194304;
 /** What the ends of an accelerated connection may keep. */
 const ACCELERATED = 16e6 / 3;
 /** A stream through the mesh is three connections; 16 MB for all of them where each is accelerated. */
 const LIMIT: Readonly<Record<Acceleration, number>> = {
-  off: 3 * PLAIN, proxies: 2 * PLAIN + ACCELERATED, full: 3 * ACCELERATED,
+  off: 3 * PLAIN,
+  proxies: 2 * PLAIN + ACCELERATED,
+  full: 3 * ACCELERATED,
 };
-/** Each CPU keeps up to a MiB of TCP's memory in advance, and gives back as late: so far off a sample may be, in bytes for each stream. */
+/**
+ * Each CPU keeps up to a MiB of TCP's memory in advance, and gives back as late: so far off a sample may be, in bytes
+ * for each stream.
+ */
 const RESERVE = (4e6 + 2e6 * availableParallelism()) / CONNECTIONS;
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 async function sidecars(mode: 'http' | 'tcp', pods: readonly Pod[]): Promise<void> {
   for (const pod of pods) {
-    pod.admin('sh', ['-c', `echo '${TCP_RMEM}' > /proc/sys/net/ipv4/tcp_rmem; echo '${TCP_WMEM}' > /proc/sys/net/ipv4/tcp_wmem`]);
+    pod.admin('sh', [
+      '-c',
+      `echo '${TCP_RMEM}' > /proc/sys/net/ipv4/tcp_rmem; echo '${TCP_WMEM}' > /proc/sys/net/ipv4/tcp_wmem`,
+    ]);
     await startSidecar(pod, { kind: 'haproxy', mode, log: false });
   }
 }
@@ -48,7 +73,10 @@ function connections(pod: Pod): string[] {
 /** Keys of `peer_introductions`, byte by byte: of ends that told of themselves and were not asked. */
 function introductions(): number[][] {
   const own = new Set(held('map_id'));
-  const maps = JSON.parse(execFileSync('bpftool', ['-j', 'map', 'list'], { encoding: 'utf8' })) as { id: number; name?: string }[];
+  const maps = JSON.parse(execFileSync('bpftool', ['-j', 'map', 'list'], { encoding: 'utf8' })) as {
+    id: number;
+    name?: string;
+  }[];
   const map = maps.find(({ id, name }) => own.has(id) && name?.startsWith('peer_introd'));
   assert.ok(map, 'the map is there');
   const dump = execFileSync('bpftool', ['-j', 'map', 'dump', 'id', `${map.id}`], { encoding: 'utf8' });
@@ -61,9 +89,12 @@ async function nothingRemains(mesh: MeshAccelerator, pods: readonly Pod[]): Prom
   for (let attempt = 0; ; attempt++) {
     const left = {
       connections: pods.flatMap(connections).length,
-      accelerated: [...mesh.sockPairMap.entries()].filter(([{ local, remote }]) =>
-        addresses.includes(local.address) || addresses.includes(remote.address)).length,
-      introductions: introductions().map(key => key.join('.')).filter(key => addresses.some(address => key.includes(`.${address}.`))).length,
+      accelerated: [...mesh.sockPairMap.entries()].filter(
+        ([{ local, remote }]) => addresses.includes(local.address) || addresses.includes(remote.address),
+      ).length,
+      introductions: introductions()
+        .map(key => key.join('.'))
+        .filter(key => addresses.some(address => key.includes(`.${address}.`))).length,
     };
     if (Object.values(left).every(value => value === 0)) return;
     assert.ok(attempt < 150, `left behind: ${JSON.stringify(left)}`);
@@ -101,7 +132,9 @@ class Stalled implements AsyncDisposable {
   /** Takes the machine's costs from the first half: it has measured from the beginning. */
   perStream(t: TestContext, what: string): number {
     const { memory, tcpMemory } = this.halves[0]!.cost();
-    t.diagnostic(`${what}: for each stream TCP + ${megabytes(tcpMemory / CONNECTIONS)}, machine + ${megabytes(memory / CONNECTIONS)}`);
+    t.diagnostic(
+      `${what}: for each stream TCP + ${megabytes(tcpMemory / CONNECTIONS)}, machine + ${megabytes(memory / CONNECTIONS)}`,
+    );
     return tcpMemory / CONNECTIONS;
   }
 
@@ -140,7 +173,10 @@ async function stopForAWhile(scope: Acceleration, t: TestContext): Promise<Measu
     await using streams = await Stalled.start(client, server, 4);
     const ends = await streams.ended();
     held = streams.perStream(t, `${scope}, 4 s`);
-    assert.deepEqual(ends, Array.from({ length: CONNECTIONS }, () => ({ bytes: BYTES, wrongAt: -1 })));
+    assert.deepEqual(
+      ends,
+      Array.from({ length: CONNECTIONS }, () => ({ bytes: BYTES, wrongAt: -1 })),
+    );
     assert.equal(mesh.counters().redirectedBytes > 0n, scope !== 'off');
   }
   await nothingRemains(mesh, bed.pods);
@@ -172,7 +208,9 @@ async function stopForEver(scope: Acceleration, t: TestContext): Promise<Measure
     const killed = performance.now();
     await streams.killReaders();
     const ends = await Promise.race([streams.ended(), setTimeout(30_000, 'no end within 30 s', { ref: false })]);
-    t.diagnostic(`${scope}, for ever: the senders knew ${((performance.now() - killed) / 1000).toFixed(1)} s after the reader's end`);
+    t.diagnostic(
+      `${scope}, for ever: the senders knew ${((performance.now() - killed) / 1000).toFixed(1)} s after the reader's end`,
+    );
     assert.ok(Array.isArray(ends), ends as string);
     assert.equal(ends.length, CONNECTIONS);
     for (const end of ends) assert.ok('error' in end, JSON.stringify(end));
@@ -183,17 +221,24 @@ async function stopForEver(scope: Acceleration, t: TestContext): Promise<Measure
   const rate = ({ qps }: LoadResult): string => `${Math.round(qps)}/s`;
   t.diagnostic(
     `${scope}: neighbours' requests ${rate(usual)} before, ${rate(meanwhile)} meanwhile, ${rate(after)} after: ` +
-    `x ${(2 * meanwhile.qps / (usual.qps + after.qps)).toFixed(2)}`,
+      `x ${((2 * meanwhile.qps) / (usual.qps + after.qps)).toFixed(2)}`,
   );
   assert.ok(meanwhile.qps > 0.2 * Math.min(usual.qps, after.qps), 'they go on');
   return { held, kept: left };
 }
 
 for (const scope of SCOPES) {
-  test(`haproxy, ${scope}: ${CONNECTIONS} readers that stop for 4 s cost a bounded amount, and the streams are whole`, { timeout: 120_000 }, t =>
-    bounded(scope, () => stopForAWhile(scope, t)));
+  test(
+    `haproxy, ${scope}: ${CONNECTIONS} readers that stop for 4 s cost a bounded amount, and the streams are whole`,
+    { timeout: 120_000 },
+    t => bounded(scope, () => stopForAWhile(scope, t)),
+  );
 
-  test(`haproxy, ${scope}: readers that stop for ever cost a bounded amount, slow down nobody, and take their streams along when killed`, {
-    timeout: 120_000,
-  }, t => bounded(scope, () => stopForEver(scope, t)));
+  test(
+    `haproxy, ${scope}: readers that stop for ever cost a bounded amount, slow down nobody, and take their streams along when killed`,
+    {
+      timeout: 120_000,
+    },
+    t => bounded(scope, () => stopForEver(scope, t)),
+  );
 }

@@ -5,11 +5,16 @@ import { Cgroup } from 'merbridge/bpf';
 import { ownedCgroupPath } from '../bed/owned';
 import { inChild, starts, type Told } from '../fixtures/in-child';
 
-/** One for the window over the libraries, or two where they lie on both sides of its border, one for that over the executable, and some that were due anyway. */
+/**
+ * One for the window over the libraries, or two where they lie on both sides of its border, one for that over the
+ * executable, and some that were due anyway.
+ */
 const MOST = 5;
 
 let cgroup: Cgroup;
-before(() => { cgroup = Cgroup.create(ownedCgroupPath('start')); });
+before(() => {
+  cgroup = Cgroup.create(ownedCgroupPath('start'));
+});
 after(() => cgroup.remove());
 
 test(`a start takes ${MOST} full garbage collections at most`, t => {

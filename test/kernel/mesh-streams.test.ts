@@ -1,59 +1,84 @@
-/** Whole streams in every scope: data right after connect with a half-close behind it, and a reader that sleeps under a fast sender. */
+/**
+ * Whole streams in every scope: data right after connect with a half-close behind it, and a reader that sleeps under a
+ * fast sender.
+ */
 // Alone: it measures the memory of the machine.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bed, SCOPES, STREAM_PORT, enterMesh, stall, startSidecar, startStreamServer, stream, type SidecarKind } from '../bed';
+import {
+  Bed,
+  SCOPES,
+  STREAM_PORT,
+  enterMesh,
+  stall,
+  startSidecar,
+  startStreamServer,
+  stream,
+  type SidecarKind,
+} from '../bed';
 
 /**
- * Hops that are not accelerated are plain TCP, and this is what bounds those: the kernel's default up to Linux 6.16. (Later it is 32 MiB
- * for each socket, and a stalled stream may cost more than 32 MB under iptables, too.)
+ * Hops that are not accelerated are plain TCP, and this is what bounds those: the kernel's default up to Linux 6.16.
+ * (Later it is 32 MiB for each socket, and a stalled stream may cost more than 32 MB under iptables, too.)
  */
 const TCP_RMEM = '4096 131072 6291456';
 const KINDS: readonly SidecarKind[] = ['haproxy', 'envoy'];
 
 for (const kind of KINDS) {
   for (const scope of SCOPES) {
-    test(`${kind}, ${scope}: 2,000 connections send at once, half-close, and read the right answer`, { timeout: 120_000 }, async () => {
-      using bed = Bed.create({ subnet: 31 });
-      const [client, server] = [bed.pod('client'), bed.pod('server')];
-      await using mesh = await enterMesh(bed, scope);
-      await startStreamServer(server);
-      await Promise.all([client, server].map(pod => startSidecar(pod, { kind, mode: 'tcp', log: false })));
-      const { outcomes } = await stream(client, 'burst', { host: server.address, port: STREAM_PORT, connections: 2000 });
-      assert.deepEqual(outcomes, { ok: 2000 });
+    test(
+      `${kind}, ${scope}: 2,000 connections send at once, half-close, and read the right answer`,
+      { timeout: 120_000 },
+      async () => {
+        using bed = Bed.create({ subnet: 31 });
+        const [client, server] = [bed.pod('client'), bed.pod('server')];
+        await using mesh = await enterMesh(bed, scope);
+        await startStreamServer(server);
+        await Promise.all([client, server].map(pod => startSidecar(pod, { kind, mode: 'tcp', log: false })));
+        const { outcomes } = await stream(client, 'burst', {
+          host: server.address,
+          port: STREAM_PORT,
+          connections: 2000,
+        });
+        assert.deepEqual(outcomes, { ok: 2000 });
 
-      const counters = mesh.counters();
-      assert.equal(counters.outbound, 2000n);
-      assert.equal(counters.inbound, 2000n);
-      assert.equal(counters.hookErrors, 0n);
-      assert.equal(counters.sockets, scope === 'off' ? 0n : scope === 'proxies' ? 4000n : 12_000n);
-      assert.equal(counters.redirectedMessages > 0n, scope !== 'off');
-      assert.equal(counters.passedFirst > 0n, scope !== 'off');
-    });
+        const counters = mesh.counters();
+        assert.equal(counters.outbound, 2000n);
+        assert.equal(counters.inbound, 2000n);
+        assert.equal(counters.hookErrors, 0n);
+        assert.equal(counters.sockets, scope === 'off' ? 0n : scope === 'proxies' ? 4000n : 12_000n);
+        assert.equal(counters.redirectedMessages > 0n, scope !== 'off');
+        assert.equal(counters.passedFirst > 0n, scope !== 'off');
+      },
+    );
   }
 }
 
 for (const scope of SCOPES) {
-  test(`haproxy, ${scope}: a reader that sleeps 4 s under 2 GB costs at most 32 MB, and the stream is whole`, { timeout: 180_000 }, async t => {
-    // The whole machine is measured, and others live on it: one undisturbed attempt of six is enough.
-    let machine = Infinity;
-    for (let attempt = 0; attempt < 6 && machine > 32e6; attempt++) {
-      using bed = Bed.create({ subnet: 32 });
-      const [client, server] = [bed.pod('client'), bed.pod('server')];
-      for (const pod of bed.pods) pod.admin('sh', ['-c', `echo '${TCP_RMEM}' > /proc/sys/net/ipv4/tcp_rmem`]);
-      await using mesh = await enterMesh(bed, scope);
-      await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
-      const result = await stall(client, server, 2e9, 4);
-      t.diagnostic(
-        `${scope}: machine + ${(result.memory / 1e6).toFixed(1)} MB, TCP + ${(result.tcpMemory / 1e6).toFixed(1)} MB, ${result.seconds.toFixed(1)} s`,
-      );
-      assert.equal(result.bytes, 2e9);
-      assert.equal(result.wrongAt, -1);
-      assert.ok(result.seconds >= 4, 'the reader slept');
-      assert.equal(mesh.counters().redirectedBytes > 0n, scope !== 'off');
-      assert.ok(result.tcpMemory <= 32e6, `TCP held ${(result.tcpMemory / 1e6).toFixed(1)} MB more`);
-      machine = Math.min(machine, result.memory);
-    }
-    assert.ok(machine <= 32e6, `memory rose by ${(machine / 1e6).toFixed(1)} MB`);
-  });
+  test(
+    `haproxy, ${scope}: a reader that sleeps 4 s under 2 GB costs at most 32 MB, and the stream is whole`,
+    { timeout: 180_000 },
+    async t => {
+      // The whole machine is measured, and others live on it: one undisturbed attempt of six is enough.
+      let machine = Infinity;
+      for (let attempt = 0; attempt < 6 && machine > 32e6; attempt++) {
+        using bed = Bed.create({ subnet: 32 });
+        const [client, server] = [bed.pod('client'), bed.pod('server')];
+        for (const pod of bed.pods) pod.admin('sh', ['-c', `echo '${TCP_RMEM}' > /proc/sys/net/ipv4/tcp_rmem`]);
+        await using mesh = await enterMesh(bed, scope);
+        await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
+        const result = await stall(client, server, 2e9, 4);
+        t.diagnostic(
+          `${scope}: machine + ${(result.memory / 1e6).toFixed(1)} MB, TCP + ${(result.tcpMemory / 1e6).toFixed(1)} MB, ${result.seconds.toFixed(1)} s`,
+        );
+        assert.equal(result.bytes, 2e9);
+        assert.equal(result.wrongAt, -1);
+        assert.ok(result.seconds >= 4, 'the reader slept');
+        assert.equal(mesh.counters().redirectedBytes > 0n, scope !== 'off');
+        assert.ok(result.tcpMemory <= 32e6, `TCP held ${(result.tcpMemory / 1e6).toFixed(1)} MB more`);
+        machine = Math.min(machine, result.memory);
+      }
+      assert.ok(machine <= 32e6, `memory rose by ${(machine / 1e6).toFixed(1)} MB`);
+    },
+  );
 }

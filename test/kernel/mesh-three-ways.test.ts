@@ -1,10 +1,22 @@
 /**
- * Requests through real sidecars, under Istio's rules alone, under the library alone, and under both: what the client is answered, and what both
- * sidecars say of it, must be the same in every scope.
+ * Requests through real sidecars, under Istio's rules alone, under the library alone, and under both: what the client
+ * is answered, and what both sidecars say of it, must be the same in every scope.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bed, SIDECAR_KINDS, SIDECAR_UID, WAYS, WEB_PORT, enterMesh, request, startSidecar, startWebServer, type SidecarKind, type Way } from '../bed';
+import {
+  Bed,
+  SIDECAR_KINDS,
+  SIDECAR_UID,
+  WAYS,
+  WEB_PORT,
+  enterMesh,
+  request,
+  startSidecar,
+  startWebServer,
+  type SidecarKind,
+  type Way,
+} from '../bed';
 
 /** Two Services; the node translates neither, so who does not know them gets no answer. */
 const [OWN_SERVICE, OTHER_SERVICE] = ['10.96.0.10:80', '10.96.0.11:80'] as const;
@@ -48,9 +60,14 @@ async function observe(kind: SidecarKind, way: Way, subnet: number): Promise<Rec
       const logged = () => sidecars.flatMap(sidecar => sidecar.connections());
       while (logged().length < hops && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 10));
       seen[name] = {
-        status, bytes: body.length, peer: byRole(peer),
-        hops: logged().map(({ side, destination, client, upstream, status: answered }) =>
-          [side, byRole(destination), withoutPort(client), byRole(upstream), answered].join(' ')).sort(),
+        status,
+        bytes: body.length,
+        peer: byRole(peer),
+        hops: logged()
+          .map(({ side, destination, client, upstream, status: answered }) =>
+            [side, byRole(destination), withoutPort(client), byRole(upstream), answered].join(' '),
+          )
+          .sort(),
       };
     }
     assert.equal(mesh?.counters().unknownOrigins ?? 0n, 0n);
@@ -63,15 +80,23 @@ async function observe(kind: SidecarKind, way: Way, subnet: number): Promise<Rec
 }
 
 for (const kind of SIDECAR_KINDS) {
-  test(`${kind}: own and other Services and addresses, and 127.0.0.1, the same in all ways`, { timeout: 120_000 }, async t => {
-    const expected = await observe(kind, 'iptables', 121);
-    for (const { name, hops } of REQUESTS) {
-      const { status, hops: passed } = expected[name] as { status: number; hops: string[] };
-      assert.deepEqual([status, passed.length], [200, hops], `${name}: the reference itself is as Istio documents it`);
-    }
-    for (const [index, way] of WAYS.entries()) {
-      if (way === 'iptables') continue;
-      await t.test(way, async () => assert.deepEqual(await observe(kind, way, 121 + index), expected));
-    }
-  });
+  test(
+    `${kind}: own and other Services and addresses, and 127.0.0.1, the same in all ways`,
+    { timeout: 120_000 },
+    async t => {
+      const expected = await observe(kind, 'iptables', 121);
+      for (const { name, hops } of REQUESTS) {
+        const { status, hops: passed } = expected[name] as { status: number; hops: string[] };
+        assert.deepEqual(
+          [status, passed.length],
+          [200, hops],
+          `${name}: the reference itself is as Istio documents it`,
+        );
+      }
+      for (const [index, way] of WAYS.entries()) {
+        if (way === 'iptables') continue;
+        await t.test(way, async () => assert.deepEqual(await observe(kind, way, 121 + index), expected));
+      }
+    },
+  );
 }

@@ -1,5 +1,6 @@
 /**
- * Prints what the running kernel does with sockets in a sockmap, and what comes of it in `full`: the rows of "By kernel" in docs/hazards.md.
+ * Prints what the running kernel does with sockets in a sockmap, and what comes of it in `full`: the rows of "By
+ * kernel" in docs/hazards.md.
  *
  *     node -r ts-node/register/transpile-only test/kernels/hazards.ts [NAME…]
  *
@@ -14,19 +15,24 @@ const WHILE_MS = 500;
 
 type Look = (ends: Ends, worlds: Worlds, world: World) => Promise<unknown>;
 
-/** Where one is looked at: both programs in a sockmap that redirects all, and in `full` behind sidecars; plain TCP to compare. */
+/**
+ * Where one is looked at: both programs in a sockmap that redirects all, and in `full` behind sidecars; plain TCP to
+ * compare.
+ */
 const WORLDS: readonly World[] = ['plain', 'naive', 'full'];
 
-const word = <T>(answer: Answer<T>): unknown => 'error' in answer ? answer.error : answer.value;
+const word = <T>(answer: Answer<T>): unknown => ('error' in answer ? answer.error : answer.value);
 
 /** What a call says once five bytes wait at the server. */
-const afterHello = (look: (server: RemoteSocket, client: RemoteSocket) => Promise<unknown>): Look => async ends => {
-  await hello(ends);
-  return look(ends.server, ends.client);
-};
+const afterHello =
+  (look: (server: RemoteSocket, client: RemoteSocket) => Promise<unknown>): Look =>
+  async ends => {
+    await hello(ends);
+    return look(ends.server, ends.client);
+  };
 
 const LOOKS: Readonly<Record<string, Look>> = {
-  'FIONREAD': afterHello(server => server.get('fionread')),
+  FIONREAD: afterHello(server => server.get('fionread')),
   'recv after shutdown(SHUT_WR), one thread': async ({ client, server }) => {
     await client.get('send', 'hello');
     await server.get('recv', 5);
@@ -41,53 +47,65 @@ const LOOKS: Readonly<Record<string, Look>> = {
     await server.get('recv', 1);
     await isOpenAfter(WHILE_MS, answer);
     await server.get('send', 'hello');
-    return word((await answer as { value: Answer<string> }).value);
+    return word(((await answer) as { value: Answer<string> }).value);
   },
-  'MSG_WAITALL': afterHello(async (server, client) => {
+  MSG_WAITALL: afterHello(async (server, client) => {
     const whole = server.start('recv', 10, 'waitall');
     await isOpenAfter(WHILE_MS, whole);
     await client.get('send', 'world');
     return word(await whole);
   }),
-  'MSG_PEEK': afterHello(async server => [await server.get('recv', 3, 'peek'), await server.get('recv', 64)]),
-  'MSG_TRUNC': afterHello(async server => [(await server.get('truncate', 2, true)).memory, word(await server.call('truncate', 1, false))]),
-  'SO_RCVLOWAT': afterHello(async server => {
+  MSG_PEEK: afterHello(async server => [await server.get('recv', 3, 'peek'), await server.get('recv', 64)]),
+  MSG_TRUNC: afterHello(async server => [
+    (await server.get('truncate', 2, true)).memory,
+    word(await server.call('truncate', 1, false)),
+  ]),
+  SO_RCVLOWAT: afterHello(async server => {
     await server.get('low_water', 10);
     return { readable: await server.get('readable', 0) };
   }),
-  'SO_PEEK_OFF': afterHello(async server => {
+  SO_PEEK_OFF: afterHello(async server => {
     const answer = await server.call('peek_offset', 0);
-    return 'error' in answer ? answer.error : [await server.get('recv', 3, 'peek'), await server.get('recv', 3, 'peek')];
+    return 'error' in answer
+      ? answer.error
+      : [await server.get('recv', 3, 'peek'), await server.get('recv', 3, 'peek')];
   }),
-  'TCP_INQ': async ends => {
+  TCP_INQ: async ends => {
     await ends.server.get('ask_left');
     await hello(ends);
     return (await ends.server.get('recv_told', 3)).left;
   },
-  'SO_TIMESTAMP': async ({ client, server }) => {
+  SO_TIMESTAMP: async ({ client, server }) => {
     await server.get('ask_time');
-    for (let i = 0; i < 20; i++) { // the kernel begins to note the time a little after it was asked
+    for (let i = 0; i < 20; i++) {
+      // the kernel begins to note the time a little after it was asked
       await client.get('send', 'hello');
       if ((await server.get('recv_told', 5)).time) return true;
     }
     return false;
   },
   'splice(2)': afterHello(async server => [
-    word(await server.call('splice', 2, 'dontwait')), { hangs: await isOpenAfter(WHILE_MS, server.start('splice', 3)) },
+    word(await server.call('splice', 2, 'dontwait')),
+    { hangs: await isOpenAfter(WHILE_MS, server.start('splice', 3)) },
   ]),
-  'MSG_ZEROCOPY': async ({ client, server }) => {
+  MSG_ZEROCOPY: async ({ client, server }) => {
     await client.get('allow_zerocopy');
     await client.get('send', 'hello', 'zerocopy');
     await server.get('recv', 5);
     return { completed: await client.get('completed', 3000) };
   },
-  'MSG_OOB': async ({ client, server }) => {
+  MSG_OOB: async ({ client, server }) => {
     await client.get('send', 'ab');
     await server.get('arrived', 2);
     await client.get('send', 'c', 'oob');
     await client.get('send', 'd');
-    await isOpenAfter(WHILE_MS, new Promise(() => {})); // TCP shows nothing behind the urgent byte until what is before it was read
-    return [await server.get('recv', 64), word(await server.call('recv', 64, 'dontwait')), { urgent: await server.get('urgent', 0) }];
+    // TCP shows nothing behind the urgent byte until what is before it was read.
+    await isOpenAfter(WHILE_MS, new Promise(() => {}));
+    return [
+      await server.get('recv', 64),
+      word(await server.call('recv', 64, 'dontwait')),
+      { urgent: await server.get('urgent', 0) },
+    ];
   },
   'close with unread data': async ({ client, server }) => {
     await server.get('send', 'hello');
@@ -95,7 +113,10 @@ const LOOKS: Readonly<Record<string, Look>> = {
     await client.get('close');
     return word(await server.call('recv', 5));
   },
-  'TCP_INFO': afterHello(async (server, client) => ({ sent: (await client.get('traffic')).sent, received: (await server.get('traffic')).received })),
+  TCP_INFO: afterHello(async (server, client) => ({
+    sent: (await client.get('traffic')).sent,
+    received: (await server.get('traffic')).received,
+  })),
   'TLS without keys, set later; then data': async ({ client, server }) => {
     const answer = word(await client.call('upper_layer', 'tls'));
     await client.get('send', 'hello');
@@ -107,7 +128,8 @@ const LOOKS: Readonly<Record<string, Look>> = {
 const SINGLE: Readonly<Record<string, (worlds: Worlds) => Promise<unknown>>> = {
   'backlog account': async ({ mesh }) => mesh.backlogAccount,
   'FIONREAD of stack bytes, in a sockmap': async ({ pods: { plain, naive } }) => {
-    await using ends = await connectEnds(plain, naive, naive.address, 9201); // the dialling end is in no map, so nothing is redirected
+    // The dialling end is in no map, so nothing is redirected.
+    await using ends = await connectEnds(plain, naive, naive.address, 9201);
     await hello(ends);
     return await ends.server.get('fionread');
   },
@@ -146,13 +168,18 @@ async function main(): Promise<void> {
   const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
   await using worlds = await Worlds.create(106);
   show('kernel', '', release());
-  for (const [name, look] of Object.entries(SINGLE).filter(([name]) => isWanted(name))) show(name, '', await looked(() => look(worlds)));
+  for (const [name, look] of Object.entries(SINGLE).filter(([name]) => isWanted(name)))
+    show(name, '', await looked(() => look(worlds)));
   for (const [name, look] of Object.entries(LOOKS).filter(([name]) => isWanted(name))) {
     for (const world of WORLDS) {
-      show(name, world, await looked(async () => {
-        await using ends = await worlds.connect(world);
-        return await look(ends, worlds, world);
-      }));
+      show(
+        name,
+        world,
+        await looked(async () => {
+          await using ends = await worlds.connect(world);
+          return await look(ends, worlds, world);
+        }),
+      );
     }
   }
 }

@@ -21,7 +21,8 @@ export class AgentImage implements Disposable {
     for (const name of readdirSync(DAEMONSET)) {
       if (!name.endsWith('.ts')) continue;
       const { outputText } = ts.transpileModule(readFileSync(join(DAEMONSET, name), 'utf8'), {
-        fileName: name, compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.CommonJS, esModuleInterop: true },
+        fileName: name,
+        compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.CommonJS, esModuleInterop: true },
       });
       writeFileSync(join(this.path, name.replace(/\.ts$/, '.js')), outputText);
     }
@@ -48,5 +49,7 @@ export function imageCommand(): string[] {
 export function imageEnvironment(): Record<string, string> {
   const text = readFileSync(join(DAEMONSET, 'Dockerfile'), 'utf8').replace(/\\\n/g, ' ');
   const lines = [...text.matchAll(/^ENV (.*)$/gm)].map(match => match[1]!);
-  return Object.fromEntries(lines.flatMap(line => [...line.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name!, value!])));
+  return Object.fromEntries(
+    lines.flatMap(line => [...line.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name!, value!])),
+  );
 }

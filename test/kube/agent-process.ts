@@ -39,7 +39,17 @@ export class AgentProcess implements AsyncDisposable {
   readonly #folder: string;
   readonly #ended: Promise<void>;
 
-  constructor({ image, server, token, node, cgroup, pinDirectory, by = [], env = {}, command = imageCommand() }: AgentOptions) {
+  constructor({
+    image,
+    server,
+    token,
+    node,
+    cgroup,
+    pinDirectory,
+    by = [],
+    env = {},
+    command = imageCommand(),
+  }: AgentOptions) {
     this.#folder = ownedDirectory('account');
     chmodSync(this.#folder, 0o755); // another user may have to read it
     mkdirSync(join(this.#folder, 'account'));
@@ -52,21 +62,35 @@ export class AgentProcess implements AsyncDisposable {
     this.process = spawn(first!, rest, {
       cwd: image.path,
       env: {
-        PATH: SYSTEM_PATH, ...imageEnvironment(),
-        NODE_NAME: node, CGROUP: cgroup, PIN_DIRECTORY: pinDirectory, PORT: '0', SERVICE_ACCOUNT: join(this.#folder, 'account'),
-        KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port, ...env,
+        PATH: SYSTEM_PATH,
+        ...imageEnvironment(),
+        NODE_NAME: node,
+        CGROUP: cgroup,
+        PIN_DIRECTORY: pinDirectory,
+        PORT: '0',
+        SERVICE_ACCOUNT: join(this.#folder, 'account'),
+        KUBERNETES_SERVICE_HOST: hostname,
+        KUBERNETES_SERVICE_PORT: port,
+        ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.process.stdout!, this.process.stderr!])
-      stream.setEncoding('utf8').on('data', (text: string) => { this.output += text; });
-    this.#ended = new Promise(resolve => { this.process.once('error', () => resolve()).once('close', () => resolve()); });
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text;
+      });
+    this.#ended = new Promise(resolve => {
+      this.process.once('error', () => resolve()).once('close', () => resolve());
+    });
   }
 
   /** Waits until it has printed something like this; fails with all that it printed if it ends before. */
   async printed(pattern: RegExp, seconds = 30): Promise<RegExpExecArray> {
-    await until(`${pattern} from the agent`, () => pattern.test(this.output) || this.#over, seconds)
-      .catch((error: unknown) => { throw new Error(`${String(error)}\n${this.output}`); });
+    await until(`${pattern} from the agent`, () => pattern.test(this.output) || this.#over, seconds).catch(
+      (error: unknown) => {
+        throw new Error(`${String(error)}\n${this.output}`);
+      },
+    );
     const found = pattern.exec(this.output);
     if (found === null) throw new Error(`the agent ended without ${pattern}\n${this.output}`);
     return found;
@@ -78,7 +102,12 @@ export class AgentProcess implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       get({ host: '127.0.0.1', port, path, agent: false }, response => {
         let text = '';
-        response.setEncoding('utf8').on('data', (part: string) => { text += part; }).once('end', () => resolve({ status: response.statusCode ?? 0, text }));
+        response
+          .setEncoding('utf8')
+          .on('data', (part: string) => {
+            text += part;
+          })
+          .once('end', () => resolve({ status: response.statusCode ?? 0, text }));
       }).once('error', reject);
     });
   }

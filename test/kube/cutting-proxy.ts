@@ -26,7 +26,8 @@ export class CuttingProxy {
 
   /** Ends all connections at once, in the middle of whatever they carry. New ones are served. */
   cut(): void {
-    // Not resetAndDestroy(): of a socket that its peer has reset meanwhile that never closes the handle, which keeps the process alive.
+    // Not resetAndDestroy(): of a socket that its peer has reset meanwhile that never closes the handle, which keeps
+    // the process alive.
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -40,11 +41,17 @@ export class CuttingProxy {
 
   #join(client: Socket): void {
     const server = connect({ port: this.#target, host: '127.0.0.1', allowHalfOpen: true });
-    for (const [socket, other] of [[client, server], [server, client]] as const) {
+    for (const [socket, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
       this.#sockets.add(socket);
       socket.setNoDelay(true);
       socket.on('error', () => other.destroy()); // refused, or reset: the other end shall know
-      socket.once('close', () => { this.#sockets.delete(socket); other.destroy(); });
+      socket.once('close', () => {
+        this.#sockets.delete(socket);
+        other.destroy();
+      });
       socket.pipe(other);
     }
   }

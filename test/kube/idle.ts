@@ -17,9 +17,13 @@ const WORKS = /\b(read|readv|recvfrom|recvmsg|accept4|bpf|sendto|sendmsg|writev)
 
 /** Watches all threads of a process with strace for some seconds. */
 export async function watchIdle(pid: number, seconds: number): Promise<Idle> {
-  const tracer = spawn('timeout', ['--signal=INT', `${seconds}`, ...BOUND, 'strace', '-f', '-p', `${pid}`], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const tracer = spawn('timeout', ['--signal=INT', `${seconds}`, ...BOUND, 'strace', '-f', '-p', `${pid}`], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let trace = '';
-  tracer.stderr.setEncoding('utf8').on('data', (text: string) => { trace += text; });
+  tracer.stderr.setEncoding('utf8').on('data', (text: string) => {
+    trace += text;
+  });
   await once(tracer, 'close');
   return { ...count(trace), trace };
 }

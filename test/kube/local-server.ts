@@ -1,6 +1,6 @@
 /**
- * An API server for pods only, in this process: list with pages, watch with bookmarks, versions, 410, tokens. What it does wrong when it is
- * told to is what real ones do on bad days.
+ * An API server for pods only, in this process: list with pages, watch with bookmarks, versions, 410, tokens. What it
+ * does wrong when it is told to is what real ones do on bad days.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -123,7 +123,8 @@ export class LocalServer implements ApiServer {
 
   /** Tells all open watches that their version is gone, and ends them. */
   expireWatches(): void {
-    for (const { response } of this.#watches) response.end(line('ERROR', status(410, 'Expired', 'too old resource version')));
+    for (const { response } of this.#watches)
+      response.end(line('ERROR', status(410, 'Expired', 'too old resource version')));
   }
 
   /** Open watches stay open and say nothing any more, as behind a dead network. */
@@ -136,7 +137,10 @@ export class LocalServer implements ApiServer {
     return Promise.resolve();
   }
 
-  /** The state of etcd stays, and what only the process knew goes: connections, and what happened before. Also after {@link close}. */
+  /**
+   * The state of etcd stays, and what only the process knew goes: connections, and what happened before. Also after
+   * {@link close}.
+   */
   async restart(): Promise<void> {
     await this.close();
     this.store.compact();
@@ -165,7 +169,11 @@ export class LocalServer implements ApiServer {
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify(result));
     } catch (error) {
-      const { status: code, reason, message } = error instanceof StoreError ? error : new StoreError(500, 'InternalError', String(error));
+      const {
+        status: code,
+        reason,
+        message,
+      } = error instanceof StoreError ? error : new StoreError(500, 'InternalError', String(error));
       response.writeHead(code, { 'content-type': 'application/json' });
       response.end(JSON.stringify(status(code, reason, message)));
     }
@@ -188,7 +196,11 @@ export class LocalServer implements ApiServer {
       return;
     }
     if (this.#forbidden.has(account))
-      throw new StoreError(403, 'Forbidden', `pods is forbidden: User "${account}" cannot ${kind} resource "pods" in API group ""`);
+      throw new StoreError(
+        403,
+        'Forbidden',
+        `pods is forbidden: User "${account}" cannot ${kind} resource "pods" in API group ""`,
+      );
     const node = /^spec\.nodeName=(.+)$/.exec(url.searchParams.get('fieldSelector') ?? '')?.[1];
     if (kind === 'watch') this.#watch(url, node, response);
     else this.#list(url, node, response);
@@ -198,16 +210,27 @@ export class LocalServer implements ApiServer {
     const all = this.store.list().filter(({ spec }) => node === undefined || spec.nodeName === node);
     const fromCache = !this.paginate && searchParams.get('resourceVersion') === '0';
     const limit = fromCache ? Infinity : Number(searchParams.get('limit') ?? Infinity);
-    // Real servers answer a continued list from the version in the token. This one has no history: tests that page do not write meanwhile.
-    const [version = this.store.version, start = 0] = (searchParams.get('continue') ?? '').split('.').filter(Boolean).map(Number);
+    // Real servers answer a continued list from the version in the token. This one has no history: tests that page do
+    // not write meanwhile.
+    const [version = this.store.version, start = 0] = (searchParams.get('continue') ?? '')
+      .split('.')
+      .filter(Boolean)
+      .map(Number);
     if (!this.store.knows(version)) throw new StoreError(410, 'Expired', 'The provided continue parameter is too old');
     const items = all.slice(start, start + limit);
     const end = start + items.length;
     response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({
-      kind: 'PodList', apiVersion: 'v1', items,
-      metadata: { resourceVersion: String(version), ...(end < all.length && { continue: `${version}.${end}`, remainingItemCount: all.length - end }) },
-    }));
+    response.end(
+      JSON.stringify({
+        kind: 'PodList',
+        apiVersion: 'v1',
+        items,
+        metadata: {
+          resourceVersion: String(version),
+          ...(end < all.length && { continue: `${version}.${end}`, remainingItemCount: all.length - end }),
+        },
+      }),
+    );
     this.afterList?.();
   }
 
@@ -216,7 +239,12 @@ export class LocalServer implements ApiServer {
       if (!watch.stalled && (node === undefined || pod.spec.nodeName === node)) response.write(line(type, pod));
     };
     const { past, stop } = this.store.watch(Number(searchParams.get('resourceVersion')), send);
-    const end = setTimeout(() => { if (!watch.stalled) response.end(); }, Number(searchParams.get('timeoutSeconds') ?? 1800) * 1000);
+    const end = setTimeout(
+      () => {
+        if (!watch.stalled) response.end();
+      },
+      Number(searchParams.get('timeoutSeconds') ?? 1800) * 1000,
+    );
     const watch: OpenWatch = { response, node, stalled: false, stop };
     this.#watches.add(watch);
     response.once('close', () => {
@@ -234,20 +262,28 @@ export class LocalServer implements ApiServer {
     if (namespaces !== null) return body; // every namespace is there
     const account = /^\/api\/v1\/namespaces\/[^/]+\/serviceaccounts$/.exec(pathname);
     if (account !== null) return body;
-    const [, namespace, name, part] = /^\/api\/v1\/namespaces\/([^/]+)\/pods(?:\/([^/]+)(\/status)?)?$/.exec(pathname) ?? [];
+    const [, namespace, name, part] =
+      /^\/api\/v1\/namespaces\/([^/]+)\/pods(?:\/([^/]+)(\/status)?)?$/.exec(pathname) ?? [];
     if (namespace === undefined) throw new StoreError(404, 'NotFound', `no such path: ${pathname}`);
     if (name === undefined && method === 'POST') return this.store.create(namespace, body);
     if (name === undefined) throw new StoreError(405, 'MethodNotAllowed', `${method} ${pathname}`);
     switch (method) {
-      case 'GET': return this.store.get(namespace, name);
-      case 'PATCH': return this.store.patch(namespace, name, body, part === undefined ? 'rest' : 'status');
-      case 'DELETE': return this.store.delete(namespace, name);
-      default: throw new StoreError(405, 'MethodNotAllowed', `${method} ${pathname}`);
+      case 'GET':
+        return this.store.get(namespace, name);
+      case 'PATCH':
+        return this.store.patch(namespace, name, body, part === undefined ? 'rest' : 'status');
+      case 'DELETE':
+        return this.store.delete(namespace, name);
+      default:
+        throw new StoreError(405, 'MethodNotAllowed', `${method} ${pathname}`);
     }
   }
 }
 
-async function misbehave({ status: code, headers = {}, body, pieces, stall }: Fault, response: ServerResponse): Promise<void> {
+async function misbehave(
+  { status: code, headers = {}, body, pieces, stall }: Fault,
+  response: ServerResponse,
+): Promise<void> {
   if (stall === true) return;
   response.writeHead(code ?? 200, { 'content-type': 'application/json', ...headers });
   if (pieces === undefined) {
@@ -273,5 +309,5 @@ function status(code: number, reason: string, message: string): unknown {
 async function json(request: IncomingMessage): Promise<Partial<StoredPod>> {
   let text = '';
   for await (const piece of request.setEncoding('utf8')) text += piece as string;
-  return text === '' ? {} : JSON.parse(text) as Partial<StoredPod>;
+  return text === '' ? {} : (JSON.parse(text) as Partial<StoredPod>);
 }

@@ -6,7 +6,11 @@ import { parseAllDocuments } from 'yaml';
 export interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
   readonly [field: string]: unknown;
 }
 
@@ -33,7 +37,10 @@ export function filledIn(text: string): string {
   return text.replaceAll('NAME_OF_THE_AGENTS_DAEMONSET', 'merbridge-agent').replace(/\bNODE\b/g, 'worker-1');
 }
 
-/** Files that kubectl takes for objects of the cluster, in the order in which it walks a folder; with `recursive` (`-R`) those of the folders in it, too. */
+/**
+ * Files that kubectl takes for objects of the cluster, in the order in which it walks a folder; with `recursive` (`-R`)
+ * those of the folders in it, too.
+ */
 export function walked(folder: string, recursive: boolean): string[] {
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   return entries.flatMap(entry => {
@@ -44,8 +51,13 @@ export function walked(folder: string, recursive: boolean): string[] {
 }
 
 const PLURALS: Readonly<Record<string, string>> = {
-  Namespace: 'namespaces', ServiceAccount: 'serviceaccounts', ClusterRole: 'clusterroles', ClusterRoleBinding: 'clusterrolebindings',
-  DaemonSet: 'daemonsets', Job: 'jobs', Pod: 'pods',
+  Namespace: 'namespaces',
+  ServiceAccount: 'serviceaccounts',
+  ClusterRole: 'clusterroles',
+  ClusterRoleBinding: 'clusterrolebindings',
+  DaemonSet: 'daemonsets',
+  Job: 'jobs',
+  Pod: 'pods',
 };
 
 /** Path of an object on an API server. */

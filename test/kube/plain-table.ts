@@ -42,7 +42,8 @@ export class PlainTable implements PodTable {
   #put(address: string, options: PodOptions, count: number): void {
     const refusal = this.refuses.get(address);
     if (refusal !== undefined) throw refusal;
-    if (!this.pods.has(address) && this.pods.size >= this.maxEntries) throw new MapFullError('local_pod_ips', this.maxEntries, count);
+    if (!this.pods.has(address) && this.pods.size >= this.maxEntries)
+      throw new MapFullError('local_pod_ips', this.maxEntries, count);
     const { acceleration = 'inherit', rules, cgroup } = options;
     this.pods.set(address, { acceleration, rules, cgroup: typeof cgroup === 'bigint' ? cgroup : undefined });
   }

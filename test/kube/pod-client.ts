@@ -1,4 +1,6 @@
-/** Makes, changes and deletes pods by plain requests, on any API server; many at a time, and through cuts and restarts. */
+/**
+ * Makes, changes and deletes pods by plain requests, on any API server; many at a time, and through cuts and restarts.
+ */
 import { Agent, request } from 'node:https';
 import { setTimeout } from 'node:timers/promises';
 import type { ApiServer } from './server';
@@ -18,7 +20,10 @@ export interface PodShape {
 export class PodClient {
   readonly #agent: Agent;
 
-  constructor(private readonly server: ApiServer, connections = 16) {
+  constructor(
+    private readonly server: ApiServer,
+    connections = 16,
+  ) {
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
   }
 
@@ -57,7 +62,8 @@ export class PodClient {
         const { status, text } = await this.#once(method, target, JSON.stringify(body));
         if (status < 300) return;
         if (attempt > 0 && ((method === 'POST' && status === 409) || (method === 'DELETE' && status === 404))) return;
-        const passing = status === 429 || status >= 500 || status === 409 || status === 401 || status === 403; // RBAC is not there right after a start
+        // RBAC is not there right after a start.
+        const passing = status === 429 || status >= 500 || status === 409 || status === 401 || status === 403;
         if (!passing || attempt === 100) throw new Error(`${method} ${target}: ${status} ${text}`);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === undefined || attempt === 100) throw error;
@@ -69,18 +75,31 @@ export class PodClient {
   #once(method: string, target: string, payload: string): Promise<{ status: number; text: string }> {
     const { url, ca, adminToken } = this.server;
     return new Promise((resolve, reject) => {
-      const call = request(new URL(target, url), {
-        agent: this.#agent, ca, method, timeout: 20_000,
-        headers: {
-          accept: 'application/json', authorization: `Bearer ${adminToken}`,
-          'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json', 'content-length': Buffer.byteLength(payload),
+      const call = request(
+        new URL(target, url),
+        {
+          agent: this.#agent,
+          ca,
+          method,
+          timeout: 20_000,
+          headers: {
+            accept: 'application/json',
+            authorization: `Bearer ${adminToken}`,
+            'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+            'content-length': Buffer.byteLength(payload),
+          },
         },
-      }, response => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (part: string) => { text += part; });
-        response.once('error', reject).once('end', () => resolve({ status: response.statusCode ?? 0, text }));
-      });
-      call.once('error', reject).once('timeout', () => call.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })));
+        response => {
+          let text = '';
+          response.setEncoding('utf8').on('data', (part: string) => {
+            text += part;
+          });
+          response.once('error', reject).once('end', () => resolve({ status: response.statusCode ?? 0, text }));
+        },
+      );
+      call
+        .once('error', reject)
+        .once('timeout', () => call.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })));
       call.end(payload);
     });
   }
@@ -91,13 +110,28 @@ function path({ namespace = 'default' }: Pick<PodShape, 'namespace'>, name?: str
 }
 
 /** The pod as it is created; its status comes later. */
-export function podOf({ name, namespace = 'default', node, annotations = {}, sidecar, hostNetwork }: PodShape): Record<string, unknown> {
+export function podOf({
+  name,
+  namespace = 'default',
+  node,
+  annotations = {},
+  sidecar,
+  hostNetwork,
+}: PodShape): Record<string, unknown> {
   const proxy = { name: 'istio-proxy', image: 'proxy', args: ['proxy', 'sidecar'] };
   return {
-    apiVersion: 'v1', kind: 'Pod',
-    metadata: { name, namespace, annotations: { ...(sidecar !== false && { 'sidecar.istio.io/status': '{}' }), ...annotations } },
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace,
+      annotations: { ...(sidecar !== false && { 'sidecar.istio.io/status': '{}' }), ...annotations },
+    },
     spec: {
-      nodeName: node, automountServiceAccountToken: false, terminationGracePeriodSeconds: 0, ...(hostNetwork === true && { hostNetwork }),
+      nodeName: node,
+      automountServiceAccountToken: false,
+      terminationGracePeriodSeconds: 0,
+      ...(hostNetwork === true && { hostNetwork }),
       containers: [{ name: 'app', image: 'app' }, ...(sidecar === undefined ? [proxy] : [])],
       ...(sidecar === 'native' && { initContainers: [{ ...proxy, restartPolicy: 'Always' }] }),
     },

@@ -18,7 +18,11 @@ export interface StoredEvent {
 
 /** A refusal with the status that the server answers. */
 export class StoreError extends Error {
-  constructor(readonly status: number, readonly reason: string, message: string) {
+  constructor(
+    readonly status: number,
+    readonly reason: string,
+    message: string,
+  ) {
     super(message);
   }
 }
@@ -51,9 +55,13 @@ export class PodStore {
 
   /** All changes after a version, and `listener` for all that follow. Throws 410 if they are forgotten. */
   watch(version: number, listener: (event: StoredEvent) => void): { past: StoredEvent[]; stop: () => void } {
-    if (version < this.#compacted) throw new StoreError(410, 'Expired', `too old resource version: ${version} (${this.#compacted})`);
+    if (version < this.#compacted)
+      throw new StoreError(410, 'Expired', `too old resource version: ${version} (${this.#compacted})`);
     this.#listeners.add(listener);
-    return { past: this.#events.filter(event => event.version > version), stop: () => this.#listeners.delete(listener) };
+    return {
+      past: this.#events.filter(event => event.version > version),
+      stop: () => this.#listeners.delete(listener),
+    };
   }
 
   /** Whether a continued list of that version can still be answered. */
@@ -64,10 +72,18 @@ export class PodStore {
   create(namespace: string, body: Body): StoredPod {
     const metadata = body.metadata as Record<string, unknown>;
     const key = `${namespace}/${String(metadata.name)}`;
-    if (this.#pods.has(key)) throw new StoreError(409, 'AlreadyExists', `pods "${String(metadata.name)}" already exists`);
+    if (this.#pods.has(key))
+      throw new StoreError(409, 'AlreadyExists', `pods "${String(metadata.name)}" already exists`);
     const pod = {
-      apiVersion: 'v1', kind: 'Pod', ...body,
-      metadata: { ...metadata, namespace, uid: randomUUID(), creationTimestamp: new Date().toISOString().replace(/\.\d+/, '') },
+      apiVersion: 'v1',
+      kind: 'Pod',
+      ...body,
+      metadata: {
+        ...metadata,
+        namespace,
+        uid: randomUUID(),
+        creationTimestamp: new Date().toISOString().replace(/\.\d+/, ''),
+      },
       status: { phase: 'Pending' },
     } as unknown as StoredPod;
     return this.#write(key, 'ADDED', pod);
@@ -84,7 +100,10 @@ export class PodStore {
     const before = this.get(namespace, name);
     const merged = merge(before, patch) as StoredPod;
     const pod = part === 'status' ? { ...before, status: merged.status } : { ...merged, status: before.status };
-    return this.#write(`${namespace}/${name}`, 'MODIFIED', { ...pod, metadata: { ...pod.metadata, uid: before.metadata.uid } });
+    return this.#write(`${namespace}/${name}`, 'MODIFIED', {
+      ...pod,
+      metadata: { ...pod.metadata, uid: before.metadata.uid },
+    });
   }
 
   delete(namespace: string, name: string): StoredPod {

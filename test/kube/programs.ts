@@ -16,12 +16,19 @@ export class Program {
   readonly #log: string;
 
   /** Starts it; what it prints goes into a file in `directory`, which is its current directory, too. */
-  constructor(readonly name: string, directory: string, path: string, args: readonly string[]) {
+  constructor(
+    readonly name: string,
+    directory: string,
+    path: string,
+    args: readonly string[],
+  ) {
     this.#log = join(directory, `${name}.log`);
     const log = openSync(this.#log, 'a');
     try {
       this.#child = spawn(path, args, {
-        stdio: ['ignore', log, log], cwd: directory, env: { ...ENVIRONMENT, HOME: directory },
+        stdio: ['ignore', log, log],
+        cwd: directory,
+        env: { ...ENVIRONMENT, HOME: directory },
         detached: true, // Ctrl-C is for the test, which then ends its programs in order
       });
     } finally {

@@ -63,7 +63,10 @@ export class RawServer {
 
 /** An answer with this body, after which the connection ends. */
 export function body(text: string, status = '200 OK'): RawAnswer {
-  return socket => void socket.end(`HTTP/1.1 ${status}\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`);
+  return socket =>
+    void socket.end(
+      `HTTP/1.1 ${status}\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+    );
 }
 
 /** As a server that has no pods: an empty list, and a watch that stays open. */

@@ -1,5 +1,6 @@
 /**
- * A real kube-apiserver with its etcd on loopback, as `scripts/kube-apiserver.sh` provides them: RBAC, service account tokens, admission.
+ * A real kube-apiserver with its etcd on loopback, as `scripts/kube-apiserver.sh` provides them: RBAC, service account
+ * tokens, admission.
  *
  * There is no controller manager: nothing makes pods of a DaemonSet, a default service account or a token by itself.
  */
@@ -26,7 +27,10 @@ export function kubeAssets(): string | undefined {
   return folder;
 }
 
-/** Starts a server of its own, with nothing in it. Somebody else may take a port between its choice and its use: then others are tried. */
+/**
+ * Starts a server of its own, with nothing in it. Somebody else may take a port between its choice and its use: then
+ * others are tried.
+ */
 export async function startRealServer(assets: string): Promise<ApiServer> {
   sweep();
   for (let attempt = 1; ; attempt += 1) {
@@ -65,16 +69,20 @@ class RealServer implements ApiServer {
   }
 
   async start(): Promise<void> {
-    const [etcdPort, peerPort, port] = await freePorts(3) as [number, number, number];
+    const [etcdPort, peerPort, port] = (await freePorts(3)) as [number, number, number];
     this.#etcdPort = etcdPort;
     this.#port = port;
     this.#writeKeys();
     const client = `http://127.0.0.1:${etcdPort}`;
     const peer = `http://127.0.0.1:${peerPort}`;
     this.#etcd = new Program('etcd', this.#directory, join(this.#assets, 'etcd'), [
-      '--name=test', `--data-dir=${join(this.#directory, 'etcd')}`,
-      `--listen-client-urls=${client}`, `--advertise-client-urls=${client}`,
-      `--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`, `--initial-cluster=test=${peer}`,
+      '--name=test',
+      `--data-dir=${join(this.#directory, 'etcd')}`,
+      `--listen-client-urls=${client}`,
+      `--advertise-client-urls=${client}`,
+      `--listen-peer-urls=${peer}`,
+      `--initial-advertise-peer-urls=${peer}`,
+      `--initial-cluster=test=${peer}`,
     ]);
     this.#startApiServer(); // it waits for etcd by itself
     await this.#ready();
@@ -84,7 +92,9 @@ class RealServer implements ApiServer {
 
   async tokenOf({ namespace, name }: { readonly namespace: string; readonly name: string }): Promise<string> {
     const answered = await this.request('POST', `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`, {
-      apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600 },
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { expirationSeconds: 3600 },
     });
     return (answered as { status: { token: string } }).status.token;
   }
@@ -122,9 +132,19 @@ class RealServer implements ApiServer {
   #writeKeys(): void {
     const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
     sh('openssl', [
-      'req', '-x509', ...curve, '-days', '2', '-subj', '/CN=merbridge-test',
-      '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc',
-      '-keyout', this.#file('tls.key'), '-out', this.#file('tls.crt'),
+      'req',
+      '-x509',
+      ...curve,
+      '-days',
+      '2',
+      '-subj',
+      '/CN=merbridge-test',
+      '-addext',
+      'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc',
+      '-keyout',
+      this.#file('tls.key'),
+      '-out',
+      this.#file('tls.crt'),
     ]);
     sh('openssl', ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', this.#file('accounts.key')]);
     writeFileSync(this.#file('tokens.csv'), `${this.adminToken},admin,admin,"system:masters"\n`, { mode: 0o600 });
@@ -134,12 +154,18 @@ class RealServer implements ApiServer {
   #startApiServer(): void {
     this.#apiServer = new Program('kube-apiserver', this.#directory, join(this.#assets, 'kube-apiserver'), [
       `--etcd-servers=http://127.0.0.1:${this.#etcdPort}`,
-      '--bind-address=127.0.0.1', '--advertise-address=127.0.0.1', `--secure-port=${this.#port}`,
-      `--tls-cert-file=${this.#file('tls.crt')}`, `--tls-private-key-file=${this.#file('tls.key')}`,
-      `--token-auth-file=${this.#file('tokens.csv')}`, '--authorization-mode=RBAC',
+      '--bind-address=127.0.0.1',
+      '--advertise-address=127.0.0.1',
+      `--secure-port=${this.#port}`,
+      `--tls-cert-file=${this.#file('tls.crt')}`,
+      `--tls-private-key-file=${this.#file('tls.key')}`,
+      `--token-auth-file=${this.#file('tokens.csv')}`,
+      '--authorization-mode=RBAC',
       '--service-account-issuer=https://kubernetes.default.svc',
-      `--service-account-key-file=${this.#file('accounts.key')}`, `--service-account-signing-key-file=${this.#file('accounts.key')}`,
-      '--service-cluster-ip-range=10.96.0.0/16', '--endpoint-reconciler-type=none',
+      `--service-account-key-file=${this.#file('accounts.key')}`,
+      `--service-account-signing-key-file=${this.#file('accounts.key')}`,
+      '--service-cluster-ip-range=10.96.0.0/16',
+      '--endpoint-reconciler-type=none',
       '--disable-admission-plugins=ServiceAccount', // nobody here makes the accounts that it would want
       '--profiling=false',
     ]);
@@ -151,10 +177,18 @@ class RealServer implements ApiServer {
     for (;;) {
       for (const program of [this.#etcd, this.#apiServer])
         if (program?.running !== true) throw new Error(`${program?.name} ended${program?.tail()}`);
-      const ready = await answer({ url: `https://127.0.0.1:${this.#port}`, ca: this.ca, token: this.adminToken, path: '/readyz' })
-        .then(({ status }) => status === 200, () => false);
+      const ready = await answer({
+        url: `https://127.0.0.1:${this.#port}`,
+        ca: this.ca,
+        token: this.adminToken,
+        path: '/readyz',
+      }).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
       if (ready) return;
-      if (Date.now() > end) throw new Error(`no API server within ${READY_MS} ms${this.#etcd?.tail()}${this.#apiServer?.tail()}`);
+      if (Date.now() > end)
+        throw new Error(`no API server within ${READY_MS} ms${this.#etcd?.tail()}${this.#apiServer?.tail()}`);
       await new Promise(resolve => setTimeout(resolve, 50));
     }
   }
@@ -164,6 +198,7 @@ class RealServer implements ApiServer {
 function sweep(): void {
   for (const name of readdirSync(tmpdir())) {
     const [, pid, started] = /^merbridge-kube-(\d+)\.(\d+)\./.exec(name) ?? [];
-    if (pid !== undefined && startTime(Number(pid)) !== started) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    if (pid !== undefined && startTime(Number(pid)) !== started)
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
 }

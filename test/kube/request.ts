@@ -26,7 +26,12 @@ export interface KubeAnswer {
 export class KubeError extends Error {
   override readonly name = 'KubeError';
 
-  constructor(readonly method: string, readonly path: string, readonly status: number, readonly body: unknown) {
+  constructor(
+    readonly method: string,
+    readonly path: string,
+    readonly status: number,
+    readonly body: unknown,
+  ) {
     const { message } = (typeof body === 'object' && body !== null ? body : {}) as { message?: string };
     super(`${method} ${path}: ${status} ${message ?? String(body)}`);
   }
@@ -37,23 +42,40 @@ export function answer(options: KubeRequest): Promise<KubeAnswer> {
   const { url, ca, token, method = 'GET', path, body, contentType = 'application/json' } = options;
   const payload = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
   return new Promise((resolve, reject) => {
-    const call = httpsRequest(new URL(path, url), {
-      method, ca, agent: false, timeout: 30_000,
-      headers: {
-        accept: 'application/json',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(payload === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(payload) }),
+    const call = httpsRequest(
+      new URL(path, url),
+      {
+        method,
+        ca,
+        agent: false,
+        timeout: 30_000,
+        headers: {
+          accept: 'application/json',
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(payload === undefined
+            ? {}
+            : { 'content-type': contentType, 'content-length': Buffer.byteLength(payload) }),
+        },
       },
-    }, response => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (part: string) => { text += part; });
-      response.once('error', reject).once('end', () => {
-        const json = response.headers['content-type']?.startsWith('application/json') ?? false;
-        const { warning = [] } = response.headersDistinct;
-        resolve({ status: response.statusCode ?? 0, body: json ? JSON.parse(text) as unknown : text, warnings: warning });
-      });
-    });
-    call.once('error', reject).once('timeout', () => call.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
+      response => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (part: string) => {
+          text += part;
+        });
+        response.once('error', reject).once('end', () => {
+          const json = response.headers['content-type']?.startsWith('application/json') ?? false;
+          const { warning = [] } = response.headersDistinct;
+          resolve({
+            status: response.statusCode ?? 0,
+            body: json ? (JSON.parse(text) as unknown) : text,
+            warnings: warning,
+          });
+        });
+      },
+    );
+    call
+      .once('error', reject)
+      .once('timeout', () => call.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
     call.end(payload);
   });
 }

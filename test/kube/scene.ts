@@ -22,15 +22,25 @@ export interface Scene {
 export const retry = { initialMs: 20, maxMs: 200, forbiddenMs: 300 };
 
 /** Runs a test in one; `begin`: when the source is synced and watches. */
-export async function scene(body: (scene: Scene) => Promise<void>, options: (server: LocalServer) => Partial<KubernetesPodsOptions> = () => ({}), begin = true): Promise<void> {
+export async function scene(
+  body: (scene: Scene) => Promise<void>,
+  options: (server: LocalServer) => Partial<KubernetesPodsOptions> = () => ({}),
+  begin = true,
+): Promise<void> {
   const server = await LocalServer.start();
   const client = new PodClient(server);
   const source = new KubernetesPods({
-    nodeName: 'worker', server: { url: server.url, ca: server.ca, token: server.adminToken }, watchSeconds: 60, retry, ...options(server),
+    nodeName: 'worker',
+    server: { url: server.url, ca: server.ca, token: server.adminToken },
+    watchSeconds: 60,
+    retry,
+    ...options(server),
   });
   const errors: KubernetesError[] = [];
   const disconnects: { reason: Error; ms: number }[] = [];
-  source.on('error', error => errors.push(error as KubernetesError)).on('disconnected', (reason, ms) => disconnects.push({ reason, ms }));
+  source
+    .on('error', error => errors.push(error as KubernetesError))
+    .on('disconnected', (reason, ms) => disconnects.push({ reason, ms }));
   let address = 0;
   const names = (): string[] => [...source.pods.values()].map(({ name }) => name.replace('default/', '')).sort();
   const has = (...expected: string[]): boolean => JSON.stringify(names()) === JSON.stringify(expected.sort());
@@ -41,7 +51,12 @@ export async function scene(body: (scene: Scene) => Promise<void>, options: (ser
       await until('a watch', () => server.watches === 1);
     }
     await body({
-      server, client, source, errors, disconnects, has,
+      server,
+      client,
+      source,
+      errors,
+      disconnects,
+      has,
       shows: (...expected) => until(`pods ${expected.join(' ')}`, () => has(...expected)),
       create: (name, ip = `10.3.0.${++address}`) => client.create({ name, node: 'worker', ips: [ip] }),
     });

@@ -27,7 +27,9 @@ const ACCOUNT = { namespace: 'kube-system', name: only('deploy/merbridge.yaml', 
 let image: AgentImage;
 let bpffs: Bpffs;
 let cgroup: Cgroup;
-before(() => { image = new AgentImage(); });
+before(() => {
+  image = new AgentImage();
+});
 after(() => image[Symbol.dispose]());
 beforeEach(() => {
   bpffs = new Bpffs();
@@ -41,7 +43,15 @@ afterEach(() => {
 const attached = (): number => cgroup.programs({ attachType: 'cgroup/connect4' }).length;
 
 function agentOf(server: ApiServer, token: string, options: Partial<AgentOptions> = {}): AgentProcess {
-  return new AgentProcess({ image, server, token, node: NODE, cgroup: cgroup.path, pinDirectory: bpffs.directory(), ...options });
+  return new AgentProcess({
+    image,
+    server,
+    token,
+    node: NODE,
+    cgroup: cgroup.path,
+    pinDirectory: bpffs.directory(),
+    ...options,
+  });
 }
 
 for (const kind of serverKinds) {
@@ -54,12 +64,19 @@ for (const kind of serverKinds) {
       if (kind.name === 'kube-apiserver')
         for (const manifest of MANIFESTS['deploy/merbridge.yaml']!)
           await answer({
-            url: server.url, ca: server.ca, token: server.adminToken, method: 'PATCH', contentType: 'application/apply-patch+yaml', body: manifest,
+            url: server.url,
+            ca: server.ca,
+            token: server.adminToken,
+            method: 'PATCH',
+            contentType: 'application/apply-patch+yaml',
+            body: manifest,
             path: `${pathOf(manifest)}?fieldManager=test`,
           });
       token = await server.tokenOf(ACCOUNT);
       const client = new PodClient(server);
-      const pods = Array.from({ length: 250 }, (_, i) => client.create({ name: `p${i}`, node: NODE, ips: [`10.1.0.${i + 1}`] }));
+      const pods = Array.from({ length: 250 }, (_, i) =>
+        client.create({ name: `p${i}`, node: NODE, ips: [`10.1.0.${i + 1}`] }),
+      );
       await Promise.all([
         ...pods,
         client.create({ name: 'elsewhere', node: 'worker-2', ips: ['10.2.0.1'] }),
@@ -78,12 +95,15 @@ for (const kind of serverKinds) {
       const addresses = [...pinned.localPodIps.keys()].sort();
       assert.deepEqual(addresses, Array.from({ length: 250 }, (_, i) => `10.1.0.${i + 1}`).sort());
 
-      if (kind !== serverKinds.filter(({ skip }) => skip === false).at(-1)) return; // it takes a minute, and the real server sends more
+      // It takes a minute, and the real server sends more.
+      if (kind !== serverKinds.filter(({ skip }) => skip === false).at(-1)) return;
       // Node.js looks once more at time-outs that ended well, the longest after 30 s.
       await setTimeout(40_000);
       const idle = await watchIdle(agent.process.pid!, 10);
       const rss = processRss(agent.process.pid!);
-      t.diagnostic(`${(rss / 1e6).toFixed(1)} MB resident (VmRSS of node with the flags of the Dockerfile, 50 s after the sync)`);
+      t.diagnostic(
+        `${(rss / 1e6).toFixed(1)} MB resident (VmRSS of node with the flags of the Dockerfile, 50 s after the sync)`,
+      );
       t.diagnostic(`10 s idle by strace: ${idle.wakeUps} wake-ups, ${idle.idleWakeUps} of them did no work`);
       assert.ok(rss <= 80e6, `${rss} bytes resident`);
       assert.equal(idle.idleWakeUps, 0, idle.trace);
@@ -183,17 +203,28 @@ describe('its life', () => {
   test('hostile text: nothing that a pod or the API server writes acts on the log, and the token is not in it', async t => {
     const hostile = '\u001b]0;owned\u0007\r\n2030-01-01T00:00:00.000Z all is well\u0085\u009b31m\u202e';
     const client = new PodClient(server);
-    await client.annotate({ name: 'one' }, {
-      'merbridge.io/acceleration': hostile, 'traffic.sidecar.istio.io/excludeOutboundPorts': `${hostile},`.repeat(2000),
-    });
+    await client.annotate(
+      { name: 'one' },
+      {
+        'merbridge.io/acceleration': hostile,
+        'traffic.sidecar.istio.io/excludeOutboundPorts': `${hostile},`.repeat(2000),
+      },
+    );
     client.close();
     const said = `${hostile} you sent ${token}`;
-    server.faults.push({ of: 'list', status: 500, body: JSON.stringify({ message: said }) }, { of: 'list', status: 500, body: said }, { of: 'list', body: said });
+    server.faults.push(
+      { of: 'list', status: 500, body: JSON.stringify({ message: said }) },
+      { of: 'list', status: 500, body: said },
+      { of: 'list', body: said },
+    );
     await using agent = agentOf(server, token);
     await agent.printed(/attached to/);
     assert.equal(await agent.end('SIGTERM'), 0, agent.output);
     assert.match(agent.output, /ERR_KUBERNETES_STATUS: 500 .*\\u001b\]0;owned\\u0007/);
-    assert.match(agent.output, /ERR_POD_REFUSED: pod default\/one: .*excludeOutboundPorts, entry 1: .*and more, these are the first 20/);
+    assert.match(
+      agent.output,
+      /ERR_POD_REFUSED: pod default\/one: .*excludeOutboundPorts, entry 1: .*and more, these are the first 20/,
+    );
     const lines = agent.output.trimEnd().split('\n');
     for (const line of lines) {
       assert.match(line, /^(\d{4}-\d\d-\d\dT[\d:.]+Z (?!all is well)| {2}\S)/);
@@ -236,7 +267,11 @@ describe('its life', () => {
     ['MESH_PROFILE', { MESH_PROFILE: 'mine' }, /^MESH_PROFILE must be one of istio, not 'mine'/],
     ['PORT', { PORT: 'http' }, /^PORT must be a number/],
     ['CGROUP', { CGROUP: '/nowhere' }, /ERR_BPF_NOT_A_CGROUP: .*\n {2}mount the host's \/sys\/fs\/cgroup/],
-    ['PIN_DIRECTORY', { PIN_DIRECTORY: '/tmp/nowhere' }, /ERR_BPF_NOT_A_BPFFS: .*\n {2}mount the host's BPF file system/],
+    [
+      'PIN_DIRECTORY',
+      { PIN_DIRECTORY: '/tmp/nowhere' },
+      /ERR_BPF_NOT_A_BPFFS: .*\n {2}mount the host's BPF file system/,
+    ],
   ] as const) {
     test(`a wrong ${name} ends it with a message that says what to do`, async () => {
       await using agent = agentOf(server, token, { env });
@@ -274,7 +309,13 @@ describe('its life', () => {
       test(`without ${missing} the error says so`, async () => {
         await using agent = agentOf(server, token, asUser(capabilities.filter(name => name !== missing)));
         assert.equal(await agent.end(), 1, agent.output);
-        assert.match(agent.output, new RegExp(`^ERR_BPF_PERMISSION: .*\\n  grant ${missing} to the container, as deploy/merbridge.yaml does$`, 'm'));
+        assert.match(
+          agent.output,
+          new RegExp(
+            `^ERR_BPF_PERMISSION: .*\\n  grant ${missing} to the container, as deploy/merbridge.yaml does$`,
+            'm',
+          ),
+        );
         assert.equal(attached(), 0);
       });
     }

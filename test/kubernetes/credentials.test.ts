@@ -15,36 +15,40 @@ test('tokens and certificates rotate: the files are read again', async () => {
   const [caFile, tokenFile] = [join(folder, 'ca.crt'), join(folder, 'token')];
   const account = { namespace: 'mesh', name: 'agent' };
   try {
-    await scene(async ({ server, source, create, shows, errors, disconnects }) => {
-      writeFileSync(caFile, server.ca);
-      const first = await server.tokenOf(account);
-      writeFileSync(tokenFile, `${first}\n`);
-      source.start();
-      await create('a');
-      await shows('a');
-      await until('a watch', () => server.watches === 1);
-      server.expire(first);
-      await create('b');
-      await shows('a', 'b'); // a watch that is open is not asked again
-      await server.cut();
-      await until('refused', () => errors.length > 0);
-      assert.deepEqual([errors[0]!.code, errors[0]!.status], ['ERR_KUBERNETES_UNAUTHORIZED', 401]);
-      writeFileSync(tokenFile, await server.tokenOf(account));
-      await create('c');
-      await shows('a', 'b', 'c');
+    await scene(
+      async ({ server, source, create, shows, errors, disconnects }) => {
+        writeFileSync(caFile, server.ca);
+        const first = await server.tokenOf(account);
+        writeFileSync(tokenFile, `${first}\n`);
+        source.start();
+        await create('a');
+        await shows('a');
+        await until('a watch', () => server.watches === 1);
+        server.expire(first);
+        await create('b');
+        await shows('a', 'b'); // a watch that is open is not asked again
+        await server.cut();
+        await until('refused', () => errors.length > 0);
+        assert.deepEqual([errors[0]!.code, errors[0]!.status], ['ERR_KUBERNETES_UNAUTHORIZED', 401]);
+        writeFileSync(tokenFile, await server.tokenOf(account));
+        await create('c');
+        await shows('a', 'b', 'c');
 
-      server.rotateCertificate();
-      await server.cut();
-      await until('not trusted', () => disconnects.some(({ reason }) => /not signed by the ca/.test(reason.message)));
-      writeFileSync(caFile, server.ca);
-      await until('trusted again', () => server.watches === 1);
-      rmSync(tokenFile);
-      await server.cut();
-      await until('no token', () => errors.at(-1)?.code === 'ERR_KUBERNETES_CONFIG');
-      writeFileSync(tokenFile, await server.tokenOf(account));
-      await until('back', () => server.watches === 1);
-      assert.equal(source.pods.size, 3);
-    }, server => ({ server: { url: server.url, caFile, tokenFile } }), false);
+        server.rotateCertificate();
+        await server.cut();
+        await until('not trusted', () => disconnects.some(({ reason }) => /not signed by the ca/.test(reason.message)));
+        writeFileSync(caFile, server.ca);
+        await until('trusted again', () => server.watches === 1);
+        rmSync(tokenFile);
+        await server.cut();
+        await until('no token', () => errors.at(-1)?.code === 'ERR_KUBERNETES_CONFIG');
+        writeFileSync(tokenFile, await server.tokenOf(account));
+        await until('back', () => server.watches === 1);
+        assert.equal(source.pods.size, 3);
+      },
+      server => ({ server: { url: server.url, caFile, tokenFile } }),
+      false,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -71,26 +75,38 @@ test('403 is named, and tried again slowly', async () => {
   }
 });
 
-test('a KubeConfig of client-node', () => scene(async ({ create, shows }) => {
-  await create('a');
-  await shows('a');
-}, server => ({
-  server: undefined,
-  kubeConfig: {
-    getCurrentCluster: () => ({ server: `${server.url}/` }),
-    applyToHTTPSOptions: options => {
-      Object.assign(options, { ca: server.ca, headers: { Authorization: `Bearer ${server.adminToken}` } });
-      return Promise.resolve();
+test('a KubeConfig of client-node', () =>
+  scene(
+    async ({ create, shows }) => {
+      await create('a');
+      await shows('a');
     },
-  },
-})));
+    server => ({
+      server: undefined,
+      kubeConfig: {
+        getCurrentCluster: () => ({ server: `${server.url}/` }),
+        applyToHTTPSOptions: options => {
+          Object.assign(options, { ca: server.ca, headers: { Authorization: `Bearer ${server.adminToken}` } });
+          return Promise.resolve();
+        },
+      },
+    }),
+  ));
 
-test('credentials that never come keep nobody from closing', () => scene(async ({ source }) => {
-  source.start();
-  await setTimeout(20);
-  const closed = await Promise.race([source.close().then(() => true), setTimeout(5000, false)]);
-  assert.ok(closed);
-}, server => ({
-  server: undefined,
-  kubeConfig: { getCurrentCluster: () => ({ server: `${server.url}/` }), applyToHTTPSOptions: () => new Promise<void>(() => undefined) },
-}), false));
+test('credentials that never come keep nobody from closing', () =>
+  scene(
+    async ({ source }) => {
+      source.start();
+      await setTimeout(20);
+      const closed = await Promise.race([source.close().then(() => true), setTimeout(5000, false)]);
+      assert.ok(closed);
+    },
+    server => ({
+      server: undefined,
+      kubeConfig: {
+        getCurrentCluster: () => ({ server: `${server.url}/` }),
+        applyToHTTPSOptions: () => new Promise<void>(() => undefined),
+      },
+    }),
+    false,
+  ));

@@ -1,6 +1,6 @@
 /**
- * The API servers that the tests of this folder run against: one of our own, and the real one where KUBEBUILDER_ASSETS names the folder of its
- * programs. MERBRIDGE_API_SERVER narrows that to one of them: `local` or `kube-apiserver`.
+ * The API servers that the tests of this folder run against: one of our own, and the real one where KUBEBUILDER_ASSETS
+ * names the folder of its programs. MERBRIDGE_API_SERVER narrows that to one of them: `local` or `kube-apiserver`.
  */
 import { LocalServer } from '../kube/local-server';
 import { kubeAssets, startRealServer } from '../kube/real-server';
@@ -21,7 +21,9 @@ const all: readonly ServerKind[] = [
   { name: 'local', skip: false, start: () => LocalServer.start() },
   {
     name: 'kube-apiserver',
-    skip: assets === undefined && 'KUBEBUILDER_ASSETS names no folder with kube-apiserver and etcd; scripts/kube-apiserver.sh makes one where Go is present',
+    skip:
+      assets === undefined &&
+      'KUBEBUILDER_ASSETS names no folder with kube-apiserver and etcd; scripts/kube-apiserver.sh makes one where Go is present',
     start: () => startRealServer(assets!),
   },
 ];

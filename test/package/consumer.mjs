@@ -19,7 +19,8 @@ export class Consumer {
     symlinkSync(this.node, join(this.path, 'node'));
     for (const name of shell) symlinkSync(`/usr/bin/${name}`, join(this.path, name));
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0', private: true }));
-    for (const file of ['require.cjs', 'import.mjs', 'map.mjs']) copyFileSync(join(root, 'test/package/consumer', file), join(folder, file));
+    for (const file of ['require.cjs', 'import.mjs', 'map.mjs'])
+      copyFileSync(join(root, 'test/package/consumer', file), join(folder, file));
   }
 
   /** Nothing of this machine but the kernel: no compiler, no npm settings, no cache. */
@@ -32,14 +33,21 @@ export class Consumer {
    * Returns what npm warned of.
    */
   async install(tarball) {
-    const result = await run(this.node, [this.npm, 'install', '--offline', '--no-audit', '--no-fund', '--no-update-notifier', tarball], this);
+    const result = await run(
+      this.node,
+      [this.npm, 'install', '--offline', '--no-audit', '--no-fund', '--no-update-notifier', tarball],
+      this,
+    );
     if (result.code !== 0) throw new Error(`npm install failed\n${result.output}`);
-    return result.output.split('\n').filter((line) => /^npm warn/i.test(line));
+    return result.output.split('\n').filter(line => /^npm warn/i.test(line));
   }
 
   /** Whether this npm runs no install scripts in a clone of the project, without being told. */
   async sparesClone() {
-    const { stdout } = await run(this.node, [this.npm, 'config', 'get', 'ignore-scripts'], { folder: root, environment: this.environment });
+    const { stdout } = await run(this.node, [this.npm, 'config', 'get', 'ignore-scripts'], {
+      folder: root,
+      environment: this.environment,
+    });
     return stdout.trim() === 'true';
   }
 
@@ -54,7 +62,7 @@ export class Consumer {
   async load() {
     const required = new Set(JSON.parse(await this.script('require.cjs')));
     const imported = new Set(JSON.parse(await this.script('import.mjs')));
-    const lacking = (some, others) => [...others].filter((name) => !some.has(name)).join(', ');
+    const lacking = (some, others) => [...others].filter(name => !some.has(name)).join(', ');
     if (lacking(imported, required) !== '') throw new Error(`import does not see ${lacking(imported, required)}`);
     if (lacking(required, imported) !== '') throw new Error(`require does not see ${lacking(required, imported)}`);
   }
@@ -69,16 +77,21 @@ export function asRoot(consumer, command) {
 /** Runs a command to its end; `onOutput` sees each piece of its standard output and may end it. */
 export function run(command, args, { folder, environment }, { timeout = 60_000, onOutput, onStart } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: folder, env: sudoNeeds(command, environment), stdio: ['ignore', 'pipe', 'pipe'], timeout });
+    const child = spawn(command, args, {
+      cwd: folder,
+      env: sudoNeeds(command, environment),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout,
+    });
     let stdout = '';
     let output = '';
     onStart?.(child);
-    child.stdout.on('data', (data) => {
+    child.stdout.on('data', data => {
       stdout += data;
       output += data;
       onOutput?.(child, stdout);
     });
-    child.stderr.on('data', (data) => (output += data));
+    child.stderr.on('data', data => (output += data));
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code, signal, stdout, output }));
   });

@@ -9,8 +9,11 @@ const limit = 2_000_000;
 
 /** `npm run pack`: plain `npm pack` runs no `prepack` here, see .npmrc. */
 export function pack(folder) {
-  execFileSync('npm', ['run', '--silent', 'pack', '--', '--loglevel=error', `--pack-destination=${folder}`], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
-  const [name] = readdirSync(folder).filter((file) => file.endsWith('.tgz'));
+  execFileSync('npm', ['run', '--silent', 'pack', '--', '--loglevel=error', `--pack-destination=${folder}`], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const [name] = readdirSync(folder).filter(file => file.endsWith('.tgz'));
   return join(folder, name);
 }
 
@@ -31,26 +34,29 @@ export function faults(tarball, folder) {
     demand(existsSync(join(unpacked, markdown ?? html)), `README.md links to ${markdown ?? html}, which is missing`);
   }
   const files = readdirSync(unpacked, { recursive: true });
-  const own = files.filter((file) => !file.startsWith('node_modules/'));
-  const objects = own.filter((file) => file.startsWith('dist/objects/'));
+  const own = files.filter(file => !file.startsWith('node_modules/'));
+  const objects = own.filter(file => file.startsWith('dist/objects/'));
   demand(objects.includes('dist/objects/merbridge.bpf.o'), 'dist/objects/merbridge.bpf.o is missing');
   for (const object of objects) demand(object.endsWith('.bpf.o'), `${object} does not belong into the package`);
-  for (const file of own.filter((name) => statSync(join(unpacked, name)).isFile())) {
+  for (const file of own.filter(name => statSync(join(unpacked, name)).isFile())) {
     demand(!readFileSync(join(unpacked, file)).includes(root), `${file} names the folder it was built in`);
   }
-  for (const file of own.filter((name) => /^dist\/.*\.js$/.test(name))) {
+  for (const file of own.filter(name => /^dist\/.*\.js$/.test(name))) {
     const source = file.replace(/^dist/, 'src').replace(/\.js$/, '.ts');
     demand(existsSync(join(root, source)), `${file} has no source`);
   }
-  for (const file of own.filter((name) => name.endsWith('.d.ts'))) {
-    demand(!/from ['"](ffi-napi|ref-)/.test(readFileSync(join(unpacked, file), 'utf8')), `${file} names a type of the native packages`);
+  for (const file of own.filter(name => name.endsWith('.d.ts'))) {
+    demand(
+      !/from ['"](ffi-napi|ref-)/.test(readFileSync(join(unpacked, file), 'utf8')),
+      `${file} names a type of the native packages`,
+    );
   }
 
   const manifest = JSON.parse(readFileSync(join(unpacked, 'package.json'), 'utf8'));
   for (const name of Object.keys(manifest.dependencies)) {
     demand(existsSync(join(unpacked, 'node_modules', name, 'package.json')), `${name} is not bundled`);
   }
-  for (const file of files.filter((name) => name.startsWith('node_modules/'))) {
+  for (const file of files.filter(name => name.startsWith('node_modules/'))) {
     demand(!/(^|\/)(binding\.gyp|_postinstall\.js)$|\.gypi?$/.test(file), `${file} would be built or run by npm`);
     demand(!/\/prebuilds\/(?!linux-(x64|arm64)(\/|$))/.test(file), `${file} is for another platform`);
     if (!/(^|\/)node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(file)) continue;
@@ -60,7 +66,10 @@ export function faults(tarball, folder) {
   for (const name of ['ffi-napi', 'ref-napi']) {
     for (const platform of ['linux-x64', 'linux-arm64']) {
       const prebuilds = join(unpacked, 'node_modules', name, 'prebuilds', platform);
-      demand(existsSync(prebuilds) && readdirSync(prebuilds).some((file) => file.endsWith('.node')), `${name} has no binary for ${platform}`);
+      demand(
+        existsSync(prebuilds) && readdirSync(prebuilds).some(file => file.endsWith('.node')),
+        `${name} has no binary for ${platform}`,
+      );
     }
   }
   const { size } = statSync(tarball);

@@ -32,12 +32,22 @@ export function typeFaults({ folder }, examples) {
 function compile(folder, file, { module, moduleResolution }) {
   const project = join(folder, `tsconfig.${file}.json`);
   const compilerOptions = {
-    module, moduleResolution, target: 'es2022', lib: ['es2022'], types: ['node'], strict: true, skipLibCheck: false, noEmit: true,
+    module,
+    moduleResolution,
+    target: 'es2022',
+    lib: ['es2022'],
+    types: ['node'],
+    strict: true,
+    skipLibCheck: false,
+    noEmit: true,
     exactOptionalPropertyTypes: true,
   };
   writeFileSync(project, JSON.stringify({ compilerOptions, files: [file] }));
   try {
-    execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], { cwd: folder, encoding: 'utf8' });
+    execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
     return undefined;
   } catch (error) {
     return error.stdout || String(error);

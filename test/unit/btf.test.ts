@@ -108,7 +108,12 @@ describe('Btf', () => {
   });
 
   it('reads bit fields', () => {
-    assert.deepEqual(Btf.parse(sample()).struct('flags').members.map(({ offset }) => offset), [0, 1]);
+    assert.deepEqual(
+      Btf.parse(sample())
+        .struct('flags')
+        .members.map(({ offset }) => offset),
+      [0, 1],
+    );
   });
 
   it('follows qualifiers of variables', () => {
@@ -141,7 +146,10 @@ describe('ELF', () => {
   it('finds sections, variables and types', () => {
     const file = elf(sample());
     const sections = elfSections(file, 'sample');
-    assert.deepEqual(sections.map(({ name }) => name), ['', '.BTF', '.rodata', '.symtab', '.strtab', '.shstrtab']);
+    assert.deepEqual(
+      sections.map(({ name }) => name),
+      ['', '.BTF', '.rodata', '.symtab', '.strtab', '.shstrtab'],
+    );
     assert.deepEqual(elfVariables(sections), [{ name: 'limit', section: '.rodata', offset: 4, size: 4 }]);
     assert.equal(structLayout(file, 'pair').size, 24);
   });

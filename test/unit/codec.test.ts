@@ -26,7 +26,7 @@ import { InvalidAddressError } from '../../src/errors';
 /** A generator of numbers that is the same in every run. */
 function generator(seed: number): (below: number) => number {
   let state = seed >>> 0;
-  return (below) => {
+  return below => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
   };
@@ -48,7 +48,8 @@ describe('integers', () => {
       for (const bad of [-1, max + 1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
         assert.throws(() => toBytes(codec, bad), RangeError);
       }
-      for (const bad of ['1', null, undefined, 1n]) assert.throws(() => toBytes(codec, bad as unknown as number), TypeError);
+      for (const bad of ['1', null, undefined, 1n])
+        assert.throws(() => toBytes(codec, bad as unknown as number), TypeError);
     });
   }
 
@@ -94,20 +95,51 @@ describe('ipAddress', () => {
       ['::1.2.3.4', '::102:304'],
       ['64:ff9b::192.0.2.33', '64:ff9b::c000:221'],
     ];
-    for (const [given, expected] of cases) assert.equal(fromBytes(ipAddress, toBytes(ipAddress, given)), expected, given);
+    for (const [given, expected] of cases)
+      assert.equal(fromBytes(ipAddress, toBytes(ipAddress, given)), expected, given);
   });
 
   it('refuses what is no address, with a stable code', () => {
     const bad: unknown[] = [
-      '', ' ', '10.0.0', '10.0.0.256', '10.0.0.0.1', '010.0.0.1', '10.0.0.01', '1.2.3.', '.1.2.3', '1..2.3', '10.0.0.9/32',
-      '10.0.0.9:80', ' 10.0.0.9', '10.0.0.9\n', '١.2.3.4', ':::', '1::2::3', 'fe80::1%eth0', '[::1]', '12345::', '::ffff:10.0.0.256',
-      'localhost', null, undefined, 42, {}, '1.2.3.4'.repeat(100), '00.0.0.0', '-1.2.3.4', '1e1.2.3.4',
+      '',
+      ' ',
+      '10.0.0',
+      '10.0.0.256',
+      '10.0.0.0.1',
+      '010.0.0.1',
+      '10.0.0.01',
+      '1.2.3.',
+      '.1.2.3',
+      '1..2.3',
+      '10.0.0.9/32',
+      '10.0.0.9:80',
+      ' 10.0.0.9',
+      '10.0.0.9\n',
+      '١.2.3.4',
+      ':::',
+      '1::2::3',
+      'fe80::1%eth0',
+      '[::1]',
+      '12345::',
+      '::ffff:10.0.0.256',
+      'localhost',
+      null,
+      undefined,
+      42,
+      {},
+      '1.2.3.4'.repeat(100),
+      '00.0.0.0',
+      '-1.2.3.4',
+      '1e1.2.3.4',
     ];
     for (const input of bad) {
       assert.throws(
         () => toBytes(ipAddress, input as string),
         (error: unknown) =>
-          error instanceof InvalidAddressError && error.code === 'ERR_BPF_INVALID_ADDRESS' && error.input === input && error.hint !== undefined,
+          error instanceof InvalidAddressError &&
+          error.code === 'ERR_BPF_INVALID_ADDRESS' &&
+          error.input === input &&
+          error.hint !== undefined,
         String(input),
       );
     }
@@ -117,7 +149,9 @@ describe('ipAddress', () => {
     const next = generator(7);
     const alphabet = '0123456789.:abf%';
     for (let i = 0; i < 20_000; i++) {
-      const text = Array.from({ length: 1 + next(16) }, () => alphabet[next(i % 2 === 0 ? 11 : alphabet.length)]).join('');
+      const text = Array.from({ length: 1 + next(16) }, () => alphabet[next(i % 2 === 0 ? 11 : alphabet.length)]).join(
+        '',
+      );
       let taken = true;
       try {
         toBytes(ipAddress, text);
@@ -207,7 +241,14 @@ describe('struct', () => {
     const outer = struct({ flag: u8, list: array(inner, 2), wide: aligned(bytes(4), 8) });
     assert.deepEqual(outer.offsets, { flag: 0, list: 2, wide: 16 });
     assert.equal(outer.size, 24);
-    const value = { flag: 1, list: [{ port: 80, flag: 2 }, { port: 443, flag: 3 }], wide: Buffer.from('wide') };
+    const value = {
+      flag: 1,
+      list: [
+        { port: 80, flag: 2 },
+        { port: 443, flag: 3 },
+      ],
+      wide: Buffer.from('wide'),
+    };
     assert.deepEqual(fromBytes(outer, toBytes(outer, value)), value);
   });
 
@@ -232,7 +273,8 @@ describe('struct', () => {
       }
       const codec = struct(fields);
       assert.equal(codec.size % codec.alignment, 0);
-      for (const [name, field] of Object.entries(fields)) assert.equal(codec.offsets[name]! % (field.alignment ?? 1), 0);
+      for (const [name, field] of Object.entries(fields))
+        assert.equal(codec.offsets[name]! % (field.alignment ?? 1), 0);
       const dirty = Buffer.alloc(codec.size, 0xaa);
       codec.encode(value, dirty, 0);
       assert.deepEqual(dirty, toBytes(codec, value));

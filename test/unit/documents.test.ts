@@ -1,4 +1,7 @@
-/** README.md and docs/ can be taken at their word: scripts exist, code compiles, links lead somewhere, named tests are there. */
+/**
+ * README.md and docs/ can be taken at their word: scripts exist, code compiles, links lead somewhere, named tests are
+ * there.
+ */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -7,8 +10,18 @@ import * as ts from 'typescript';
 
 const ROOT = join(__dirname, '..', '..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
-const docs = readdirSync(join(ROOT, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`);
-const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'examples/README.md', 'examples/daemonset/README.md', 'test/bed/README.md', ...docs];
+const docs = readdirSync(join(ROOT, 'docs'))
+  .filter(name => name.endsWith('.md'))
+  .map(name => `docs/${name}`);
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'examples/README.md',
+  'examples/daemonset/README.md',
+  'test/bed/README.md',
+  ...docs,
+];
 
 const BLOCK = /^```(\w+)\n([\s\S]*?)^```/gm;
 const withoutBlocks = (text: string): string => text.replace(BLOCK, '');
@@ -20,13 +33,21 @@ test('README.md has at most 12,000 bytes', () => {
 test('every npm script that a document names is there', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   for (const path of documents) {
-    for (const [command, name] of read(path).matchAll(/\bnpm run (?:--silent )?([\w:]+)/g)) assert.ok(name! in scripts, `${path}: ${command}`);
+    for (const [command, name] of read(path).matchAll(/\bnpm run (?:--silent )?([\w:]+)/g))
+      assert.ok(name! in scripts, `${path}: ${command}`);
   }
 });
 
 test('every link leads to a file, and to a heading in it', () => {
-  const anchors = (path: string): Set<string> => new Set([...withoutBlocks(readFileSync(path, 'utf8')).matchAll(/^#+ (.*)$/gm)]
-    .map(([, heading]) => heading!.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-')));
+  const anchors = (path: string): Set<string> =>
+    new Set(
+      [...withoutBlocks(readFileSync(path, 'utf8')).matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+        heading!
+          .toLowerCase()
+          .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+          .replaceAll(' ', '-'),
+      ),
+    );
   const broken: string[] = [];
   for (const path of documents) {
     for (const [, markdown, html] of withoutBlocks(read(path)).matchAll(/\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"/g)) {
@@ -34,7 +55,8 @@ test('every link leads to a file, and to a heading in it', () => {
       if (/^\w+:/.test(link)) continue;
       const [file, anchor] = link.split('#') as [string, string?];
       const target = file === '' ? join(ROOT, path) : join(ROOT, dirname(path), file);
-      if (!existsSync(target) || (anchor !== undefined && !anchors(target).has(anchor))) broken.push(`${path}: ${link}`);
+      if (!existsSync(target) || (anchor !== undefined && !anchors(target).has(anchor)))
+        broken.push(`${path}: ${link}`);
     }
   }
   assert.deepEqual(broken, []);
@@ -50,14 +72,18 @@ test('docs/README.md and README.md list every page of docs/', () => {
 });
 
 test('every code of a BpfError is in docs/errors.md', () => {
-  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter(name =>
+    name.endsWith('.ts'),
+  );
   const codes = new Set(sources.flatMap(name => read(join('src', name)).match(/(?<=')ERR_BPF_\w+(?=')/g) ?? []));
   const documented = new Set(read('docs/errors.md').match(/(?<=^\| `)ERR_BPF_\w+/gm));
   assert.deepEqual([...documented].sort(), [...codes].sort());
 });
 
 test('every test that a document names is there', () => {
-  const files = new Set(readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' }).map(name => basename(name)));
+  const files = new Set(
+    readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' }).map(name => basename(name)),
+  );
   for (const path of docs) {
     for (const [, name] of read(path).matchAll(/`(?:test\/\w+\/)?((?:bpf|full|hazards|hostile|mesh)-[a-z-]+)`/g)) {
       assert.ok(files.has(`${name}.test.ts`), `${path}: ${name}`);
@@ -76,10 +102,16 @@ test('every TypeScript block of README.md and docs/ compiles', () => {
   }
   // An optional peer dependency that is not installed here.
   const peers = join(ROOT, 'peers.d.ts');
-  const virtual = new Map([...blocks, [peers, "declare module '@kubernetes/client-node' { export const KubeConfig: any; }"]]);
+  const virtual = new Map([
+    ...blocks,
+    [peers, "declare module '@kubernetes/client-node' { export const KubeConfig: any; }"],
+  ]);
 
   const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.test.json'), ts.sys.readFile) as { config: object };
-  const options: ts.CompilerOptions = { ...ts.parseJsonConfigFileContent(config, ts.sys, ROOT).options, noUnusedLocals: false };
+  const options: ts.CompilerOptions = {
+    ...ts.parseJsonConfigFileContent(config, ts.sys, ROOT).options,
+    noUnusedLocals: false,
+  };
   const host = ts.createCompilerHost(options);
   const { fileExists, getSourceFile } = host;
   host.fileExists = path => virtual.has(path) || fileExists(path);
@@ -88,7 +120,8 @@ test('every TypeScript block of README.md and docs/ compiles', () => {
     return code === undefined ? getSourceFile(path, target, ...rest) : ts.createSourceFile(path, code, target);
   };
   const program = ts.createProgram({ rootNames: [...virtual.keys()], options, host });
-  const found = [...blocks.keys()].flatMap(path => ts.getPreEmitDiagnostics(program, program.getSourceFile(path)))
+  const found = [...blocks.keys()]
+    .flatMap(path => ts.getPreEmitDiagnostics(program, program.getSourceFile(path)))
     .map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
   assert.ok(blocks.size > 5, `${blocks.size} blocks`);
   assert.deepEqual(found, []);

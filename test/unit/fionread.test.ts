@@ -14,7 +14,10 @@ test('what is counted, by what was seen to be', () => {
 
 test('the warning names the kernel, the programs, and what to do', () => {
   const { message, hint, programs } = new UnreadNotCountedError('6.1.0-40-amd64');
-  assert.match(message, /^FIONREAD of Linux 6\.1\.0-40-amd64 does not count redirected bytes, so programs that go by it hang in 'full': nginx, /);
+  assert.match(
+    message,
+    /^FIONREAD of Linux 6\.1\.0-40-amd64 does not count redirected bytes, so programs that go by it hang in 'full': nginx, /,
+  );
   for (const program of ['nginx', 'OpenResty', 'ingress-nginx', 'Kong', 'Tengine']) {
     assert.ok(programs.includes(program));
     assert.ok(message.includes(program));

@@ -1,4 +1,7 @@
-/** What the owner of a pod may write to hurt the agent: it costs time by its length and no more, and nothing of it acts on a terminal. */
+/**
+ * What the owner of a pod may write to hurt the agent: it costs time by its length and no more, and nothing of it acts
+ * on a terminal.
+ */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +9,14 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { BpfError, InvalidAddressError, PodRulesError, printable, quoted, shown } from '../../src/errors';
-import { KubernetesError, PodFileError, PodRefusedError, PodsLeftOutError, StaticPods, WatchedFile } from '../../src/kubernetes';
+import {
+  KubernetesError,
+  PodFileError,
+  PodRefusedError,
+  PodsLeftOutError,
+  StaticPods,
+  WatchedFile,
+} from '../../src/kubernetes';
 import { parsePods } from '../../src/kubernetes/pod-file';
 import { readPod } from '../../src/kubernetes/read-pod';
 import { WantedPods } from '../../src/kubernetes/wanted-pods';
@@ -15,7 +25,14 @@ import { resolveOptions } from '../../src/mesh/mesh-options';
 import { ruleSetOf } from '../../src/mesh/rules/pod-rules';
 
 const PREFIX = 'traffic.sidecar.istio.io/';
-const ANNOTATIONS = ['includeInboundPorts', 'excludeInboundPorts', 'includeOutboundPorts', 'excludeOutboundPorts', 'includeOutboundIPRanges', 'excludeOutboundIPRanges'];
+const ANNOTATIONS = [
+  'includeInboundPorts',
+  'excludeInboundPorts',
+  'includeOutboundPorts',
+  'excludeOutboundPorts',
+  'includeOutboundIPRanges',
+  'excludeOutboundIPRanges',
+];
 const HOSTILE = '\u001b]0;owned\u0007\r\n\u007f\u0085\u009b31m\u061c\u200b\u200f\u2028\u2029\u202e\u2066\ufeff\ud800';
 // eslint-disable-next-line no-control-regex -- these are what is meant
 const ACTS = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/;
@@ -50,7 +67,9 @@ describe('hostile annotation', () => {
     it(`256 KiB of commas in ${annotation}: 20 problems, a message of a few kB, within 250 ms`, t => {
       const annotations = { [`${PREFIX}${annotation}`]: ','.repeat(256 * 1024) };
       let error: PodRulesError | undefined;
-      const ms = took(() => { error = thrown(() => istioPodRules(annotations)) as PodRulesError; });
+      const ms = took(() => {
+        error = thrown(() => istioPodRules(annotations)) as PodRulesError;
+      });
       t.diagnostic(`${ms.toFixed(1)} ms, ${error!.message.length} characters`);
       assert.ok(error instanceof PodRulesError);
       assert.equal(error.problems.length, 20);
@@ -64,7 +83,9 @@ describe('hostile annotation', () => {
   it('10 MB are refused unread', t => {
     for (const annotation of [...ANNOTATIONS.map(name => `${PREFIX}${name}`), 'status.sidecar.istio.io/port']) {
       let error: Error | undefined;
-      const ms = took(() => { error = thrown(() => istioPodRules({ [annotation]: ','.repeat(10_000_000) })); });
+      const ms = took(() => {
+        error = thrown(() => istioPodRules({ [annotation]: ','.repeat(10_000_000) }));
+      });
       assert.match(error!.message, /has 10000000 characters, where Kubernetes allows 262144/);
       assert.ok(ms < 50, `${ms} ms`);
       t.diagnostic(`${annotation}: ${ms.toFixed(1)} ms`);
@@ -72,15 +93,25 @@ describe('hostile annotation', () => {
   });
 
   it('time grows with the length, not with its square, for what is right and for what is wrong', t => {
-    for (const [what, entry] of [['ports', '8080,'], ['ranges', '10.1.2.0/24,'], ['spaces', ' ,'], ['letters', 'x']] as const) {
+    for (const [what, entry] of [
+      ['ports', '8080,'],
+      ['ranges', '10.1.2.0/24,'],
+      ['spaces', ' ,'],
+      ['letters', 'x'],
+    ] as const) {
       const annotation = `${PREFIX}${what === 'ranges' ? 'excludeOutboundIPRanges' : 'excludeOutboundPorts'}`;
-      const time = (length: number): number => Math.min(...Array.from({ length: 3 }, () => took(() => {
-        try {
-          istioPodRules({ [annotation]: `${entry.repeat(length / entry.length)}${entry.replace(/[ ,]/g, '')}` });
-        } catch (error) {
-          assert.ok(error instanceof PodRulesError);
-        }
-      })));
+      const time = (length: number): number =>
+        Math.min(
+          ...Array.from({ length: 3 }, () =>
+            took(() => {
+              try {
+                istioPodRules({ [annotation]: `${entry.repeat(length / entry.length)}${entry.replace(/[ ,]/g, '')}` });
+              } catch (error) {
+                assert.ok(error instanceof PodRulesError);
+              }
+            }),
+          ),
+        );
       time(64 * 1024); // compiled
       const [short, long] = [time(64 * 1024), time(250 * 1024)];
       t.diagnostic(`${what}: 64 KiB in ${short.toFixed(1)} ms, 250 KiB in ${long.toFixed(1)} ms`);
@@ -89,20 +120,31 @@ describe('hostile annotation', () => {
   });
 
   it('a few wrong entries are all told, and 21 are said to be more than 20', () => {
-    const few = thrown(() => istioPodRules({ [`${PREFIX}excludeOutboundPorts`]: 'a,'.repeat(19) + 'b' })) as PodRulesError;
+    const few = thrown(() =>
+      istioPodRules({ [`${PREFIX}excludeOutboundPorts`]: 'a,'.repeat(19) + 'b' }),
+    ) as PodRulesError;
     assert.deepEqual([few.problems.length, few.hasMore], [20, false]);
     assert.doesNotMatch(few.message, /and more/);
-    const more = thrown(() => istioPodRules({ [`${PREFIX}excludeOutboundPorts`]: 'a,'.repeat(20) + 'b' })) as PodRulesError;
+    const more = thrown(() =>
+      istioPodRules({ [`${PREFIX}excludeOutboundPorts`]: 'a,'.repeat(20) + 'b' }),
+    ) as PodRulesError;
     assert.deepEqual([more.problems.length, more.hasMore], [20, true]);
     const refused = new PodRefusedError('shop/cart', more.problems, 'it is left out', { cause: more });
     assert.match(refused.message, /and more/);
   });
 
   it('lists of an option stop as well', () => {
-    for (const name of ['includeInboundPorts', 'excludeOutboundPorts', 'includeOutboundRanges', 'excludeOutboundRanges']) {
+    for (const name of [
+      'includeInboundPorts',
+      'excludeOutboundPorts',
+      'includeOutboundRanges',
+      'excludeOutboundRanges',
+    ]) {
       const list = Array<string>(1_000_000).fill('x'.repeat(1000));
       let error!: PodRulesError;
-      const ms = took(() => { error = thrown(() => ruleSetOf({ [name]: list })) as PodRulesError; });
+      const ms = took(() => {
+        error = thrown(() => ruleSetOf({ [name]: list })) as PodRulesError;
+      });
       assert.ok(ms < 250, `${ms} ms`);
       assert.equal(error.problems.length, 20);
       assertHarmless(error, 8300);
@@ -110,7 +152,9 @@ describe('hostile annotation', () => {
   });
 
   it('a long entry is cut, in the message and in the problem', () => {
-    const error = thrown(() => istioPodRules({ [`${PREFIX}excludeOutboundIPRanges`]: `10.0.0.0/8,${'9'.repeat(200_000)}` })) as PodRulesError;
+    const error = thrown(() =>
+      istioPodRules({ [`${PREFIX}excludeOutboundIPRanges`]: `10.0.0.0/8,${'9'.repeat(200_000)}` }),
+    ) as PodRulesError;
     assert.equal((error.problems[0]!.entry as string).length, 81);
     assertHarmless(error, 400);
   });
@@ -119,15 +163,37 @@ describe('hostile annotation', () => {
     for (const annotation of [...ANNOTATIONS.map(name => `${PREFIX}${name}`), 'status.sidecar.istio.io/port'])
       assertHarmless(thrown(() => istioPodRules({ [annotation]: `x${HOSTILE}x` })));
     const errors: PodRefusedError[] = [];
-    const wanted = new WantedPods(annotations => istioPodRules(annotations), error => errors.push(error));
-    wanted.of(new Map([['k', {
-      name: `shop/${HOSTILE}`, addresses: [HOSTILE, '10.0.0.1', ...Array.from({ length: 1000 }, () => 'x'.repeat(10_000))], options: {},
-      annotations: { [`${PREFIX}excludeOutboundPorts`]: `${HOSTILE},`.repeat(1000) },
-    }]]));
-    const { problems } = readPod({
-      metadata: { name: 'a', namespace: 'b', uid: 'c', resourceVersion: '1', annotations: { 'merbridge.io/acceleration': HOSTILE.repeat(10_000) } },
-      status: { podIP: '10.0.0.1' },
-    }, () => true, () => true);
+    const wanted = new WantedPods(
+      annotations => istioPodRules(annotations),
+      error => errors.push(error),
+    );
+    wanted.of(
+      new Map([
+        [
+          'k',
+          {
+            name: `shop/${HOSTILE}`,
+            addresses: [HOSTILE, '10.0.0.1', ...Array.from({ length: 1000 }, () => 'x'.repeat(10_000))],
+            options: {},
+            annotations: { [`${PREFIX}excludeOutboundPorts`]: `${HOSTILE},`.repeat(1000) },
+          },
+        ],
+      ]),
+    );
+    const { problems } = readPod(
+      {
+        metadata: {
+          name: 'a',
+          namespace: 'b',
+          uid: 'c',
+          resourceVersion: '1',
+          annotations: { 'merbridge.io/acceleration': HOSTILE.repeat(10_000) },
+        },
+        status: { podIP: '10.0.0.1' },
+      },
+      () => true,
+      () => true,
+    );
     errors.push(new PodRefusedError(HOSTILE, problems, 'it is treated as without'));
     assert.equal(errors.length, 2);
     for (const error of errors) {
@@ -142,20 +208,34 @@ describe('hostile text', () => {
   it('is escaped and cut in every error that is made of it', () => {
     const text = HOSTILE.repeat(10_000);
     for (const error of [
-      new BpfError('ERR_BPF_SYSTEM_CALL', { operation: text, subject: text, hint: text }, text), new InvalidAddressError(text, text), new PodFileError(`/${text}`, text),
-      new PodsLeftOutError([text, text, text, text]), new KubernetesError('ERR_KUBERNETES_STATUS', text, { subject: text }),
+      new BpfError('ERR_BPF_SYSTEM_CALL', { operation: text, subject: text, hint: text }, text),
+      new InvalidAddressError(text, text),
+      new PodFileError(`/${text}`, text),
+      new PodsLeftOutError([text, text, text, text]),
+      new KubernetesError('ERR_KUBERNETES_STATUS', text, { subject: text }),
       new PodRulesError([{ name: text, position: 1, entry: text, reason: text }]),
-      thrown(() => ruleSetOf({ [text]: [] })), thrown(() => resolveOptions({ cgroup: '/x', [text]: 1 })),
-      thrown(() => resolveOptions({ cgroup: '/x', acceleration: text as never })), thrown(() => resolveOptions({ cgroup: '/x', profile: text as never })),
-      thrown(() => resolveOptions({ cgroup: '/x', ignoreAdvisories: [text] })), thrown(() => new StaticPods(text)),
-    ]) assertHarmless(error, 17_000 * 8);
+      thrown(() => ruleSetOf({ [text]: [] })),
+      thrown(() => resolveOptions({ cgroup: '/x', [text]: 1 })),
+      thrown(() => resolveOptions({ cgroup: '/x', acceleration: text as never })),
+      thrown(() => resolveOptions({ cgroup: '/x', profile: text as never })),
+      thrown(() => resolveOptions({ cgroup: '/x', ignoreAdvisories: [text] })),
+      thrown(() => new StaticPods(text)),
+    ])
+      assertHarmless(error, 17_000 * 8);
   });
 
   it('of a file of pods is escaped and cut, wherever it is', async () => {
     const key = JSON.stringify(HOSTILE.repeat(1000));
     const texts = [
-      HOSTILE, `{"10.0.0.1": ${HOSTILE}}`, `{${key}: {}}`, `{${key}: {}, ${key}: {}}`, `{"10.0.0.1": {${key}: 1}}`, `{"10.0.0.1": {"acceleration": ${key}}}`,
-      `{"10.0.0.1": {"rules": {${key}: []}}}`, `{"10.0.0.1": {"rules": {"excludeOutboundPorts": [${key}]}}}`, `{"10.0.0.1": {"rules": ${key}}}`,
+      HOSTILE,
+      `{"10.0.0.1": ${HOSTILE}}`,
+      `{${key}: {}}`,
+      `{${key}: {}, ${key}: {}}`,
+      `{"10.0.0.1": {${key}: 1}}`,
+      `{"10.0.0.1": {"acceleration": ${key}}}`,
+      `{"10.0.0.1": {"rules": {${key}: []}}}`,
+      `{"10.0.0.1": {"rules": {"excludeOutboundPorts": [${key}]}}}`,
+      `{"10.0.0.1": {"rules": ${key}}}`,
     ];
     for (const text of texts) {
       const error = thrown(() => parsePods(text, '/etc/pods.json'));
@@ -167,7 +247,9 @@ describe('hostile text', () => {
       const path = join(folder, 'pods.json');
       writeFileSync(path, texts[1]!);
       const source = new WatchedFile(path);
-      const told = new Promise<Error>(resolve => { source.on('error', resolve); });
+      const told = new Promise<Error>(resolve => {
+        source.on('error', resolve);
+      });
       source.start();
       assertHarmless(await told);
       await source.close();
@@ -182,6 +264,9 @@ describe('hostile text', () => {
     assert.equal(printable('a😀', 2), 'a\\ud83d… (3 characters)');
     assert.equal(quoted('a"\\\u0000\u0085', 80), '"a\\"\\\\\\u0000\\u0085"');
     assert.deepEqual([quoted(7), quoted(null), quoted([1])], ['7', 'a value of type null', 'a value of type object']);
-    assert.deepEqual([shown(undefined), shown([]), shown({}), shown(null)], ['undefined', 'a list', 'an object', 'null']);
+    assert.deepEqual(
+      [shown(undefined), shown([]), shown({}), shown(null)],
+      ['undefined', 'a list', 'an object', 'null'],
+    );
   });
 });

@@ -4,8 +4,15 @@ import { describe, it } from 'node:test';
 import { KernelAdvisoryError } from '../../src/errors';
 import { kernelAdvisories } from '../../src/mesh/kernel-advisories';
 
-const ids = (release: string, version?: string): string[] => kernelAdvisories(release, version).map(({ id }) => id.slice('CVE-'.length));
-const [CLOSE_ITSELF, CLOSE, REPLACE, BACKLOG, LINEARIZE] = ['2023-52735', '2024-39500', '2024-56664', '2025-38154', '2025-38165'] as const;
+const ids = (release: string, version?: string): string[] =>
+  kernelAdvisories(release, version).map(({ id }) => id.slice('CVE-'.length));
+const [CLOSE_ITSELF, CLOSE, REPLACE, BACKLOG, LINEARIZE] = [
+  '2023-52735',
+  '2024-39500',
+  '2024-56664',
+  '2025-38154',
+  '2025-38165',
+] as const;
 
 describe('known faults of a kernel', () => {
   const mainline: ReadonlyArray<[release: string, expected: readonly string[]]> = [
@@ -46,7 +53,9 @@ describe('known faults of a kernel', () => {
   }
 
   it('are mended in a release of the same series, or in a later one where the series was given up', () => {
-    const fixedIn = (release: string): string[] => [...new Set(kernelAdvisories(release).map(advisory => advisory.fixedIn))];
+    const fixedIn = (release: string): string[] => [
+      ...new Set(kernelAdvisories(release).map(advisory => advisory.fixedIn)),
+    ];
     assert.deepEqual(fixedIn('6.1.130'), ['6.1.142']);
     assert.deepEqual(fixedIn('6.12.10'), ['6.12.34']);
     assert.deepEqual(fixedIn('6.14.11'), ['6.15.3']);
@@ -64,16 +73,23 @@ describe('known faults of a kernel', () => {
   it("are told by Debian's own words", () => {
     assert.deepEqual(ids('6.1.0-40-amd64', '#1 SMP PREEMPT_DYNAMIC Debian 6.1.153-1 (2025-09-20)'), []);
     const old = kernelAdvisories('6.1.0-35-amd64', '#1 SMP PREEMPT_DYNAMIC Debian 6.1.137-1 (2025-05-07)');
-    assert.deepEqual(old.map(({ id, fixedIn, certain }) => [id, fixedIn, certain]), [
-      ['CVE-2025-38154', '6.1.142', true], ['CVE-2025-38165', '6.1.142', true],
-    ]);
+    assert.deepEqual(
+      old.map(({ id, fixedIn, certain }) => [id, fixedIn, certain]),
+      [
+        ['CVE-2025-38154', '6.1.142', true],
+        ['CVE-2025-38165', '6.1.142', true],
+      ],
+    );
   });
 
   it('cannot be told where a distribution counts in its own way', () => {
     for (const release of ['6.1.0-40-amd64', '6.8.0-60-generic', '5.14.0-427.13.1.el9_4.x86_64']) {
       const advisories = kernelAdvisories(release, '#63-Ubuntu SMP PREEMPT_DYNAMIC Tue Apr 15 19:04:15 UTC 2025');
       assert.ok(advisories.length > 0, release);
-      assert.ok(advisories.every(({ certain }) => !certain), release);
+      assert.ok(
+        advisories.every(({ certain }) => !certain),
+        release,
+      );
     }
     assert.deepEqual(ids('6.8.0-60-generic'), [CLOSE, REPLACE, LINEARIZE]);
     assert.deepEqual(ids('6.17.0-5-generic'), []);

@@ -4,10 +4,16 @@ import { test } from 'node:test';
 import type { MapPressureEvent } from '../../src/mesh/events/event-records';
 import { alarmsFor, MapPressure } from '../../src/mesh/events/map-pressure';
 
-function watched(maxEntries: number, entries = 0): { state: { entries: number; counts: number }; told: MapPressureEvent[]; pressure: MapPressure } {
+function watched(
+  maxEntries: number,
+  entries = 0,
+): { state: { entries: number; counts: number }; told: MapPressureEvent[]; pressure: MapPressure } {
   const state = { entries, counts: 0 };
   const told: MapPressureEvent[] = [];
-  const count = (): number => { state.counts++; return state.entries; };
+  const count = (): number => {
+    state.counts++;
+    return state.entries;
+  };
   return { state, told, pressure: new MapPressure('pods', maxEntries, count, event => told.push(event)) };
 }
 
@@ -19,7 +25,10 @@ test('levels, and where they are told again', () => {
 
 test('what is in the map from the start is told at once', () => {
   assert.deepEqual(watched(100, 79).told, []);
-  assert.deepEqual(watched(100, 80).told.map(({ level }) => level), [0.8]);
+  assert.deepEqual(
+    watched(100, 80).told.map(({ level }) => level),
+    [0.8],
+  );
   assert.deepEqual(watched(100, 100).told, [{ map: 'pods', entries: 100, maxEntries: 100, level: 0.95 }]);
 });
 
@@ -29,7 +38,10 @@ test('one by one, at most a hundredth late, and counted seldom', () => {
     state.entries++;
     pressure.changed(1, 0);
   }
-  assert.deepEqual(told.map(({ level }) => level), [0.8, 0.95]);
+  assert.deepEqual(
+    told.map(({ level }) => level),
+    [0.8, 0.95],
+  );
   assert.ok(told[0]!.entries <= 8100 && told[1]!.entries <= 9600);
   assert.ok(state.counts < 10, `${state.counts}`);
 });
@@ -51,7 +63,13 @@ test('told again only after it fell five points below', () => {
   for (const entries of [760, 810, 751, 900]) to(entries);
   assert.equal(told.length, 1);
   for (const entries of [749, 820]) to(entries);
-  assert.deepEqual(told.map(({ level }) => level), [0.8, 0.8]);
+  assert.deepEqual(
+    told.map(({ level }) => level),
+    [0.8, 0.8],
+  );
   for (const entries of [1000, 899, 1000]) to(entries);
-  assert.deepEqual(told.map(({ level }) => level), [0.8, 0.8, 0.95, 0.95]);
+  assert.deepEqual(
+    told.map(({ level }) => level),
+    [0.8, 0.8, 0.95, 0.95],
+  );
 });

@@ -17,7 +17,9 @@ const object = readFileSync(objectPath('merbridge'));
 
 /** name -> [offset, size] of every member, as clang laid them out. */
 function members(struct: string): Record<string, [offset: number, size: number]> {
-  return Object.fromEntries(structLayout(object, struct).members.map(({ name, offset, size }) => [name, [offset, size]]));
+  return Object.fromEntries(
+    structLayout(object, struct).members.map(({ name, offset, size }) => [name, [offset, size]]),
+  );
 }
 
 /** Names of the members in which two encodings differ: which bytes a field of the codec goes to. */
@@ -42,7 +44,9 @@ describe('the compiled objects', () => {
 
 describe('src/mesh/abi', () => {
   it('is what the object was compiled with', () => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/generate-abi.mjs', '--check'], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/generate-abi.mjs', '--check'], {
+      encoding: 'utf8',
+    });
     assert.equal(status, 0, stdout + stderr);
   });
 
@@ -61,15 +65,24 @@ describe('src/mesh/abi', () => {
 
 describe('quadruple', () => {
   const value = {
-    local: { address: '10.244.1.10', port: 15006 }, remote: { address: '127.0.0.6', port: 40001 }, netns: 0x0102030405060708n,
-    localIsn: 0x11223344, remoteIsn: 0xfedcba98,
+    local: { address: '10.244.1.10', port: 15006 },
+    remote: { address: '127.0.0.6', port: 40001 },
+    netns: 0x0102030405060708n,
+    localIsn: 0x11223344,
+    remoteIsn: 0xfedcba98,
   };
 
   it('is what a program writes', () => {
     assert.equal(
       toBytes(quadrupleCodec, value).toString('hex'),
-      '0807060504030201' + '00000000000000000000ffff0af4010a' + '00000000000000000000ffff7f000006' + '3a9e' + '9c41' +
-        '44332211' + '98badcfe' + '00000000',
+      '0807060504030201' +
+        '00000000000000000000ffff0af4010a' +
+        '00000000000000000000ffff7f000006' +
+        '3a9e' +
+        '9c41' +
+        '44332211' +
+        '98badcfe' +
+        '00000000',
     );
     assert.deepEqual(fromBytes(quadrupleCodec, toBytes(quadrupleCodec, value)), value);
   });
@@ -84,30 +97,50 @@ describe('quadruple', () => {
       [{ localIsn: 1 }, 'local_isn'],
       [{ remoteIsn: 1 }, 'remote_isn'],
     ];
-    for (const [change, member] of changes) assert.deepEqual(touched('mb_quadruple', quadrupleCodec, value, { ...value, ...change }), [member]);
+    for (const [change, member] of changes)
+      assert.deepEqual(touched('mb_quadruple', quadrupleCodec, value, { ...value, ...change }), [member]);
   });
 
   it('has no namespace and no sequence numbers unless they are given, takes IPv6, and refuses what is none', () => {
     const { netns: _, localIsn: _local, remoteIsn: _remote, ...plain } = value;
-    assert.deepEqual(fromBytes(quadrupleCodec, toBytes(quadrupleCodec, plain)), { ...plain, netns: 0n, localIsn: 0, remoteIsn: 0 });
+    assert.deepEqual(fromBytes(quadrupleCodec, toBytes(quadrupleCodec, plain)), {
+      ...plain,
+      netns: 0n,
+      localIsn: 0,
+      remoteIsn: 0,
+    });
     const six = { ...value, local: { address: 'fd00::1', port: 1 } };
     assert.deepEqual(fromBytes(quadrupleCodec, toBytes(quadrupleCodec, six)), six);
-    assert.throws(() => toBytes(quadrupleCodec, { ...value, local: { address: '10.0', port: 1 } }), { code: 'ERR_BPF_INVALID_ADDRESS' });
+    assert.throws(() => toBytes(quadrupleCodec, { ...value, local: { address: '10.0', port: 1 } }), {
+      code: 'ERR_BPF_INVALID_ADDRESS',
+    });
     assert.throws(() => toBytes(quadrupleCodec, { ...value, local: { address: '10.0.0.1', port: 65536 } }), RangeError);
   });
 });
 
 describe('pending connection', () => {
-  const value = { client: { address: '10.244.1.10', port: 40001 }, clientIsn: 0x11223344, sidecarPort: 15006, netns: 7n };
+  const value = {
+    client: { address: '10.244.1.10', port: 40001 },
+    clientIsn: 0x11223344,
+    sidecarPort: 15006,
+    netns: 7n,
+  };
 
   it('is what a program writes, each field in its member', () => {
-    assert.equal(toBytes(pendingCodec, value).toString('hex'), '0700000000000000' + '00000000000000000000ffff0af4010a' + '9c41' + '3a9e' + '44332211');
+    assert.equal(
+      toBytes(pendingCodec, value).toString('hex'),
+      '0700000000000000' + '00000000000000000000ffff0af4010a' + '9c41' + '3a9e' + '44332211',
+    );
     assert.deepEqual(fromBytes(pendingCodec, toBytes(pendingCodec, value)), value);
     const changes: ReadonlyArray<[object, string]> = [
-      [{ netns: 1n }, 'netns'], [{ client: { address: '10.244.1.11', port: 40001 } }, 'client'], [{ client: { address: '10.244.1.10', port: 1 } }, 'client_port'],
-      [{ sidecarPort: 15001 }, 'sidecar_port'], [{ clientIsn: 1 }, 'client_isn'],
+      [{ netns: 1n }, 'netns'],
+      [{ client: { address: '10.244.1.11', port: 40001 } }, 'client'],
+      [{ client: { address: '10.244.1.10', port: 1 } }, 'client_port'],
+      [{ sidecarPort: 15001 }, 'sidecar_port'],
+      [{ clientIsn: 1 }, 'client_isn'],
     ];
-    for (const [change, member] of changes) assert.deepEqual(touched('mb_pending', pendingCodec, value, { ...value, ...change }), [member]);
+    for (const [change, member] of changes)
+      assert.deepEqual(touched('mb_pending', pendingCodec, value, { ...value, ...change }), [member]);
   });
 });
 
@@ -141,7 +174,13 @@ describe('scope', () => {
 
 describe('profile', () => {
   const settings = {
-    profile: meshProfiles.istio, charged: true, keepAlive: 60, weaklyOrdered: true, backlogLimit: 2 << 20, receiveBuffer: 3, sendBuffer: 4,
+    profile: meshProfiles.istio,
+    charged: true,
+    keepAlive: 60,
+    weaklyOrdered: true,
+    backlogLimit: 2 << 20,
+    receiveBuffer: 3,
+    sendBuffer: 4,
   };
 
   it('puts each setting into its member', () => {
@@ -149,10 +188,23 @@ describe('profile', () => {
     const at = members('mb_profile');
     const u32 = (name: string): number => bytes.readUInt32LE(at[name]![0]);
     const u16 = (name: string): number => bytes.readUInt16LE(at[name]![0]);
-    assert.deepEqual(['sidecar_uid', 'sidecar_gid', 'backlog_limit', 'receive_buffer', 'send_buffer'].map(u32), [1337, 1337, 2 << 20, 3, 4]);
+    assert.deepEqual(['sidecar_uid', 'sidecar_gid', 'backlog_limit', 'receive_buffer', 'send_buffer'].map(u32), [
+      1337,
+      1337,
+      2 << 20,
+      3,
+      4,
+    ]);
     assert.deepEqual(['charged', 'keep_alive', 'weakly_ordered'].map(u32), [1, 60, 1]);
-    assert.deepEqual(['outbound_port', 'inbound_port', 'tunnel_port', 'excluded_count'].map(u16), [15001, 15006, 15008, 3]);
-    assert.deepEqual([...bytes.subarray(at['passthrough']![0]).subarray(0, 4)], [127, 0, 0, 6], 'in network byte order');
+    assert.deepEqual(
+      ['outbound_port', 'inbound_port', 'tunnel_port', 'excluded_count'].map(u16),
+      [15001, 15006, 15008, 3],
+    );
+    assert.deepEqual(
+      [...bytes.subarray(at['passthrough']![0]).subarray(0, 4)],
+      [127, 0, 0, 6],
+      'in network byte order',
+    );
     const [excluded, size] = at['excluded_inbound']!;
     assert.equal(size, 32);
     const ports = Array.from({ length: 16 }, (_, i) => bytes.readUInt16LE(excluded + 2 * i));

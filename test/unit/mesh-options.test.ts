@@ -12,19 +12,50 @@ const MiB = 1 << 20;
 describe('options', () => {
   it('have their defaults', () => {
     assert.deepEqual(resolveOptions({ cgroup }), {
-      given: new Set(['cgroup']), pinDirectory: undefined, cgroup, profile: meshProfiles.istio, acceleration: 'proxies', pods: [],
-      maxPods: 16384, maxRulePorts: 131072, maxRuleRanges: 262144, maxPodRulePorts: undefined, maxPodRuleRanges: undefined, maxSockets: 65536, backlogLimit: 2 * MiB, backlogAccount: 'auto', keepAlive: 60, ignoreAdvisories: false, events: false,
+      given: new Set(['cgroup']),
+      pinDirectory: undefined,
+      cgroup,
+      profile: meshProfiles.istio,
+      acceleration: 'proxies',
+      pods: [],
+      maxPods: 16384,
+      maxRulePorts: 131072,
+      maxRuleRanges: 262144,
+      maxPodRulePorts: undefined,
+      maxPodRuleRanges: undefined,
+      maxSockets: 65536,
+      backlogLimit: 2 * MiB,
+      backlogAccount: 'auto',
+      keepAlive: 60,
+      ignoreAdvisories: false,
+      events: false,
     });
     assert.equal(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }).maxPods, 16384);
   });
 
   it('are taken as they are', () => {
     const given = {
-      cgroup, acceleration: 'full', pods: ['10.0.0.7'], maxPods: 1, maxRulePorts: 3, maxRuleRanges: 4, maxPodRulePorts: 5, maxPodRuleRanges: 6, maxSockets: 2,
-      backlogLimit: 1024 * MiB, backlogAccount: 'programs', keepAlive: 1, ignoreAdvisories: ['CVE-2025-38154', 'FIONREAD'], events: { perSecond: 10, dropped: 20 }, pinDirectory: '/sys/fs/bpf/mesh/',
+      cgroup,
+      acceleration: 'full',
+      pods: ['10.0.0.7'],
+      maxPods: 1,
+      maxRulePorts: 3,
+      maxRuleRanges: 4,
+      maxPodRulePorts: 5,
+      maxPodRuleRanges: 6,
+      maxSockets: 2,
+      backlogLimit: 1024 * MiB,
+      backlogAccount: 'programs',
+      keepAlive: 1,
+      ignoreAdvisories: ['CVE-2025-38154', 'FIONREAD'],
+      events: { perSecond: 10, dropped: 20 },
+      pinDirectory: '/sys/fs/bpf/mesh/',
     } as const;
     assert.deepEqual(resolveOptions(given), {
-      ...given, profile: meshProfiles.istio, given: new Set(Object.keys(given)), pinDirectory: '/sys/fs/bpf/mesh',
+      ...given,
+      profile: meshProfiles.istio,
+      given: new Set(Object.keys(given)),
+      pinDirectory: '/sys/fs/bpf/mesh',
     });
   });
 
@@ -65,7 +96,10 @@ describe('options', () => {
   ];
   for (const [options, type, message] of wrong) {
     it(`refuse ${JSON.stringify(options)}`, () => {
-      assert.throws(() => resolveOptions({ cgroup, ...options }), (error: unknown) => error instanceof type && message.test(error.message));
+      assert.throws(
+        () => resolveOptions({ cgroup, ...options }),
+        (error: unknown) => error instanceof type && message.test(error.message),
+      );
     });
   }
 
@@ -80,8 +114,12 @@ describe('profile', () => {
 
   it('is found by name, and cannot be changed', () => {
     assert.equal(resolveProfile('istio'), meshProfiles.istio);
-    assert.throws(() => { (meshProfiles.istio as { inboundPort: number }).inboundPort = 1; }, TypeError);
-    assert.throws(() => { (meshProfiles.istio.excludedInboundPorts as number[]).push(1); }, TypeError);
+    assert.throws(() => {
+      (meshProfiles.istio as { inboundPort: number }).inboundPort = 1;
+    }, TypeError);
+    assert.throws(() => {
+      (meshProfiles.istio.excludedInboundPorts as number[]).push(1);
+    }, TypeError);
   });
 
   it('may be one of the caller, up to every bound', () => {
@@ -91,7 +129,8 @@ describe('profile', () => {
       { excludedInboundPorts: [] },
       { excludedInboundPorts: Array.from({ length: 16 }, (_, i) => 15020 + i) },
       { passthroughAddress: '127.255.255.254' },
-    ]) assert.deepEqual(resolveProfile(own(change)), own(change));
+    ])
+      assert.deepEqual(resolveProfile(own(change)), own(change));
   });
 
   const wrong: ReadonlyArray<[object, (error: unknown) => boolean]> = [
@@ -109,11 +148,14 @@ describe('profile', () => {
     [{ passthroughAddress: '10.0.0.6' }, error => error instanceof TypeError],
     [{ passthroughAddress: '::1' }, error => error instanceof TypeError],
     [{ passthroughAddress: '127.0.0' }, error => error instanceof TypeError],
-    [{ passthroughAddress: '127.0.0.256' }, error => error instanceof MerbridgeError && error.code === 'ERR_BPF_INVALID_ADDRESS'],
+    [
+      { passthroughAddress: '127.0.0.256' },
+      error => error instanceof MerbridgeError && error.code === 'ERR_BPF_INVALID_ADDRESS',
+    ],
     [{ passthroughAddress: undefined }, error => error instanceof TypeError],
   ];
   for (const [change, expected] of wrong) {
-    it(`refuses ${JSON.stringify(change, (_, value: unknown) => value === undefined ? 'undefined' : value)}`, () => {
+    it(`refuses ${JSON.stringify(change, (_, value: unknown) => (value === undefined ? 'undefined' : value))}`, () => {
       assert.throws(() => resolveProfile(own(change)), expected);
     });
   }
@@ -130,7 +172,8 @@ describe('resources', () => {
   it('are closed the last first, once, also if one fails', () => {
     const closed: string[] = [];
     const resources = new Resources();
-    for (const [name, fails] of [['a'], ['b', true], ['c', true], ['d']] as Array<[string, boolean?]>) resources.use(resource(closed, name, fails));
+    for (const [name, fails] of [['a'], ['b', true], ['c', true], ['d']] as Array<[string, boolean?]>)
+      resources.use(resource(closed, name, fails));
     assert.throws(() => resources[Symbol.dispose](), /^Error: c$/, 'the first failure is the one that is told');
     assert.deepEqual(closed, ['d', 'c', 'b', 'a']);
     resources[Symbol.dispose]();

@@ -4,7 +4,15 @@ import { test } from 'node:test';
 import { ClosedError, InvalidAddressError, MapFullError } from '../../src/errors';
 import type { PodOptions } from '../../src/mesh';
 import {
-  PodController, PodRefusedError, PodsLeftOutError, PodSourceBase, StaticPods, type AppliedChange, type PodControllerOptions, type PodTarget, type SourcePod,
+  PodController,
+  PodRefusedError,
+  PodsLeftOutError,
+  PodSourceBase,
+  StaticPods,
+  type AppliedChange,
+  type PodControllerOptions,
+  type PodTarget,
+  type SourcePod,
 } from '../../src/kubernetes';
 import { PlainTable } from '../kube/plain-table';
 import { until } from '../kube/until';
@@ -13,19 +21,44 @@ import { until } from '../kube/until';
 class Driven extends PodSourceBase {
   protected begin(): void {}
   protected end(): void {}
-  sync(pods: Record<string, SourcePod> = {}): void { this.replace(new Map(Object.entries(pods))); }
-  add(key: string, pod: SourcePod): void { this.put(key, pod); }
-  drop(key: string): void { this.remove(key); }
-  fail(error: Error): void { this.report(error); }
+  sync(pods: Record<string, SourcePod> = {}): void {
+    this.replace(new Map(Object.entries(pods)));
+  }
+  add(key: string, pod: SourcePod): void {
+    this.put(key, pod);
+  }
+  drop(key: string): void {
+    this.remove(key);
+  }
+  fail(error: Error): void {
+    this.report(error);
+  }
 }
 
-const pod = (name: string, address: string, rest: Partial<SourcePod> = {}): SourcePod => ({ name, addresses: [address], options: {}, ...rest });
+const pod = (name: string, address: string, rest: Partial<SourcePod> = {}): SourcePod => ({
+  name,
+  addresses: [address],
+  options: {},
+  ...rest,
+});
 
 /** A controller over a plain table, with what it reports. */
-function controllerOf(source: PodSourceBase, table = new PlainTable(), options: Partial<PodControllerOptions<PodTarget>> = {}): {
-  controller: PodController; table: PlainTable; errors: Error[]; applied: AppliedChange[];
+function controllerOf(
+  source: PodSourceBase,
+  table = new PlainTable(),
+  options: Partial<PodControllerOptions<PodTarget>> = {},
+): {
+  controller: PodController;
+  table: PlainTable;
+  errors: Error[];
+  applied: AppliedChange[];
 } {
-  const controller = new PodController({ source, attach: () => ({ localPodIps: table }), resyncSeconds: 0, ...options });
+  const controller = new PodController({
+    source,
+    attach: () => ({ localPodIps: table }),
+    resyncSeconds: 0,
+    ...options,
+  });
   const errors: Error[] = [];
   const applied: AppliedChange[] = [];
   controller.on('error', error => errors.push(error)).on('applied', change => applied.push(change));
@@ -49,7 +82,10 @@ test('attaches only when the source knows all pods, with them', async () => {
   assert.equal(given, undefined);
   source.sync({ a: pod('a', '10.0.0.1'), b: pod('b', '10.0.0.2', { options: { acceleration: 'full' } }) });
   await started;
-  assert.deepEqual(given, [['10.0.0.1', {}], ['10.0.0.2', { acceleration: 'full' }]]);
+  assert.deepEqual(given, [
+    ['10.0.0.1', {}],
+    ['10.0.0.2', { acceleration: 'full' }],
+  ]);
   assert.equal(table.writes, 1, 'what attach wrote is not written again');
   assert.equal(controller.pods, 2);
   await controller.close();
@@ -57,13 +93,25 @@ test('attaches only when the source knows all pods, with them', async () => {
 
 test('what an earlier process left is put right at the start', async () => {
   const table = new PlainTable();
-  table.setMany([['10.0.0.1', {}], ['10.0.0.2', { acceleration: 'full' }], ['10.0.0.9', {}]]);
+  table.setMany([
+    ['10.0.0.1', {}],
+    ['10.0.0.2', { acceleration: 'full' }],
+    ['10.0.0.9', {}],
+  ]);
   const { controller, applied } = controllerOf(new StaticPods(['10.0.0.1', '10.0.0.2', '10.0.0.3']), table);
   await controller.start();
-  assert.deepEqual([...table.pods].map(([address, { acceleration }]) => [address, acceleration]), [['10.0.0.1', 'inherit'], ['10.0.0.2', 'inherit'], ['10.0.0.3', 'inherit']]);
-  assert.deepEqual(applied.map(({ added, changed, deleted }) => ({ added, changed, deleted })), [
-    { added: ['10.0.0.3'], changed: ['10.0.0.2'], deleted: ['10.0.0.9'] },
-  ]);
+  assert.deepEqual(
+    [...table.pods].map(([address, { acceleration }]) => [address, acceleration]),
+    [
+      ['10.0.0.1', 'inherit'],
+      ['10.0.0.2', 'inherit'],
+      ['10.0.0.3', 'inherit'],
+    ],
+  );
+  assert.deepEqual(
+    applied.map(({ added, changed, deleted }) => ({ added, changed, deleted })),
+    [{ added: ['10.0.0.3'], changed: ['10.0.0.2'], deleted: ['10.0.0.9'] }],
+  );
   await controller.close();
   assert.equal(table.pods.size, 3, 'close leaves the pods');
 });
@@ -76,7 +124,11 @@ test('10,000 changes end in the last state, in few rounds', async () => {
   for (let i = 0; i < 10_000; i++) {
     const key = `pod-${i % 200}`;
     if (i % 3 === 0) source.drop(key);
-    else source.add(key, pod(key, `10.0.${i % 7}.${i % 250}`, { options: { acceleration: i % 2 === 0 ? 'full' : 'off' }, rank: i }));
+    else
+      source.add(
+        key,
+        pod(key, `10.0.${i % 7}.${i % 250}`, { options: { acceleration: i % 2 === 0 ? 'full' : 'off' }, rank: i }),
+      );
     if (i % 1000 === 0) await new Promise(resolve => setImmediate(resolve));
   }
   assert.ok(controller.lag > 0);
@@ -84,7 +136,8 @@ test('10,000 changes end in the last state, in few rounds', async () => {
   const expected = new Map<string, { rank: number; acceleration: string }>();
   for (const { addresses, options, rank = 0 } of source.pods.values()) {
     const other = expected.get(addresses[0]!);
-    if (other === undefined || other.rank < rank) expected.set(addresses[0]!, { rank, acceleration: options.acceleration! });
+    if (other === undefined || other.rank < rank)
+      expected.set(addresses[0]!, { rank, acceleration: options.acceleration! });
   }
   const sorted = (entries: [string, string][]): [string, string][] => entries.sort(([a], [b]) => (a < b ? -1 : 1));
   assert.deepEqual(
@@ -115,7 +168,9 @@ test('an address that moves follows, in both orders of the events', async () => 
 });
 
 test('a resync repairs what somebody else changed, and reads without writing otherwise', async () => {
-  const { controller, table, applied } = controllerOf(new StaticPods(['10.0.0.1', '10.0.0.2']), new PlainTable(), { resyncSeconds: 0.05 });
+  const { controller, table, applied } = controllerOf(new StaticPods(['10.0.0.1', '10.0.0.2']), new PlainTable(), {
+    resyncSeconds: 0.05,
+  });
   await controller.start();
   const { writes } = table;
   const { reads } = table;
@@ -124,7 +179,11 @@ test('a resync repairs what somebody else changed, and reads without writing oth
   table.pods.delete('10.0.0.1');
   table.set('10.0.0.2', { acceleration: 'off' });
   table.set('10.0.0.66', {});
-  await until('repaired', () => table.pods.size === 2 && table.get('10.0.0.1') !== undefined && table.get('10.0.0.2')?.acceleration === 'inherit');
+  await until(
+    'repaired',
+    () =>
+      table.pods.size === 2 && table.get('10.0.0.1') !== undefined && table.get('10.0.0.2')?.acceleration === 'inherit',
+  );
   const last = applied.at(-1)!;
   assert.ok(last.resync);
   await controller.close();
@@ -177,12 +236,18 @@ test('wrong annotations: the last good rules stay, or the pod is left out; other
     b: pod('shop/b', '10.0.0.2', { annotations: { [name]: '80,http' } }),
   });
   await controller.start();
-  assert.deepEqual([...table.pods], [['10.0.0.1', { acceleration: 'inherit', rules: { excludeInboundPorts: [80, 443] }, cgroup: undefined }]]);
+  assert.deepEqual(
+    [...table.pods],
+    [['10.0.0.1', { acceleration: 'inherit', rules: { excludeInboundPorts: [80, 443] }, cgroup: undefined }]],
+  );
   const [left] = errors as [PodRefusedError];
   assert.ok(left instanceof PodRefusedError);
   assert.equal(left.pod, 'shop/b');
   assert.deepEqual(left.problems, [{ name, position: 2, entry: 'http', reason: 'is no port: 0 to 65535' }]);
-  assert.match(left.message, /pod shop\/b: traffic.*\/excludeInboundPorts, entry 2: "http" is no port: 0 to 65535 \(the pod is left out until that is mended\)/);
+  assert.match(
+    left.message,
+    /pod shop\/b: traffic.*\/excludeInboundPorts, entry 2: "http" is no port: 0 to 65535 \(the pod is left out until that is mended\)/,
+  );
 
   source.add('a', pod('shop/a', '10.0.0.1', { annotations: { [name]: '80,x' }, options: { acceleration: 'off' } }));
   await until('the scope', () => table.get('10.0.0.1')?.acceleration === 'off');
@@ -203,7 +268,9 @@ test('wrong annotations: the last good rules stay, or the pod is left out; other
 test('addresses that no pod has are reported, and the others of the pod are enrolled', async () => {
   const source = new Driven();
   const { controller, table, errors } = controllerOf(source);
-  source.sync({ a: { name: 'shop/a', addresses: ['127.0.0.1', '10.0.0.1', 'fd00::1', '::ffff:10.0.0.2'], options: {} } });
+  source.sync({
+    a: { name: 'shop/a', addresses: ['127.0.0.1', '10.0.0.1', 'fd00::1', '::ffff:10.0.0.2'], options: {} },
+  });
   await controller.start();
   assert.deepEqual([...table.pods.keys()], ['10.0.0.1', '10.0.0.2']);
   assert.equal((errors[0] as PodRefusedError).problems.length, 2);
@@ -263,16 +330,30 @@ test('listeners that throw, and a source that cannot look again, stop nothing', 
       await controller.close();
     })();
   `;
-  const output = execFileSync(process.execPath, ['-r', 'ts-node/register/transpile-only', '-e', script], { cwd: __dirname, encoding: 'utf8', timeout: 30_000 });
-  assert.deepEqual(JSON.parse(output), { pods: ['10.0.0.1', '10.0.0.2'], uncaught: ['applied', 'change', 'error', 'synced'] });
+  const output = execFileSync(process.execPath, ['-r', 'ts-node/register/transpile-only', '-e', script], {
+    cwd: __dirname,
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  assert.deepEqual(JSON.parse(output), {
+    pods: ['10.0.0.1', '10.0.0.2'],
+    uncaught: ['applied', 'change', 'error', 'synced'],
+  });
 });
 
 test('a single address is no list', () => {
-  assert.throws(() => new StaticPods('10.0.0.7'), { name: 'TypeError', message: "StaticPods: a list of pods is needed, such as ['10.0.0.7']" });
+  assert.throws(() => new StaticPods('10.0.0.7'), {
+    name: 'TypeError',
+    message: "StaticPods: a list of pods is needed, such as ['10.0.0.7']",
+  });
 });
 
 test('an address in another form is the same address: the last one counts, as for equal ones', async () => {
-  const source = new StaticPods([['10.0.0.7', { acceleration: 'off' }], ['::FFFF:10.0.0.7', { acceleration: 'full' }], 'nonsense']);
+  const source = new StaticPods([
+    ['10.0.0.7', { acceleration: 'off' }],
+    ['::FFFF:10.0.0.7', { acceleration: 'full' }],
+    'nonsense',
+  ]);
   const { controller, table, errors } = controllerOf(source);
   await controller.start();
   assert.deepEqual([...source.pods.keys()], ['10.0.0.7', 'nonsense']);
@@ -296,14 +377,23 @@ test('close while the source is not synced ends start', async () => {
   const started = controller.start();
   await controller.close();
   await assert.rejects(started, (error: ClosedError) => error.code === 'ERR_BPF_CLOSED');
-  await assert.rejects(controllerOf(new StaticPods(), new PlainTable(), { attach: () => { throw new RangeError('no'); } }).controller.start(), RangeError);
+  await assert.rejects(
+    controllerOf(new StaticPods(), new PlainTable(), {
+      attach: () => {
+        throw new RangeError('no');
+      },
+    }).controller.start(),
+    RangeError,
+  );
 });
 
 test('events: synced, errors and disconnects of the source; no listener, no crash', async () => {
   const source = new Driven();
   const { controller, errors } = controllerOf(source);
   const seen: unknown[] = [];
-  controller.on('synced', () => seen.push('synced')).on('disconnected', (reason, ms) => seen.push([reason.message, ms]));
+  controller
+    .on('synced', () => seen.push('synced'))
+    .on('disconnected', (reason, ms) => seen.push([reason.message, ms]));
   source.sync();
   await controller.start();
   source.fail(new Error('bad file'));

@@ -10,7 +10,10 @@ test('what is the same in another form is the same', () => {
     [{}, rules({})],
     [{}, rules({ includeOutboundRanges: '*', excludeInboundPorts: [], includeOutboundPorts: undefined })],
     [rules({ excludeInboundPorts: [80, 443, 80] }), rules({ excludeInboundPorts: [443, 80] })],
-    [rules({ excludeOutboundRanges: ['10.0.0.99/24', '192.0.2.1/32'] }), rules({ excludeOutboundRanges: ['192.0.2.1/32', '10.0.0.0/24'] })],
+    [
+      rules({ excludeOutboundRanges: ['10.0.0.99/24', '192.0.2.1/32'] }),
+      rules({ excludeOutboundRanges: ['192.0.2.1/32', '10.0.0.0/24'] }),
+    ],
     [rules({ includeInboundPorts: [80], excludeInboundPorts: [90] }), rules({ includeInboundPorts: [80] })],
   ];
   for (const [one, other] of same) assert.ok(sameTreatment(one, other), JSON.stringify([one, other]));

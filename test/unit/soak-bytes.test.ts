@@ -20,22 +20,27 @@ const TOTAL = 100_000;
 const READS = [3, 1001, 65_536, 2 * TOTAL];
 
 async function check(make: (right: Buffer, foreign: Buffer) => Buffer): Promise<Checker[]> {
-  const { Checker, piece, startOf } = await import(join(__dirname, '..', 'bed', 'apps', 'soak', 'ramp.mjs')) as Ramp;
+  const { Checker, piece, startOf } = (await import(join(__dirname, '..', 'bed', 'apps', 'soak', 'ramp.mjs'))) as Ramp;
   // One begins where the ramp begins, one goes over its end.
-  return [0, 8388593 - 5000].flatMap(hash => READS.map(length => {
-    const start = startOf(hash);
-    const bytes = make(Buffer.from(piece(start, 0, TOTAL)), Buffer.from(piece(startOf(1e6), 0, TOTAL)));
-    const checker = new Checker(start, TOTAL);
-    for (let at = 0; at < bytes.length; at += length) checker.take(bytes.subarray(at, at + length));
-    return checker;
-  }));
+  return [0, 8388593 - 5000].flatMap(hash =>
+    READS.map(length => {
+      const start = startOf(hash);
+      const bytes = make(Buffer.from(piece(start, 0, TOTAL)), Buffer.from(piece(startOf(1e6), 0, TOTAL)));
+      const checker = new Checker(start, TOTAL);
+      for (let at = 0; at < bytes.length; at += length) checker.take(bytes.subarray(at, at + length));
+      return checker;
+    }),
+  );
 }
 
 const is = (checkers: readonly Checker[], damage: string | null, wrongAt: number, whole = true): void => {
   for (const checker of checkers) {
     assert.equal(checker.verdict(whole), damage);
     // The first bytes of what does not belong there may be right by chance.
-    assert.ok(checker.wrongAt >= wrongAt && checker.wrongAt < wrongAt + (wrongAt < 0 ? 1 : 4), `wrong at ${checker.wrongAt}, not ${wrongAt}`);
+    assert.ok(
+      checker.wrongAt >= wrongAt && checker.wrongAt < wrongAt + (wrongAt < 0 ? 1 : 4),
+      `wrong at ${checker.wrongAt}, not ${wrongAt}`,
+    );
   }
 };
 
@@ -47,11 +52,26 @@ test('a whole stream is right; a beginning is right only where that is enough', 
 
 test('bytes that are missing', async () => {
   for (const missing of [1, 2, 3, 4, 4096, 65_536])
-    is(await check(right => Buffer.concat([right.subarray(0, 10_001), right.subarray(10_001 + missing)])), 'lost', 10_001);
+    is(
+      await check(right => Buffer.concat([right.subarray(0, 10_001), right.subarray(10_001 + missing)])),
+      'lost',
+      10_001,
+    );
 });
 
 test('bytes that come later than those behind them', async () => {
-  is(await check(right => Buffer.concat([right.subarray(0, 777), right.subarray(5000, 9000), right.subarray(777, 5000), right.subarray(9000)])), 'reordered', 777);
+  is(
+    await check(right =>
+      Buffer.concat([
+        right.subarray(0, 777),
+        right.subarray(5000, 9000),
+        right.subarray(777, 5000),
+        right.subarray(9000),
+      ]),
+    ),
+    'reordered',
+    777,
+  );
   is(await check(right => Buffer.concat([right.subarray(50), right.subarray(0, 50)])), 'reordered', 0);
 });
 
@@ -61,6 +81,13 @@ test('bytes that come twice', async () => {
 });
 
 test('bytes that were never sent, and those of another stream', async () => {
-  is(await check(right => { right.writeUInt8(right.readUInt8(500) ^ 1, 500); return right; }), 'wrong', 500);
+  is(
+    await check(right => {
+      right.writeUInt8(right.readUInt8(500) ^ 1, 500);
+      return right;
+    }),
+    'wrong',
+    500,
+  );
   is(await check((right, foreign) => Buffer.concat([right.subarray(0, 400), foreign.subarray(400)])), 'wrong', 400);
 });

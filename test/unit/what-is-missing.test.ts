@@ -12,17 +12,30 @@ test('the line of libbpf that says why, not its last one', () => {
   const cases: readonly (readonly [line: string, ...more: string[]])[] = [
     ['failed to find valid kernel BTF', 'Error loading vmlinux BTF: -3', "failed to load object 'merbridge'"],
     ["map 'probe_sockets': failed to create: Invalid argument(-22)", "failed to load object 'probe'"],
-    ["prog 'mb_sockops': BPF program load failed: Invalid argument", "prog 'mb_sockops': failed to load: -22", "failed to load object 'merbridge'"],
+    [
+      "prog 'mb_sockops': BPF program load failed: Invalid argument",
+      "prog 'mb_sockops': failed to load: -22",
+      "failed to load object 'merbridge'",
+    ],
   ];
   for (const lines of cases) assert.equal(tellingLine(lines), lines[0]);
-  const retried = "Error in bpf_create_map_xattr(process_ip):Invalid argument(-22). Retrying without BTF.";
-  assert.equal(tellingLine([retried, "map 'process_ip': failed to create: Invalid argument(-22)"]), "map 'process_ip': failed to create: Invalid argument(-22)");
+  const retried = 'Error in bpf_create_map_xattr(process_ip):Invalid argument(-22). Retrying without BTF.';
+  assert.equal(
+    tellingLine([retried, "map 'process_ip': failed to create: Invalid argument(-22)"]),
+    "map 'process_ip': failed to create: Invalid argument(-22)",
+  );
   assert.equal(tellingLine(["failed to load object 'merbridge'"]), "failed to load object 'merbridge'");
   assert.equal(tellingLine([]), undefined);
 });
 
 describe('why bpf(2) is refused', () => {
-  const free: Confinement = { status: 'Seccomp:\t0\n', uidMap: '         0          0 4294967295\n', limits: '', lockdown: undefined, release: '6.1.0-28-amd64' };
+  const free: Confinement = {
+    status: 'Seccomp:\t0\n',
+    uidMap: '         0          0 4294967295\n',
+    limits: '',
+    lockdown: undefined,
+    release: '6.1.0-28-amd64',
+  };
   const cases: Readonly<Record<string, [Partial<Confinement>, RegExp]>> = {
     'nothing that can be seen': [{}, /security module/],
     'a seccomp filter': [{ status: 'Seccomp:\t2\n' }, /seccomp filter.*let bpf\(2\) through/],
@@ -30,37 +43,83 @@ describe('why bpf(2) is refused', () => {
     'a locked down kernel': [{ lockdown: 'none integrity [confidentiality]\n' }, /locked down.*lockdown=/],
     'lockdown that leaves bpf(2) alone': [{ lockdown: 'none [integrity] confidentiality\n' }, /security module/],
     'RLIMIT_MEMLOCK before Linux 5.11': [
-      { release: '5.10.0-32-amd64', limits: 'Max locked memory         65536                65536                bytes\n' }, /RLIMIT_MEMLOCK, which is 65536 bytes.*ulimit -l unlimited/,
+      {
+        release: '5.10.0-32-amd64',
+        limits: 'Max locked memory         65536                65536                bytes\n',
+      },
+      /RLIMIT_MEMLOCK, which is 65536 bytes.*ulimit -l unlimited/,
     ],
     'no limit before Linux 5.11': [
-      { release: '5.10.0-32-amd64', limits: 'Max locked memory         unlimited            unlimited            bytes\n' }, /security module/,
+      {
+        release: '5.10.0-32-amd64',
+        limits: 'Max locked memory         unlimited            unlimited            bytes\n',
+      },
+      /security module/,
     ],
-    'RLIMIT_MEMLOCK where the kernel does not count it': [{ limits: 'Max locked memory         65536                65536                bytes\n' }, /security module/],
+    'RLIMIT_MEMLOCK where the kernel does not count it': [
+      { limits: 'Max locked memory         65536                65536                bytes\n' },
+      /security module/,
+    ],
     'no /proc': [{ status: undefined }, /mount -t proc proc \/proc/],
     'two at once': [{ status: 'Seccomp:\t2\n', uidMap: '0 1000 1\n' }, /user namespace.*; and a seccomp filter/],
   };
-  for (const [what, [found, pattern]] of Object.entries(cases)) test(what, () => assert.match(whyRefused({ ...free, ...found }), pattern));
+  for (const [what, [found, pattern]] of Object.entries(cases))
+    test(what, () => assert.match(whyRefused({ ...free, ...found }), pattern));
 });
 
 describe('why the native addon does not load', () => {
   const machine = { platform: 'linux', arch: 'x64', glibc: '2.36' };
   const failed = (message: string, code?: string): Error => Object.assign(new Error(message), { code });
   const cases: Readonly<Record<string, [error: Error, other: object, RegExp]>> = {
-    musl: [failed('Error loading shared library ld-linux-x86-64.so.2: No such file or directory', 'ERR_DLOPEN_FAILED'), { glibc: undefined }, /musl.*glibc/],
-    'another operating system': [failed('No native build was found for platform=darwin'), { platform: 'darwin', glibc: undefined }, /no binary for darwin on x64/],
-    'another architecture': [failed('No native build was found for platform=linux arch=s390x'), { arch: 's390x' }, /no binary for linux on s390x/],
-    'a module that is not there': [failed("Cannot find module 'ffi-napi'", 'MODULE_NOT_FOUND'), {}, /Do not bundle merbridge/],
-    'files that may not be read': [failed('Access to this API has been restricted', 'ERR_ACCESS_DENIED'), {}, /--allow-fs-read/],
-    'too old a glibc': [failed("version `GLIBC_2.38' not found", 'ERR_DLOPEN_FAILED'), {}, /glibc 2\.36, x64.*install the package on it/],
+    musl: [
+      failed('Error loading shared library ld-linux-x86-64.so.2: No such file or directory', 'ERR_DLOPEN_FAILED'),
+      { glibc: undefined },
+      /musl.*glibc/,
+    ],
+    'another operating system': [
+      failed('No native build was found for platform=darwin'),
+      { platform: 'darwin', glibc: undefined },
+      /no binary for darwin on x64/,
+    ],
+    'another architecture': [
+      failed('No native build was found for platform=linux arch=s390x'),
+      { arch: 's390x' },
+      /no binary for linux on s390x/,
+    ],
+    'a module that is not there': [
+      failed("Cannot find module 'ffi-napi'", 'MODULE_NOT_FOUND'),
+      {},
+      /Do not bundle merbridge/,
+    ],
+    'files that may not be read': [
+      failed('Access to this API has been restricted', 'ERR_ACCESS_DENIED'),
+      {},
+      /--allow-fs-read/,
+    ],
+    'too old a glibc': [
+      failed("version `GLIBC_2.38' not found", 'ERR_DLOPEN_FAILED'),
+      {},
+      /glibc 2\.36, x64.*install the package on it/,
+    ],
   };
-  for (const [what, [error, other, pattern]] of Object.entries(cases)) test(what, () => assert.match(addonHint(error, { ...machine, ...other }), pattern));
+  for (const [what, [error, other, pattern]] of Object.entries(cases))
+    test(what, () => assert.match(addonHint(error, { ...machine, ...other }), pattern));
 });
 
 describe('a limit that was met', () => {
-  const raw = Object.assign(new Error('EMFILE: too many open files, scandir'), { code: 'EMFILE', syscall: 'scandir', path: '/x', errno: -24 });
+  const raw = Object.assign(new Error('EMFILE: too many open files, scandir'), {
+    code: 'EMFILE',
+    syscall: 'scandir',
+    path: '/x',
+    errno: -24,
+  });
 
   test('is told instead of what failed because of it', () => {
-    const told = exhausted(new ForeignPinError('/x', 'it cannot be opened as a map', { cause: new BpfError('ERR_BPF_SYSTEM_CALL', { errno: 24, operation: 'bpf_obj_get' }) }));
+    const told = exhausted(
+      new ForeignPinError('/x', 'it cannot be opened as a map', {
+        cause: new BpfError('ERR_BPF_SYSTEM_CALL', { errno: 24, operation: 'bpf_obj_get' }),
+      }),
+    );
     assert.equal(told?.code, 'ERR_BPF_SYSTEM_CALL');
     assert.equal(told?.errnoName, 'EMFILE');
     assert.match(`${told?.hint}`, /RLIMIT_NOFILE/);
@@ -70,7 +129,12 @@ describe('a limit that was met', () => {
   });
 
   test('errors of the file system become those of this library, others stay', () => {
-    const readOnly = Object.assign(new Error('EROFS'), { code: 'EROFS', syscall: 'mkdir', path: '/sys/fs/bpf/x', errno: -30 });
+    const readOnly = Object.assign(new Error('EROFS'), {
+      code: 'EROFS',
+      syscall: 'mkdir',
+      path: '/sys/fs/bpf/x',
+      errno: -30,
+    });
     assert.ok(typedError(readOnly) instanceof NotABpfFileSystemError);
     assert.equal((typedError(raw) as BpfError).errnoName, 'EMFILE');
     let missing: unknown;
@@ -82,6 +146,7 @@ describe('a limit that was met', () => {
     assert.match((typedError(missing) as BpfError).message, /^open \/nowhere: ENOENT/);
     const noProc = new NotSupportedError('opening pins without /proc');
     assert.equal(typedError(new ForeignPinError('/x', 'it cannot be opened as a link', { cause: noProc })), noProc);
-    for (const error of [new TypeError('x'), new ForeignPinError('/x', 'y'), new Error('of the caller'), 'text']) assert.equal(typedError(error), error);
+    for (const error of [new TypeError('x'), new ForeignPinError('/x', 'y'), new Error('of the caller'), 'text'])
+      assert.equal(typedError(error), error);
   });
 });

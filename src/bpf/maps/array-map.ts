@@ -97,7 +97,7 @@ export class BpfArrayMap<V> extends IndexedMap<V> {
    * @throws PermissionError `ERR_BPF_PERMISSION` without CAP_BPF
    */
   static create<V>(options: CreateArrayMapOptions<V>): BpfArrayMap<V> {
-    return buildMap(createArray('array', options), (source) => new BpfArrayMap(source, options));
+    return buildMap(createArray('array', options), source => new BpfArrayMap(source, options));
   }
 
   /**
@@ -115,7 +115,7 @@ export class BpfArrayMap<V> extends IndexedMap<V> {
    * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
    */
   static fromPin<V>(path: string, codecs: ArrayMapCodecs<V>): BpfArrayMap<V> {
-    return buildMap(pinnedMap(path), (source) => new BpfArrayMap(source, codecs));
+    return buildMap(pinnedMap(path), source => new BpfArrayMap(source, codecs));
   }
 }
 

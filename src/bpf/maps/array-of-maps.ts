@@ -26,8 +26,9 @@ export class BpfArrayOfMaps extends BpfMap {
   }
 
   /**
-   * Puts a map into the array, and returns when every program that was running has ended: none still uses the map that was there before, nor
-   * anything else that it looked up. That takes milliseconds (since Linux 5.0, `maybe_wait_bpf_programs` in kernel/bpf/syscall.c).
+   * Puts a map into the array, and returns when every program that was running has ended: none still uses the map that
+   * was there before, nor anything else that it looked up. That takes milliseconds (since Linux 5.0,
+   * `maybe_wait_bpf_programs` in kernel/bpf/syscall.c).
    *
    * @param index - where
    * @param map - of the kind and sizes that the array was declared with

@@ -64,15 +64,27 @@ function run(
  *
  * @param flags - 0 any, 1 create only, 2 update only; the kernel knows only 0 for a batch
  */
-export function updateEntries(map: BatchMap, keys: Buffer, values: Buffer, total: number, flags: number): BatchProgress {
+export function updateEntries(
+  map: BatchMap,
+  keys: Buffer,
+  values: Buffer,
+  total: number,
+  flags: number,
+): BatchProgress {
   const { fd, keySize, valueBytes, calls } = map;
   return run(
     total,
     (from, count) =>
       flags === 0
-        ? libbpf.bpf_map_update_batch(fd, keys.subarray(from * keySize), values.subarray(from * valueBytes), count, null)
+        ? libbpf.bpf_map_update_batch(
+            fd,
+            keys.subarray(from * keySize),
+            values.subarray(from * valueBytes),
+            count,
+            null,
+          )
         : -Errno.EOPNOTSUPP,
-    (index) => {
+    index => {
       keys.copy(calls.key, 0, index * keySize, (index + 1) * keySize);
       values.copy(calls.value, 0, index * valueBytes, (index + 1) * valueBytes);
       return calls.update(flags);
@@ -90,7 +102,7 @@ export function deleteEntries(map: BatchMap, keys: Buffer, total: number): numbe
     const { done, errno } = run(
       total - start,
       (from, count) => libbpf.bpf_map_delete_batch(fd, keys.subarray((start + from) * keySize), count, null),
-      (index) => {
+      index => {
         keys.copy(calls.key, 0, (start + index) * keySize, (start + index + 1) * keySize);
         return calls.delete();
       },

@@ -5,7 +5,15 @@ import type { BpfMap } from './map';
 import { possibleCpus } from './per-cpu';
 
 /** Kinds whose entries can be read and written as bytes by whoever has the map. */
-const COPYABLE: readonly string[] = ['hash', 'lru_hash', 'lpm_trie', 'array', 'percpu_array', 'percpu_hash', 'lru_percpu_hash'];
+const COPYABLE: readonly string[] = [
+  'hash',
+  'lru_hash',
+  'lpm_trie',
+  'array',
+  'percpu_array',
+  'percpu_hash',
+  'lru_percpu_hash',
+];
 
 /** Bytes of one value of one CPU as the kernel copies it, and of all of them. */
 function valueLayout(map: BpfMap): { cpus: number; stride: number } {
@@ -22,13 +30,13 @@ function access(map: BpfMap): BatchMap {
 }
 
 /**
- * Copies the entries of a map into another one of the same kind whose values have grown or shrunk at their end: what both have is copied, the
- * rest is zero. Elements of an array beyond the shorter one are left out.
+ * Copies the entries of a map into another one of the same kind whose values have grown or shrunk at their end: what
+ * both have is copied, the rest is zero. Elements of an array beyond the shorter one are left out.
  *
  * @param from - is read
  * @param to - is written; a new map
- * @returns how many entries were copied; `undefined` where that cannot be done: the kinds or the keys differ, or the values are no plain bytes
- * (sockets, other maps)
+ * @returns how many entries were copied; `undefined` where that cannot be done: the kinds or the keys differ, or the
+ * values are no plain bytes (sockets, other maps)
  * @throws MapFullError `ERR_BPF_MAP_FULL` when a hash map has no room for them
  */
 export function copyEntries(from: BpfMap, to: BpfMap): number | undefined {

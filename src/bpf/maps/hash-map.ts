@@ -93,7 +93,7 @@ export class BpfHashMap<K, V> extends DeletableMap<K, V> {
    * @throws PermissionError `ERR_BPF_PERMISSION` without CAP_BPF
    */
   static create<K, V>(options: CreateMapOptions<K, V>): BpfHashMap<K, V> {
-    return buildMap(createHash('hash', options), (source) => new BpfHashMap(source, options));
+    return buildMap(createHash('hash', options), source => new BpfHashMap(source, options));
   }
 
   /**
@@ -112,7 +112,7 @@ export class BpfHashMap<K, V> extends DeletableMap<K, V> {
    * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
    */
   static fromPin<K, V>(path: string, codecs: MapCodecs<K, V>): BpfHashMap<K, V> {
-    return buildMap(pinnedMap(path), (source) => new BpfHashMap(source, codecs));
+    return buildMap(pinnedMap(path), source => new BpfHashMap(source, codecs));
   }
 }
 
@@ -126,6 +126,8 @@ export function createHash<K, V>(type: 'hash' | 'lru_hash' | 'lpm_trie', options
 /** @internal */
 export function checkHash<K, V>(map: BpfMap, types: readonly MapTypeName[], codecs: MapCodecs<K, V>): void {
   // Reading a per-CPU map into a plain value would write past its end; the message names what to use instead.
-  const hint = map.type.includes('percpu') ? 'values of a per-CPU map are one per CPU; use the class for it' : undefined;
+  const hint = map.type.includes('percpu')
+    ? 'values of a per-CPU map are one per CPU; use the class for it'
+    : undefined;
   requireMap(map, { types, keySize: codecs.key.size, valueSize: codecs.value.size }, hint);
 }

@@ -143,10 +143,7 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   *entries(options: IterateOptions = {}): Generator<[K, V], void, undefined> {
     for (const { keys, values, count } of this.batches(options)) {
       for (let i = 0; i < count; i++) {
-        yield [
-          this.keyCodec.decode(keys, i * this.keySize),
-          this.valueCodec.decode(values, i * this.valueCodec.size),
-        ];
+        yield [this.keyCodec.decode(keys, i * this.keySize), this.valueCodec.decode(values, i * this.valueCodec.size)];
       }
     }
   }

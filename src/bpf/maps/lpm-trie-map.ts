@@ -9,9 +9,10 @@ const NO_PREALLOC = 1;
 /**
  * A trie that finds the entry with the longest prefix that a key begins with: address ranges.
  *
- * A key begins with its prefix length: a `u32` in bits, of all that follows in the key, in network byte order as far as the prefix goes. `get`,
- * `has` and what programs look up take a whole key (with the longest prefix length) and find the best range; `set` and `delete` mean the entry
- * with just that prefix. Bits behind the prefix do not matter, and come back as they were stored.
+ * A key begins with its prefix length: a `u32` in bits, of all that follows in the key, in network byte order as far as
+ * the prefix goes. `get`, `has` and what programs look up take a whole key (with the longest prefix length) and find
+ * the best range; `set` and `delete` mean the entry with just that prefix. Bits behind the prefix do not matter, and
+ * come back as they were stored.
  *
  * Kernel name: `BPF_MAP_TYPE_LPM_TRIE`. Since Linux 4.11; read key by key since 4.16, in batches since 5.13.
  *
@@ -19,7 +20,8 @@ const NO_PREALLOC = 1;
  * ```ts
  * import { BpfLpmTrieMap, ipAddress, struct, u32 } from 'merbridge/bpf';
  *
- * const range = struct({ bits: u32, address: ipAddress }); // IPv4 addresses are ::ffff:a.b.c.d, so their prefixes are longer by 96
+ * // IPv4 addresses are ::ffff:a.b.c.d, so their prefixes are longer by 96.
+ * const range = struct({ bits: u32, address: ipAddress });
  * const ranges = BpfLpmTrieMap.create({ name: 'ranges', key: range, value: u32, maxEntries: 1024 });
  * ranges.set({ bits: 96 + 8, address: '10.0.0.0' }, 7);
  * ranges.get({ bits: 128, address: '10.1.2.3' }); // 7
@@ -42,7 +44,7 @@ export class BpfLpmTrieMap<K, V> extends DeletableMap<K, V> {
    */
   static create<K, V>(options: CreateMapOptions<K, V>): BpfLpmTrieMap<K, V> {
     const flags = (options.flags ?? 0) | NO_PREALLOC;
-    return buildMap(createHash('lpm_trie', { ...options, flags }), (source) => new BpfLpmTrieMap(source, options));
+    return buildMap(createHash('lpm_trie', { ...options, flags }), source => new BpfLpmTrieMap(source, options));
   }
 
   /**
@@ -61,6 +63,6 @@ export class BpfLpmTrieMap<K, V> extends DeletableMap<K, V> {
    * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
    */
   static fromPin<K, V>(path: string, codecs: MapCodecs<K, V>): BpfLpmTrieMap<K, V> {
-    return buildMap(pinnedMap(path), (source) => new BpfLpmTrieMap(source, codecs));
+    return buildMap(pinnedMap(path), source => new BpfLpmTrieMap(source, codecs));
   }
 }

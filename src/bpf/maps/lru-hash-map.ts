@@ -34,7 +34,7 @@ export class BpfLruHashMap<K, V> extends DeletableMap<K, V> {
    * @throws PermissionError `ERR_BPF_PERMISSION` without CAP_BPF
    */
   static create<K, V>(options: CreateMapOptions<K, V>): BpfLruHashMap<K, V> {
-    return buildMap(createHash('lru_hash', options), (source) => new BpfLruHashMap(source, options));
+    return buildMap(createHash('lru_hash', options), source => new BpfLruHashMap(source, options));
   }
 
   /**
@@ -53,6 +53,6 @@ export class BpfLruHashMap<K, V> extends DeletableMap<K, V> {
    * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
    */
   static fromPin<K, V>(path: string, codecs: MapCodecs<K, V>): BpfLruHashMap<K, V> {
-    return buildMap(pinnedMap(path), (source) => new BpfLruHashMap(source, codecs));
+    return buildMap(pinnedMap(path), source => new BpfLruHashMap(source, codecs));
   }
 }

@@ -110,7 +110,7 @@ export class BpfMapHandle extends BpfMap {
   static fromId(id: number): BpfMapHandle {
     checkInteger(id, 1, 0xffff_ffff, 'id');
     const fd = check(libbpf.bpf_map_get_fd_by_id(id), { operation: 'bpf_map_get_fd_by_id', subject: `map ${id}` });
-    return buildMap({ fd, owned: true }, (source) => new BpfMapHandle(source));
+    return buildMap({ fd, owned: true }, source => new BpfMapHandle(source));
   }
 
   /**
@@ -119,7 +119,7 @@ export class BpfMapHandle extends BpfMap {
    * @param path - in a BPF file system
    */
   static fromPin(path: string): BpfMapHandle {
-    return buildMap(pinnedMap(path), (source) => new BpfMapHandle(source));
+    return buildMap(pinnedMap(path), source => new BpfMapHandle(source));
   }
 }
 

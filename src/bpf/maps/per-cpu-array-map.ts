@@ -31,7 +31,7 @@ export class BpfPerCpuArrayMap<V> extends IndexedMap<readonly V[]> {
    * @throws PermissionError `ERR_BPF_PERMISSION` without CAP_BPF
    */
   static create<V>(options: CreateArrayMapOptions<V>): BpfPerCpuArrayMap<V> {
-    return buildMap(createArray('percpu_array', options), (source) => new BpfPerCpuArrayMap(source, options));
+    return buildMap(createArray('percpu_array', options), source => new BpfPerCpuArrayMap(source, options));
   }
 
   /**
@@ -49,6 +49,6 @@ export class BpfPerCpuArrayMap<V> extends IndexedMap<readonly V[]> {
    * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
    */
   static fromPin<V>(path: string, codecs: ArrayMapCodecs<V>): BpfPerCpuArrayMap<V> {
-    return buildMap(pinnedMap(path), (source) => new BpfPerCpuArrayMap(source, codecs));
+    return buildMap(pinnedMap(path), source => new BpfPerCpuArrayMap(source, codecs));
   }
 }

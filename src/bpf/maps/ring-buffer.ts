@@ -32,12 +32,13 @@ const consumed = new Set<number>();
 /**
  * A ring buffer: programs write records, one reader takes them out, in the order in which room for them was taken.
  *
- * Either {@link RingBuffer.consume} hands every record to a function, or `for await` takes one after the other. Nothing is taken before, and
- * nothing runs while there is nothing to take. A reader that is too slow lets the ring fill up: then `bpf_ringbuf_reserve` and
- * `bpf_ringbuf_output` fail in the program. The kernel does not count that; the program has to, as those of this package do.
+ * Either {@link RingBuffer.consume} hands every record to a function, or `for await` takes one after the other. Nothing
+ * is taken before, and nothing runs while there is nothing to take. A reader that is too slow lets the ring fill up:
+ * then `bpf_ringbuf_reserve` and `bpf_ringbuf_output` fail in the program. The kernel does not count that; the program
+ * has to, as those of this package do.
  *
- * There is one position for all readers, in the kernel. A second one in this process is refused; one in another process is not noticed, and
- * takes records away.
+ * There is one position for all readers, in the kernel. A second one in this process is refused; one in another process
+ * is not noticed, and takes records away.
  *
  * Kernel name: `BPF_MAP_TYPE_RINGBUF`. Since Linux 5.8. Taking records works in the main thread only.
  *
@@ -83,7 +84,10 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
   static create<T>(options: CreateRingBufferOptions<T>): RingBuffer<T> {
     checkOptions(options, ['name', 'value', 'bytes'], 'create');
     const { name, bytes } = options;
-    return buildMap(createMap('ringbuf', { name, keySize: 0, valueSize: 0, maxEntries: bytes }), (source) => new RingBuffer(source, options));
+    return buildMap(
+      createMap('ringbuf', { name, keySize: 0, valueSize: 0, maxEntries: bytes }),
+      source => new RingBuffer(source, options),
+    );
   }
 
   /**
@@ -101,7 +105,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
    * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when it is of another kind
    */
   static fromPin<T>(path: string, codecs: RingBufferCodecs<T>): RingBuffer<T> {
-    return buildMap(pinnedMap(path), (source) => new RingBuffer(source, codecs));
+    return buildMap(pinnedMap(path), source => new RingBuffer(source, codecs));
   }
 
   /** Records that were passed over since the ring is read: of another size than the codec's, or refused by it. */
@@ -127,8 +131,8 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
   /**
    * Hands every record to a function, those that wait first, from the next turn of the event loop on.
    *
-   * What the function throws is an uncaught exception; if the process goes on after it, so does this, with the next record. It may call
-   * `stop()` and `close()`.
+   * What the function throws is an uncaught exception; if the process goes on after it, so does this, with the next
+   * record. It may call `stop()` and `close()`.
    *
    * @throws RingInUseError `ERR_BPF_RING_IN_USE` when this process takes the records already
    * @throws NotSupportedError `ERR_BPF_NOT_SUPPORTED` in a worker thread
@@ -155,8 +159,8 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
   }
 
   /**
-   * Takes one record after the other, and waits for more until the ring is closed or stopped. While the loop is busy with a record, the
-   * others stay in the ring.
+   * Takes one record after the other, and waits for more until the ring is closed or stopped. While the loop is busy
+   * with a record, the others stay in the ring.
    *
    * @throws what {@link RingBuffer.consume} throws
    */
@@ -164,7 +168,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
     const watch = this.#begin();
     const mine = (): boolean => this.#watch === watch;
     try {
-      for (let taken = 0; ; ) {
+      for (let taken = 0; ;) {
         for (const record of this.#take()) {
           yield record;
           if (!mine()) return;
@@ -172,7 +176,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
           if (++taken % TURN === 0) await nextTurn();
           if (!mine()) return;
         }
-        await new Promise<void>((resolve) => {
+        await new Promise<void>(resolve => {
           this.#awake = resolve;
           watch.start();
         });
@@ -212,7 +216,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
     if (consumed.has(this.id)) throw new RingInUseError(this.label);
     // Its own descriptor: libuv watches each only once, whoever does it.
     this.#watchFd = duplicateFd(this.unsafeFd(), this.label);
-    this.#watch = closeOnError(this.#watchFd, (fd) => {
+    this.#watch = closeOnError(this.#watchFd, fd => {
       this.#memory ??= new RingMemory(fd, this.maxEntries, this.label);
       return new FdWatch(fd, () => this.#onReadable());
     });
@@ -236,7 +240,10 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
     }
   }
 
-  /** The records that are there, until somebody stops it. The room of each is given back when the next batch is asked for, or at the stop. */
+  /**
+   * The records that are there, until somebody stops it. The room of each is given back when the next batch is asked
+   * for, or at the stop.
+   */
   *#take(): Generator<T, void, undefined> {
     const memory = this.#memory!;
     const watch = this.#watch;

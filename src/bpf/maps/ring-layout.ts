@@ -19,8 +19,14 @@ export interface RingRecord {
   readonly end: number;
 }
 
-/** The record that begins at an offset, or why it cannot be read: unfinished, cut by the end of the copy, impossible. */
-export function recordAt(region: Buffer, offset: number, capacity: number): RingRecord | 'busy' | { cut: number } | 'damaged' {
+/**
+ * The record that begins at an offset, or why it cannot be read: unfinished, cut by the end of the copy, impossible.
+ */
+export function recordAt(
+  region: Buffer,
+  offset: number,
+  capacity: number,
+): RingRecord | 'busy' | { cut: number } | 'damaged' {
   if (offset + HEADER_BYTES > region.length) return { cut: offset + HEADER_BYTES };
   const header = region.readUInt32LE(offset);
   if (header >= BUSY) return 'busy';

@@ -19,8 +19,8 @@ export interface RingBatch {
 }
 
 /**
- * The pages of a ring buffer, in this process: a page with the position of the consumer, which the consumer writes, one with that of the
- * producer, and the data, mapped twice in a row so that a record never wraps around.
+ * The pages of a ring buffer, in this process: a page with the position of the consumer, which the consumer writes, one
+ * with that of the producer, and the data, mapped twice in a row so that a record never wraps around.
  *
  * Everything is read by copying. A buffer over foreign memory would fault when it is used after the ring was closed.
  */
@@ -50,7 +50,10 @@ export class RingMemory {
     this.#position = this.#load(this.#consumer);
   }
 
-  /** How often the ring was not what a ring is, so that all of it was passed over: another reader has moved the position. */
+  /**
+   * How often the ring was not what a ring is, so that all of it was passed over: another reader has moved the
+   * position.
+   */
   get damaged(): number {
     return this.#damaged;
   }
@@ -60,16 +63,20 @@ export class RingMemory {
     return Math.max(this.#load(this.#producer) - this.#position, 0);
   }
 
-  /** Copies the finished records that come next; `undefined` when there are none. They stay in the ring until {@link RingMemory.release}. */
+  /**
+   * Copies the finished records that come next; `undefined` when there are none. They stay in the ring until
+   * {@link RingMemory.release}.
+   */
   next(): RingBatch | undefined {
-    for (let want = CHUNK; ; ) {
+    for (let want = CHUNK; ;) {
       const waiting = this.#load(this.#producer) - this.#position;
       if (waiting === 0) return undefined;
       if (waiting < 0 || waiting > this.#capacity) return this.#skipAll();
       const bytes = this.#copy(Math.min(waiting, want));
       const { records, stop } = split(bytes, this.#capacity);
       if (records.length > 0) {
-        // A header may have been finished after its data was copied: what is behind a finished header is right only now.
+        // A header may have been finished after its data was copied: what is behind a finished header is right only
+        // now.
         this.#copy(records.at(-1)!.end, bytes);
         return { bytes, records, from: this.#position };
       }
@@ -114,7 +121,7 @@ export class RingMemory {
 
 function split(bytes: Buffer, capacity: number): { records: RingRecord[]; stop: 'busy' | 'damaged' | { cut: number } } {
   const records: RingRecord[] = [];
-  for (let offset = 0; ; ) {
+  for (let offset = 0; ;) {
     const record = recordAt(bytes, offset, capacity);
     if (typeof record === 'string' || 'cut' in record) return { records, stop: record };
     records.push(record);

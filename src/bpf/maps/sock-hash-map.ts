@@ -54,8 +54,8 @@ function socketCodec(valueSize: number): Codec<bigint> {
  * themselves), and read as the socket's cookie, if the values of the map take eight bytes. A socket leaves the map when
  * it is closed.
  *
- * Kernel name: `BPF_MAP_TYPE_SOCKHASH`. Since Linux 4.18; reading since 5.5; storing any established TCP socket from user
- * space since 5.8.
+ * Kernel name: `BPF_MAP_TYPE_SOCKHASH`. Since Linux 4.18; reading since 5.5; storing any established TCP socket from
+ * user space since 5.8.
  *
  * @see https://docs.kernel.org/bpf/map_sockmap.html
  *
@@ -84,7 +84,7 @@ export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
     const { name, key, maxEntries } = options;
     return buildMap(
       createMap('sockhash', { name, keySize: key.size, valueSize: 8, maxEntries }),
-      (source) => new BpfSockHashMap(source, options, 8),
+      source => new BpfSockHashMap(source, options, 8),
     );
   }
 
@@ -103,7 +103,7 @@ export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
    * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
    */
   static fromPin<K>(path: string, codecs: SockHashMapCodecs<K>): BpfSockHashMap<K> {
-    return buildMap(pinnedMap(path), (source) => new BpfSockHashMap(source, codecs, mapInfo(source.fd).valueSize));
+    return buildMap(pinnedMap(path), source => new BpfSockHashMap(source, codecs, mapInfo(source.fd).valueSize));
   }
 
   /**
@@ -167,9 +167,12 @@ export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
       if (others.length > 0) throw new AlreadyAttachedError(this.label, others, { operation: 'bpf_prog_attach' });
     }
     // File descriptors of its own: the attachment can be closed after the map and after the program.
-    return closeOnError(duplicateFd(this.unsafeFd(), subject), (mapFd) =>
-      closeOnError(duplicateFd(program.unsafeFd(), subject), (programFd) => {
-        check(libbpf.bpf_prog_attach(programFd, mapFd, AttachType.sk_msg, 0), { operation: 'bpf_prog_attach', subject });
+    return closeOnError(duplicateFd(this.unsafeFd(), subject), mapFd =>
+      closeOnError(duplicateFd(program.unsafeFd(), subject), programFd => {
+        check(libbpf.bpf_prog_attach(programFd, mapFd, AttachType.sk_msg, 0), {
+          operation: 'bpf_prog_attach',
+          subject,
+        });
         return BpfAttachment.make(`attachment of ${subject}`, () => {
           const result = libbpf.bpf_prog_detach2(programFd, mapFd, AttachType.sk_msg);
           closeSync(programFd);
@@ -182,9 +185,9 @@ export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
   }
 
   /**
-   * Puts a program in the place of the one that decides about messages, or attaches the first one. It stays attached for as long as a file
-   * descriptor or a pin holds the map, so nothing is returned that could detach it. Sockets that are in the map keep the program that they were
-   * inserted under.
+   * Puts a program in the place of the one that decides about messages, or attaches the first one. It stays attached
+   * for as long as a file descriptor or a pin holds the map, so nothing is returned that could detach it. Sockets that
+   * are in the map keep the program that they were inserted under.
    *
    * @param program - of type `'sk_msg'`
    */

@@ -19,10 +19,11 @@ export interface OwnPrograms {
 }
 
 /**
- * Accelerators whose programs run for a cgroup, because they are attached to it or above it, and with `below` those that are attached below it.
+ * Accelerators whose programs run for a cgroup, because they are attached to it or above it, and with `below` those
+ * that are attached below it.
  *
- * Names need CAP_SYS_ADMIN. Without it an accelerator is recognized by its pins, if they belong to this user, or by the tag of a program that a
- * process of this user has open; otherwise it looks like any other program.
+ * Names need CAP_SYS_ADMIN. Without it an accelerator is recognized by its pins, if they belong to this user, or by the
+ * tag of a program that a process of this user has open; otherwise it looks like any other program.
  *
  * @internal
  * @param cgroup - where to look
@@ -32,7 +33,8 @@ export interface OwnPrograms {
 export function findAccelerators(cgroup: Cgroup, own: OwnPrograms, below = false): AttachmentHolder[] {
   const found = new Map<number, { program: CgroupProgram; cgroup: string | undefined }>();
   const add = (programs: readonly CgroupProgram[], at: (program: CgroupProgram) => string | undefined): void => {
-    for (const program of programs) if (!own.ids.has(program.id) && !found.has(program.id)) found.set(program.id, { program, cgroup: at(program) });
+    for (const program of programs)
+      if (!own.ids.has(program.id) && !found.has(program.id)) found.set(program.id, { program, cgroup: at(program) });
   };
   add(cgroup.programs({ attachType: HOOK, effective: true }).filter(mayBeOne), ({ id }) => attachedAt(cgroup.path, id));
   if (below) {
@@ -54,7 +56,7 @@ export function findAccelerators(cgroup: Cgroup, own: OwnPrograms, below = false
 export function overlapping(all: readonly AttachmentHolder[]): AttachmentHolder[] {
   const covers = ({ cgroup: top }: AttachmentHolder, { cgroup }: AttachmentHolder): boolean =>
     top === undefined || cgroup === undefined || `${cgroup}/`.startsWith(`${top}/`);
-  return all.filter((one) => all.some((other) => other !== one && (covers(one, other) || covers(other, one))));
+  return all.filter(one => all.some(other => other !== one && (covers(one, other) || covers(other, one))));
 }
 
 /** Without a name it may be anybody's: then its holder tells. */
@@ -80,7 +82,7 @@ function programsAt(path: string): CgroupProgram[] {
 /** The cgroup that an effective program is attached to; `undefined` if that is above what this process sees. */
 function attachedAt(path: string, id: number): string | undefined {
   for (let at = realpathSync(path); at !== '/'; at = dirname(at)) {
-    if (programsAt(at).some((program) => program.id === id)) return at;
+    if (programsAt(at).some(program => program.id === id)) return at;
   }
   return undefined;
 }

@@ -18,8 +18,9 @@ export interface Holder {
 const MOST_DIRECTORIES = 2000;
 
 /**
- * Finds out who keeps programs attached: pins in the layout of this library, in every BPF file system that is mounted here, and processes with an
- * open link. It sees what this process may see: pins and processes of other users need root, those of other namespaces are invisible.
+ * Finds out who keeps programs attached: pins in the layout of this library, in every BPF file system that is mounted
+ * here, and processes with an open link. It sees what this process may see: pins and processes of other users need
+ * root, those of other namespaces are invisible.
  *
  * @internal
  * @param programs - ids of the programs
@@ -48,7 +49,11 @@ function tagOf(holder: Holder | undefined): Holder {
 }
 
 /** Links and programs that processes have open, see proc_pid_fdinfo(5). */
-function* openObjects(): Generator<{ kind: 'link' | 'program'; pid: number; fields: ReadonlyMap<string, string> }, void, undefined> {
+function* openObjects(): Generator<
+  { kind: 'link' | 'program'; pid: number; fields: ReadonlyMap<string, string> },
+  void,
+  undefined
+> {
   for (const pid of read(() => readdirSync('/proc')) ?? []) {
     if (!/^\d+$/.test(pid)) continue;
     for (const fd of read(() => readdirSync(`/proc/${pid}/fd`)) ?? []) {
@@ -56,7 +61,11 @@ function* openObjects(): Generator<{ kind: 'link' | 'program'; pid: number; fiel
       if (!/^anon_inode:\[?bpf.(link|prog)/.test(target)) continue;
       const kind = target.includes('link') ? 'link' : 'program';
       const text = read(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1')) ?? '';
-      yield { kind, pid: Number(pid), fields: new Map(text.split('\n').map((line) => line.split(/:\s+/, 2) as [string, string])) };
+      yield {
+        kind,
+        pid: Number(pid),
+        fields: new Map(text.split('\n').map(line => line.split(/:\s+/, 2) as [string, string])),
+      };
     }
   }
 }
@@ -96,9 +105,10 @@ function* linkDirectories(): Generator<string, void, undefined> {
 }
 
 function bpfFileSystems(): string[] {
-  const lines = (read(() => readFileSync('/proc/mounts', 'utf8')) ?? '').split('\n').map((line) => line.split(' '));
+  const lines = (read(() => readFileSync('/proc/mounts', 'utf8')) ?? '').split('\n').map(line => line.split(' '));
   // Blanks and the like are written as octal numbers.
-  const unescaped = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  const unescaped = (text: string): string =>
+    text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
   return lines.flatMap(([, target, type]) => (type === 'bpf' && target !== undefined ? [unescaped(target)] : []));
 }
 

@@ -14,18 +14,24 @@ import { findAccelerators, type OwnPrograms } from './find-accelerators';
 export function refuseSecond(cgroup: Cgroup, own: OwnPrograms = { ids: new Set() }, below = true): void {
   const holders = findAccelerators(cgroup, own, below);
   if (holders.length === 0) return;
-  throw new AlreadyAttachedError(cgroup.path, holders.map(({ programId, name }) => ({ id: programId, name })), {
-    operation: 'MeshAccelerator.start',
-    holders,
-    hint: [...new Set(holders.map(remedy))].join('; '),
-  });
+  throw new AlreadyAttachedError(
+    cgroup.path,
+    holders.map(({ programId, name }) => ({ id: programId, name })),
+    {
+      operation: 'MeshAccelerator.start',
+      holders,
+      hint: [...new Set(holders.map(remedy))].join('; '),
+    },
+  );
 }
 
 /** What to do about an accelerator that is in the way. @internal */
 export function remedy({ pid, pinDirectory }: AttachmentHolder): string {
   if (pinDirectory !== undefined) {
     const removal = `remove it with detachAll({ pinDirectory: ${JSON.stringify(pinDirectory)} })`;
-    return pid === undefined ? `start with that pinDirectory, or ${removal}` : `${pid === process.pid ? 'close the accelerator of this process' : `stop process ${pid}`}, then ${removal}`;
+    return pid === undefined
+      ? `start with that pinDirectory, or ${removal}`
+      : `${pid === process.pid ? 'close the accelerator of this process' : `stop process ${pid}`}, then ${removal}`;
   }
   if (pid === process.pid) return 'close the accelerator of this process first';
   if (pid !== undefined) return `stop process ${pid} first: its programs are detached when it ends`;

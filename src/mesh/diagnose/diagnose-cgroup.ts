@@ -49,7 +49,9 @@ export function diagnoseCgroup(given: string | undefined): DiagnosedCgroup {
 /** None where /proc is not mounted: a path that was given can be looked at all the same. */
 function mountLines(): string[][] {
   try {
-    return readFileSync('/proc/mounts', 'utf8').split('\n').map((line) => line.split(' '));
+    return readFileSync('/proc/mounts', 'utf8')
+      .split('\n')
+      .map(line => line.split(' '));
   } catch {
     return [];
   }
@@ -65,7 +67,11 @@ export function diagnoseAttachments(path: string): DiagnosedAttachment[] {
       if (/^sk_(skb|msg)/.test(attachType)) continue;
       for (const { id, name, tag } of query(cgroup, attachType))
         found.push({
-          cgroup: at, attachType, id, name, tag,
+          cgroup: at,
+          attachType,
+          id,
+          name,
+          tag,
           ours: name === '' ? undefined : OUR_PROGRAMS.has(name),
           linkId: links.get(`${id} ${attachType} ${cgroup.id}`),
         });

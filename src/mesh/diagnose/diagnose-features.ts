@@ -26,12 +26,16 @@ function loadAlone(name: string): BpfObject {
   return open.load();
 }
 
-/** The first line is enough: the log of a verifier has thousands. What is missing is the same wherever it was missed. */
+/**
+ * The first line is enough: the log of a verifier has thousands. What is missing is the same wherever it was missed.
+ */
 function reasonOf(error: unknown): string {
-  if (error instanceof PermissionError) return error.missing.length > 0 ? `the process lacks ${error.missing.join(', ')}` : error.hint!;
+  if (error instanceof PermissionError)
+    return error.missing.length > 0 ? `the process lacks ${error.missing.join(', ')}` : error.hint!;
   const { message, hint, operation, subject } = error as BpfError;
   const line = message.split('\n', 1)[0] ?? '';
-  const place = error instanceof NotSupportedError ? `${[operation, subject].filter((part) => part !== undefined).join(' ')}: ` : '';
+  const place =
+    error instanceof NotSupportedError ? `${[operation, subject].filter(part => part !== undefined).join(' ')}: ` : '';
   const text = line.startsWith(place) ? line.slice(place.length) : line;
   return hint === undefined || text.includes(hint) ? text : `${text} (${hint})`;
 }
@@ -42,26 +46,43 @@ function isUnknown(error: unknown): boolean {
   return error.code === 'ERR_BPF_LIBRARY_LOAD' || error.code === 'ERR_BPF_OBJECT_FILE';
 }
 
-function attempt(name: string, required: boolean, body: () => boolean | void, otherwise = 'the kernel does not do it'): DiagnosedFeature {
+function attempt(
+  name: string,
+  required: boolean,
+  body: () => boolean | void,
+  otherwise = 'the kernel does not do it',
+): DiagnosedFeature {
   try {
-    return body() === false ? { name, required, supported: false, reason: otherwise } : { name, required, supported: true };
+    return body() === false
+      ? { name, required, supported: false, reason: otherwise }
+      : { name, required, supported: true };
   } catch (error) {
     return { name, required, supported: isUnknown(error) ? undefined : false, reason: reasonOf(error) };
   }
 }
 
-const NAMES: Partial<Record<MapTypeName, string>> = { lpm_trie: 'LPM trie', lru_hash: 'LRU hash', ringbuf: 'ring buffer', array_of_maps: 'array of maps' };
+const NAMES: Partial<Record<MapTypeName, string>> = {
+  lpm_trie: 'LPM trie',
+  lru_hash: 'LRU hash',
+  ringbuf: 'ring buffer',
+  array_of_maps: 'array of maps',
+};
 
 const NOT_FOR_FULL =
   "the kernel does not do it: 'full' is for pods whose programs do not go by FIONREAD; " +
   `${FIONREAD_PROGRAMS.join(', ')} do and hang, their pods need 'proxies'`;
 
-/** What has to be there for any program: each looked for alone, and those of the kernel's own first, which the others need. */
+/**
+ * What has to be there for any program: each looked for alone, and those of the kernel's own first, which the others
+ * need.
+ */
 function diagnoseBase(): DiagnosedFeature[] {
   const bpf = attempt('bpf(2)', true, requireBpf);
   const map = (type: MapTypeName): DiagnosedFeature => {
     const name = NAMES[type] ?? type;
-    return bpf.supported === true ? attempt(name, true, () => requireTypes({ maps: [type], programs: [] })) : { ...bpf, name, supported: undefined };
+    return bpf.supported === true
+      ? attempt(name, true, () => requireTypes({ maps: [type], programs: [] }))
+      : { ...bpf, name, supported: undefined };
   };
   return [bpf, attempt('BTF', true, requireBtf), ...MAP_TYPES.map(map)];
 }
@@ -85,8 +106,8 @@ export function problemsOf(features: readonly DiagnosedFeature[], told: readonly
 }
 
 /**
- * Tries each feature: makes a map, or loads one of the shipped programs, and takes it back. The one attachment is that of a program to a sockmap
- * of its own with two sockets of this process.
+ * Tries each feature: makes a map, or loads one of the shipped programs, and takes it back. The one attachment is that
+ * of a program to a sockmap of its own with two sockets of this process.
  *
  * @internal
  */
@@ -106,14 +127,21 @@ export function diagnoseFeatures(): DiagnosedFeature[] {
     features.push(
       attempt(name, true, () => {
         using object = loadAlone(program);
-        if (program === 'mb_connect4') features.push(attempt('links of cgroups', true, () => attachesByLink(object.program(program))));
+        if (program === 'mb_connect4')
+          features.push(attempt('links of cgroups', true, () => attachesByLink(object.program(program))));
       }),
     );
   }
-  const of = (name: string): DiagnosedFeature | undefined => features.find((feature) => feature.name === name);
+  const of = (name: string): DiagnosedFeature | undefined => features.find(feature => feature.name === name);
   const because = (name: string, from: string): void => {
     const { supported, reason } = of(from)!;
-    if (of(name) === undefined) features.push({ name, required: true, supported: supported === true ? true : undefined, ...(reason !== undefined && { reason }) });
+    if (of(name) === undefined)
+      features.push({
+        name,
+        required: true,
+        supported: supported === true ? true : undefined,
+        ...(reason !== undefined && { reason }),
+      });
   };
   because('links of cgroups', 'cgroup/connect4');
   // These programs name no network namespace without it, and are not loaded then.
@@ -133,4 +161,6 @@ export function diagnoseFeatures(): DiagnosedFeature[] {
 }
 
 /** Names of the shipped programs, as the kernel cuts them to 15 bytes. @internal */
-export const OUR_PROGRAMS: ReadonlySet<string> = new Set([...HOOKS.keys(), ...MESSAGE_PROGRAMS].map((name) => name.slice(0, 15)));
+export const OUR_PROGRAMS: ReadonlySet<string> = new Set(
+  [...HOOKS.keys(), ...MESSAGE_PROGRAMS].map(name => name.slice(0, 15)),
+);

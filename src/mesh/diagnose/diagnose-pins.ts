@@ -10,7 +10,12 @@ export interface DiagnosedPins {
   /** Whether the directory is there. */
   readonly exists: boolean;
   /** The attachments. */
-  readonly links: readonly { readonly name: string; readonly id: number; readonly programId: number; readonly attached: boolean }[];
+  readonly links: readonly {
+    readonly name: string;
+    readonly id: number;
+    readonly programId: number;
+    readonly attached: boolean;
+  }[];
   /** How many sets of maps and programs there are: one, or more after a start that was killed. */
   readonly sets: number;
   /** The set that the links run; `undefined` if nothing runs. */
@@ -32,10 +37,15 @@ export async function diagnosePins(directory: string): Promise<DiagnosedPins> {
   return {
     directory,
     exists: true,
-    links: [...links.values(), ...unknownLinks].map(({ name, id, programId, isAttached }) => ({ name, id, programId, attached: isAttached })),
+    links: [...links.values(), ...unknownLinks].map(({ name, id, programId, isAttached }) => ({
+      name,
+      id,
+      programId,
+      attached: isAttached,
+    })),
     sets: sets.length,
     running: running?.number,
     agent: lock.holder(),
-    maps: maps === undefined ? [] : await mapFill((name) => maps.get(name)),
+    maps: maps === undefined ? [] : await mapFill(name => maps.get(name)),
   };
 }

@@ -50,7 +50,10 @@ export interface Diagnosis {
   readonly cgroup: DiagnosedCgroup | Unknown;
   /** What is attached to the cgroup and above it, whoever did it. */
   readonly attached: readonly DiagnosedAttachment[] | Unknown;
-  /** Accelerators at the cgroup, above it and below it, and who holds them. Two of which one is at or below the other are a problem. */
+  /**
+   * Accelerators at the cgroup, above it and below it, and who holds them. Two of which one is at or below the other
+   * are a problem.
+   */
   readonly accelerators: readonly AttachmentHolder[] | Unknown;
   /** `undefined` without `pinDirectory`. */
   readonly pins: DiagnosedPins | Unknown | undefined;
@@ -58,9 +61,9 @@ export interface Diagnosis {
 }
 
 /**
- * Finds out whether acceleration can work here, and what is there already. Each feature is tried: by a small map, or by loading one of the shipped
- * programs alone. Nothing is attached to a cgroup, nothing is changed, nothing is left open. It works without root, as far as it can: what cannot
- * be known says why.
+ * Finds out whether acceleration can work here, and what is there already. Each feature is tried: by a small map, or by
+ * loading one of the shipped programs alone. Nothing is attached to a cgroup, nothing is changed, nothing is left open.
+ * It works without root, as far as it can: what cannot be known says why.
  *
  * @param options - which cgroup, which pins
  * @returns what was found; what the machine lacks is told, never thrown
@@ -70,7 +73,10 @@ export interface Diagnosis {
  * import { diagnose } from 'merbridge';
  *
  * async function main(): Promise<void> {
- *   const { ok, problems } = await diagnose({ cgroup: '/sys/fs/cgroup/kubepods.slice', pinDirectory: '/sys/fs/bpf/merbridge' });
+ *   const { ok, problems } = await diagnose({
+ *     cgroup: '/sys/fs/cgroup/kubepods.slice',
+ *     pinDirectory: '/sys/fs/bpf/merbridge',
+ *   });
  *   console.log(ok ? 'acceleration can work here' : problems.join('\n'));
  * }
  * void main();
@@ -80,12 +86,14 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   const { cgroup: path, pinDirectory, backlogLimit = 2 * 1024 * 1024, ...unknown } = options;
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw new TypeError(`diagnose: unknown option '${shown(extra)}'`);
-  if (!Number.isInteger(backlogLimit) || backlogLimit < 1) throw new TypeError(`diagnose: backlogLimit must be a number of bytes, not ${shown(backlogLimit)}`);
+  if (!Number.isInteger(backlogLimit) || backlogLimit < 1)
+    throw new TypeError(`diagnose: backlogLimit must be a number of bytes, not ${shown(backlogLimit)}`);
   const directory = pinDirectory === undefined ? undefined : resolvePinDirectory(pinDirectory, 'diagnose');
   const libbpf = part(() => ({ version: libbpfVersion(), path: libbpfPath() }));
   const cgroup = part(() => diagnoseCgroup(path));
   const found = 'unknown' in cgroup || !cgroup.valid ? undefined : cgroup.path;
-  const accelerators: readonly AttachmentHolder[] | Unknown = found === undefined ? NO_CGROUP : part(() => diagnoseAccelerators(found));
+  const accelerators: readonly AttachmentHolder[] | Unknown =
+    found === undefined ? NO_CGROUP : part(() => diagnoseAccelerators(found));
   const double = 'unknown' in accelerators ? [] : overlapping(accelerators);
   const features = diagnoseFeatures();
   const pins = directory === undefined ? undefined : await diagnosePins(directory).catch(notKnown);
@@ -96,9 +104,11 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
     ...('unknown' in cgroup ? [cgroup.unknown] : cgroup.valid ? [] : [cgroup.reason ?? 'no cgroup']),
     // What another process is changing at this moment, or keeps for itself, is no problem of the machine.
     ...(pins !== undefined && 'unknown' in pins ? [pins.unknown] : []),
-    ...(double.length === 0 ? [] : [
-      `accelerators redirect the same connections: ${double.map((each) => `program ${each.programId}${describeHolder(each)}`).join('; ')}`,
-    ]),
+    ...(double.length === 0
+      ? []
+      : [
+          `accelerators redirect the same connections: ${double.map(each => `program ${each.programId}${describeHolder(each)}`).join('; ')}`,
+        ]),
   ];
   // What could not be tried for want of a capability is that one problem, not many.
   const tried = features.filter(({ supported }) => supported !== undefined || missing.length === 0);
@@ -106,7 +116,12 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   return {
     ok: problems.length === 0,
     problems,
-    kernel: { release: release(), version: version(), architecture: arch(), advisories: kernelAdvisories(release(), version()) },
+    kernel: {
+      release: release(),
+      version: version(),
+      architecture: arch(),
+      advisories: kernelAdvisories(release(), version()),
+    },
     libbpf,
     process: { uid: process.geteuid?.(), missingCapabilities: missing },
     features,

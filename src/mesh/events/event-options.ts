@@ -20,7 +20,9 @@ export interface EventOptions extends Partial<Record<keyof EventRates, boolean |
 }
 
 /** A kind of the programs without words for it above, or one above that they do not have, does not compile. */
-const KINDS: readonly (keyof EventRates)[] = Object.keys(mbEventKind satisfies Record<keyof EventRates, number>) as (keyof typeof mbEventKind)[];
+const KINDS: readonly (keyof EventRates)[] = Object.keys(
+  mbEventKind satisfies Record<keyof EventRates, number>,
+) as (keyof typeof mbEventKind)[];
 const DEFAULT_RATE = 100;
 const MAX_RATE = 1_000_000;
 
@@ -37,9 +39,9 @@ export function resolveEvents(events: boolean | EventOptions): EventRates {
     throw new TypeError(`events must be true, false or an object, not ${shown(events)}`);
   const { perSecond = DEFAULT_RATE, ...kinds } = events;
   assertRate('perSecond', perSecond, 1);
-  const extra = Object.keys(kinds).find((kind) => !Object.hasOwn(mbEventKind, kind));
+  const extra = Object.keys(kinds).find(kind => !Object.hasOwn(mbEventKind, kind));
   if (extra !== undefined) throw new TypeError(`events: unknown kind '${shown(extra)}'; there is ${KINDS.join(', ')}`);
-  return rates((kind) => {
+  return rates(kind => {
     const rate = kinds[kind] ?? true;
     if (typeof rate === 'boolean') return rate ? perSecond : 0;
     assertRate(kind, rate, 0);
@@ -55,11 +57,12 @@ export function ratesByNumber(rates: EventRates): number[] {
 }
 
 function rates(of: (kind: keyof EventRates) => number): EventRates {
-  return Object.freeze(Object.fromEntries(KINDS.map((kind) => [kind, of(kind)]))) as unknown as EventRates;
+  return Object.freeze(Object.fromEntries(KINDS.map(kind => [kind, of(kind)]))) as unknown as EventRates;
 }
 
 function assertRate(name: string, value: unknown, min: number): void {
-  if (typeof value !== 'number') throw new TypeError(`events: ${name} must be a number of events a second, not ${typeof value}`);
+  if (typeof value !== 'number')
+    throw new TypeError(`events: ${name} must be a number of events a second, not ${typeof value}`);
   if (!Number.isInteger(value) || value < min || value > MAX_RATE)
     throw new RangeError(`events: ${name} must be an integer from ${min} to ${MAX_RATE}, not ${value}`);
 }

@@ -8,13 +8,17 @@ import type { Endpoint } from '../maps/quadruple';
 export interface ReportedEvent {
   /** When it happened: nanoseconds of the clock of `process.hrtime.bigint()`. */
   readonly time: bigint;
-  /** Events of this kind that were left out since the one before: there were more a second than allowed, or the ring was full. */
+  /**
+   * Events of this kind that were left out since the one before: there were more a second than allowed, or the ring was
+   * full.
+   */
   readonly missed: number;
 }
 
 /**
- * Which hop of the mesh a connection is: from an application to its own sidecar, from a sidecar to the sidecar of a pod, from a sidecar to its own
- * application, a sidecar that dialled itself, from an application past its own sidecar to that of another pod, or none.
+ * Which hop of the mesh a connection is: from an application to its own sidecar, from a sidecar to the sidecar of a
+ * pod, from a sidecar to its own application, a sidecar that dialled itself, from an application past its own sidecar
+ * to that of another pod, or none.
  */
 export type Hop = 'none' | 'outbound' | 'inbound' | 'delivery' | 'loop' | 'direct';
 
@@ -43,11 +47,13 @@ export interface ConnectionEvent extends ReportedEvent {
 /**
  * Why something was refused, or could not be done.
  *
- * - `'loop'`: a sidecar dialled itself, its call failed with EPERM. `'unknownOrigin'`: a sidecar accepted a connection of this node, but what
- *   was dialled is not known.
- * - `'noMemory'`, `'noSource'`: nothing could be kept on the socket; the pod's address could not be bound. The connection kept its old path.
+ * - `'loop'`: a sidecar dialled itself, its call failed with EPERM. `'unknownOrigin'`: a sidecar accepted a connection
+ *   of this node, but what was dialled is not known.
+ * - `'noMemory'`, `'noSource'`: nothing could be kept on the socket; the pod's address could not be bound. The
+ *   connection kept its old path.
  * - `'noEntry'`: `pair_original_dst` took no entry.
- * - `'mapFull'`, `'socket'`: `sock_pair_map` is full; the kernel takes no such socket (`error` says why). It stays on the TCP stack.
+ * - `'mapFull'`, `'socket'`: `sock_pair_map` is full; the kernel takes no such socket (`error` says why). It stays on
+ *   the TCP stack.
  */
 export type DropReason = 'loop' | 'unknownOrigin' | 'noMemory' | 'noSource' | 'noEntry' | 'mapFull' | 'socket';
 
@@ -75,7 +81,9 @@ export interface DroppedEvent extends ReportedEvent {
   readonly error: string | undefined;
 }
 
-/** A map fills up: it holds more than 80 or 95 % of its entries. Told once, and again after it was 5 points below that. */
+/**
+ * A map fills up: it holds more than 80 or 95 % of its entries. Told once, and again after it was 5 points below that.
+ */
 export interface MapPressureEvent {
   /** Name of the map. */
   readonly map: string;
@@ -87,7 +95,8 @@ export interface MapPressureEvent {
   readonly level: number;
 }
 
-// A hop or reason that the programs do not have does not compile here, and one without words above does not where a record becomes an event.
+// A hop or reason that the programs do not have does not compile here, and one without words above does not where a
+// record becomes an event.
 void (mbHop satisfies Record<Hop, number>);
 void (mbDropReason satisfies Record<DropReason, number>);
 
@@ -101,8 +110,17 @@ const UNSPECIFIED = '::';
 export function connectionEvent(record: EventRecord): ConnectionEvent {
   const { time, missed, pod, destination, target, cookie, netns, pid } = record;
   return {
-    time, missed, pod, hop: record.hop, verdict: record.redirected === 0 ? 'leftAlone' : 'redirected', destination, target,
-    client: addressOf(record), cookie, netns, pid,
+    time,
+    missed,
+    pod,
+    hop: record.hop,
+    verdict: record.redirected === 0 ? 'leftAlone' : 'redirected',
+    destination,
+    target,
+    client: addressOf(record),
+    cookie,
+    netns,
+    pid,
   };
 }
 
@@ -111,8 +129,18 @@ export function droppedEvent(record: EventRecord): DroppedEvent {
   const { time, missed, pod, hop, destination, target, cookie, netns, pid, error } = record;
   const reason = record.reason as Exclude<EventRecord['reason'], 'nothing'>; // only other kinds have none
   return {
-    time, missed, reason, pod, hop, destination: destination.port === 0 ? undefined : destination, target,
-    client: addressOf(record), cookie, netns, pid, error: error === 0 ? undefined : errnoName(error),
+    time,
+    missed,
+    reason,
+    pod,
+    hop,
+    destination: destination.port === 0 ? undefined : destination,
+    target,
+    client: addressOf(record),
+    cookie,
+    netns,
+    pid,
+    error: error === 0 ? undefined : errnoName(error),
   };
 }
 

@@ -13,13 +13,14 @@ export interface Alarms {
 
 /** @internal */
 export function alarmsFor(maxEntries: number): Alarms {
-  const alarm = PRESSURE_LEVELS.map((level) => Math.max(1, Math.ceil(maxEntries * level)));
-  return { alarm, rearm: alarm.map((at) => Math.max(1, Math.floor(at - maxEntries * HYSTERESIS))) };
+  const alarm = PRESSURE_LEVELS.map(level => Math.max(1, Math.ceil(maxEntries * level)));
+  return { alarm, rearm: alarm.map(at => Math.max(1, Math.floor(at - maxEntries * HYSTERESIS))) };
 }
 
 /**
- * Watches a map that user space alone writes. The kernel does not tell how full it is, so it is counted, but only when enough was written since the
- * last count for the next level to be possible. So writing costs nothing until then, and nothing runs while nothing is written.
+ * Watches a map that user space alone writes. The kernel does not tell how full it is, so it is counted, but only when
+ * enough was written since the last count for the next level to be possible. So writing costs nothing until then, and
+ * nothing runs while nothing is written.
  *
  * @internal
  */
@@ -57,7 +58,7 @@ export class MapPressure {
     const { alarm, rearm } = this.#alarms;
     const entries = this.count();
     while (this.#level > 0 && entries < rearm[this.#level - 1]!) this.#level -= 1;
-    const reached = alarm.filter((at) => entries >= at).length;
+    const reached = alarm.filter(at => entries >= at).length;
     if (reached > this.#level) {
       this.#level = reached;
       this.tell({ map: this.map, entries, maxEntries: this.maxEntries, level: PRESSURE_LEVELS[reached - 1]! });

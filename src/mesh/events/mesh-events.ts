@@ -2,12 +2,22 @@ import { RingBuffer, type BpfObject } from '../../bpf';
 import { EntryCounter } from '../../bpf/internal';
 import { ratesByNumber, resolveEvents, type EventOptions, type EventRates } from './event-options';
 import { mbEvent } from '../abi/structs';
-import { connectionEvent, droppedEvent, type ConnectionEvent, type DroppedEvent, type EventRecord, type MapPressureEvent } from './event-records';
+import {
+  connectionEvent,
+  droppedEvent,
+  type ConnectionEvent,
+  type DroppedEvent,
+  type EventRecord,
+  type MapPressureEvent,
+} from './event-records';
 import type { LocalPodIps } from '../maps/local-pod-ips';
 import { alarmsFor, MapPressure, PRESSURE_LEVELS } from './map-pressure';
 import type { MeshSettings } from '../maps/mesh-settings';
 
-/** Events that come from the programs, and from the maps. The first three, and pressure of `sock_pair_map`, only where `events` asks for them. */
+/**
+ * Events that come from the programs, and from the maps. The first three, and pressure of `sock_pair_map`, only where
+ * `events` asks for them.
+ */
 export interface ReportedEvents {
   /** A pod dials, and it was decided where the connection goes. */
   connection: (event: ConnectionEvent) => void;
@@ -15,7 +25,10 @@ export interface ReportedEvents {
   selfCall: (event: ConnectionEvent) => void;
   /** Something was refused, or could not be done. */
   dropped: (event: DroppedEvent) => void;
-  /** A map fills up. Of `local_pod_ips` and of the maps of rules this comes whatever `events` says: user space writes them. */
+  /**
+   * A map fills up. Of `local_pod_ips` and of the maps of rules this comes whatever `events` says: user space writes
+   * them.
+   */
   mapPressure: (event: MapPressureEvent) => void;
 }
 
@@ -23,8 +36,8 @@ export interface ReportedEvents {
 export type Tell = <N extends keyof ReportedEvents>(name: N, event: Parameters<ReportedEvents[N]>[0]) => void;
 
 /**
- * Switches what the programs report, and passes it on. While everything is off, nothing is mapped and nothing is waited for. The ring is closed
- * with its map.
+ * Switches what the programs report, and passes it on. While everything is off, nothing is mapped and nothing is waited
+ * for. The ring is closed with its map.
  *
  * @internal
  */
@@ -37,12 +50,21 @@ export class MeshEventStream {
   /** What was told before the caller had the object, and could listen. */
   #early: (() => void)[] | undefined = [];
 
-  constructor(object: BpfObject, private readonly settings: MeshSettings, private readonly emit: Tell) {
+  constructor(
+    object: BpfObject,
+    private readonly settings: MeshSettings,
+    private readonly emit: Tell,
+  ) {
     this.#ring = RingBuffer.from(object.map('mesh_events'), { value: mbEvent }).unref();
     this.#maxSockets = object.map('sock_pair_map').maxEntries;
     const pods = object.map('local_pod_ips');
     const counter = EntryCounter.from(pods);
-    this.#podPressure = new MapPressure(pods.name, pods.maxEntries, () => counter.count(), (event) => this.#tell('mapPressure', event));
+    this.#podPressure = new MapPressure(
+      pods.name,
+      pods.maxEntries,
+      () => counter.count(),
+      event => this.#tell('mapPressure', event),
+    );
   }
 
   /** The caller has the object as soon as what runs now has ended. */
@@ -63,11 +85,17 @@ export class MeshEventStream {
   set(options: boolean | EventOptions): void {
     const rates = resolveEvents(options);
     const events = ratesByNumber(rates);
-    const on = events.some((rate) => rate > 0);
+    const on = events.some(rate => rate > 0);
     // The reader first, and it goes last: what is sent finds somebody.
-    if (on && !this.#ring.active) this.#ring.consume((record) => this.#onRecord(record));
+    if (on && !this.#ring.active) this.#ring.consume(record => this.#onRecord(record));
     const { alarm, rearm } = alarmsFor(this.#maxSockets);
-    const [socketAlarm, socketRearm] = rates.mapPressure > 0 ? [alarm, rearm] : [[0, 0], [0, 0]];
+    const [socketAlarm, socketRearm] =
+      rates.mapPressure > 0
+        ? [alarm, rearm]
+        : [
+            [0, 0],
+            [0, 0],
+          ];
     this.settings.report({ events, socketAlarm, socketRearm });
     if (!on) this.#ring.stop();
     this.#rates = rates;
@@ -77,7 +105,7 @@ export class MeshEventStream {
   watchRules(pods: Pick<LocalPodIps, 'ruleFill'>): void {
     this.#rulePressure = pods.ruleFill().map(({ map, maxEntries }, i) => {
       const count = (): number => pods.ruleFill()[i]?.entries ?? 0;
-      return new MapPressure(map, maxEntries, count, (event) => this.#tell('mapPressure', event));
+      return new MapPressure(map, maxEntries, count, event => this.#tell('mapPressure', event));
     });
   }
 
@@ -98,7 +126,12 @@ export class MeshEventStream {
         break;
       case 'mapPressure': {
         const level = PRESSURE_LEVELS[record.alarm >= alarmsFor(this.#maxSockets).alarm[1]! ? 1 : 0];
-        this.#tell('mapPressure', { map: 'sock_pair_map', entries: record.entries, maxEntries: this.#maxSockets, level });
+        this.#tell('mapPressure', {
+          map: 'sock_pair_map',
+          entries: record.entries,
+          maxEntries: this.#maxSockets,
+          level,
+        });
       }
     }
   }

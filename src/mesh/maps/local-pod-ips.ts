@@ -15,12 +15,15 @@ import { RuleSets, type RuleFill } from '../rules/rule-sets';
 export interface PodOptions {
   /** Scope of this pod; default `'inherit'`: the accelerator's. `'full'` is how a pod opts its application in. */
   readonly acceleration?: PodAcceleration | undefined;
-  /** Which of its connections go through its sidecar; default all of them. `istioPodRules` reads them from annotations. */
+  /**
+   * Which of its connections go through its sidecar; default all of them. `istioPodRules` reads them from annotations.
+   */
   readonly rules?: PodRules | undefined;
   /**
-   * The cgroup of the pod: a path such as `'/sys/fs/cgroup/kubepods.slice/…-pod<uid>.slice'`, or the UID of the Kubernetes pod, whose cgroup is then
-   * looked for below the accelerator's. The processes in it are the pod. Without it, or if none is found, whoever has the pod's address on
-   * a device is the pod: a container with a network of its own inside another pod, say, if it was given that address.
+   * The cgroup of the pod: a path such as `'/sys/fs/cgroup/kubepods.slice/…-pod<uid>.slice'`, or the UID of the
+   * Kubernetes pod, whose cgroup is then looked for below the accelerator's. The processes in it are the pod. Without
+   * it, or if none is found, whoever has the pod's address on a device is the pod: a container with a network of its
+   * own inside another pod, say, if it was given that address.
    */
   readonly cgroup?: PodCgroup | undefined;
 }
@@ -28,9 +31,13 @@ export interface PodOptions {
 /** What is kept of a pod. */
 export interface Pod {
   readonly acceleration: PodAcceleration;
-  /** Rules with everything filled in, sorted, without what changes nothing; `undefined` if they say the same as none. */
+  /**
+   * Rules with everything filled in, sorted, without what changes nothing; `undefined` if they say the same as none.
+   */
   readonly rules: PodRules | undefined;
-  /** Id of the pod's cgroup, the inode number of its directory; `undefined` if the pod is known by its address alone. */
+  /**
+   * Id of the pod's cgroup, the inode number of its directory; `undefined` if the pod is known by its address alone.
+   */
   readonly cgroup: bigint | undefined;
 }
 
@@ -48,8 +55,9 @@ interface Wanted {
 /**
  * The pods of this node that carry a sidecar: `local_pod_ips`, by address.
  *
- * It works like a JS `Map`. A pod that is in it is redirected from its next connection on; one that is not keeps its own path.
- * Only the controller writes it, so the controller also takes out the pods that are gone: addresses are used again.
+ * It works like a JS `Map`. A pod that is in it is redirected from its next connection on; one that is not keeps its
+ * own path. Only the controller writes it, so the controller also takes out the pods that are gone: addresses are used
+ * again.
  *
  * @example
  * ```ts
@@ -97,18 +105,21 @@ export class LocalPodIps {
   }
 
   /**
-   * Enrols a pod, or changes how it is treated. The options replace those of before: what is left out is the default again, so spread
-   * `{ ...localPodIps.get(address), acceleration: 'off' }` to change one of them. A changed scope reaches its existing connections with their next message, changed rules hold for
-   * its next connection. Rules that change take some milliseconds, in which the kernel makes sure that no program still reads the old ones.
+   * Enrols a pod, or changes how it is treated. The options replace those of before: what is left out is the default
+   * again, so spread `{ ...localPodIps.get(address), acceleration: 'off' }` to change one of them. A changed scope
+   * reaches its existing connections with their next message, changed rules hold for its next connection. Rules that
+   * change take some milliseconds, in which the kernel makes sure that no program still reads the old ones.
    *
    * @param address - IPv4 address of the pod
    * @param options - how it is treated
    * @returns this
-   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is none, or one that no pod has (loopback, multicast)
-   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if its rules cannot be understood, or are more than `maxPodRulePorts` and `maxPodRuleRanges` allow
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is none, or one that no pod has (loopback,
+   * multicast)
+   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if its rules cannot be understood, or are more than `maxPodRulePorts`
+   * and `maxPodRuleRanges` allow
    * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path of its cgroup is none
-   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if `maxPods` are there already, or more ports or ranges than `maxRulePorts` and `maxRuleRanges`
-   * allow; the pod is what it was before
+   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if `maxPods` are there already, or more ports or ranges than
+   * `maxRulePorts` and `maxRuleRanges` allow; the pod is what it was before
    * @throws ClosedError (`ERR_BPF_CLOSED`) after the accelerator was closed
    */
   set(address: string, options: PodOptions = {}): this {
@@ -120,12 +131,12 @@ export class LocalPodIps {
    * Enrols many pods at once with batch operations (Linux 5.6): 10,000 take a few milliseconds.
    *
    * @param pods - pairs of address and options, or bare addresses
-   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`), PodRulesError (`ERR_BPF_POD_RULES`) or NotACgroupError (`ERR_BPF_NOT_A_CGROUP`)
-   * before anything is written
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`), PodRulesError (`ERR_BPF_POD_RULES`) or NotACgroupError
+   * (`ERR_BPF_NOT_A_CGROUP`) before anything is written
    * @throws MapFullError (`ERR_BPF_MAP_FULL`) with `count`, the number of pods that were written
    */
   setMany(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
-    const wanted = Array.from(pods, (pod) => (typeof pod === 'string' ? toWanted(pod, {}) : toWanted(pod[0], pod[1])));
+    const wanted = Array.from(pods, pod => (typeof pod === 'string' ? toWanted(pod, {}) : toWanted(pod[0], pod[1])));
     for (const { rules } of wanted) if (rules !== undefined) assertShare(rules, this.#share, this.#sets.sizes);
     const cgroups = this.#cgroups.idsOf(wanted.map(({ cgroup }) => cgroup));
     const numbers: number[] = [];
@@ -133,25 +144,39 @@ export class LocalPodIps {
     try {
       for (const { rules } of wanted) numbers.push(rules === undefined ? 0 : this.#sets.acquire(rules));
       written = 'a part';
-      this.#map.setMany(wanted.map(({ address, acceleration }, i) =>
-        [address, { acceleration, rules: numbers[i] ?? 0, cgroup: cgroups[i] ?? 0n }]));
+      this.#map.setMany(
+        wanted.map(({ address, acceleration }, i) => [
+          address,
+          { acceleration, rules: numbers[i] ?? 0, cgroup: cgroups[i] ?? 0n },
+        ]),
+      );
       written = 'all';
     } catch (error) {
       if (!(error instanceof MapFullError)) throw error;
       // A rule set that does not fit comes before the first pod is written.
       const { map, maxEntries, errno, operation } = error;
       const hint = `start with a larger ${sizeOption(map)}, or take out pods that are gone`;
-      throw new MapFullError(map, maxEntries, map === this.#map.name ? error.count : 0, { cause: error, errno, operation, hint });
+      throw new MapFullError(map, maxEntries, map === this.#map.name ? error.count : 0, {
+        cause: error,
+        errno,
+        operation,
+        hint,
+      });
     } finally {
       const named: [address: string, number: number][] = [];
       const unused: number[] = [];
       for (const [i, number] of numbers.entries()) {
         const pod = wanted[i]!;
         // If it ended early, what the map holds says how far it got.
-        if (written === 'all' || (written === 'a part' && this.#isStored(pod, number))) named.push([pod.address, number]);
+        if (written === 'all' || (written === 'a part' && this.#isStored(pod, number)))
+          named.push([pod.address, number]);
         else unused.push(number);
       }
-      this.#settle(named.map(([address]) => address), [], [...unused, ...this.#name(named)]);
+      this.#settle(
+        named.map(([address]) => address),
+        [],
+        [...unused, ...this.#name(named)],
+      );
     }
   }
 
@@ -182,16 +207,16 @@ export class LocalPodIps {
    */
   deleteMany(addresses: Iterable<string>): number {
     const all = [...new Set(Array.from(addresses, canonicalAddress))];
-    const enrolled = all.filter((address) => this.#map.has(address));
+    const enrolled = all.filter(address => this.#map.has(address));
     let left: ReadonlySet<string> = new Set();
     try {
       this.#map.deleteMany(enrolled);
     } catch (error) {
-      left = new Set(enrolled.filter((address) => this.#map.has(address)));
+      left = new Set(enrolled.filter(address => this.#map.has(address)));
       throw error;
     } finally {
       const isGone = (address: string): boolean => !left.has(address);
-      this.#settle([], enrolled.filter(isGone), this.#name(all.filter(isGone).map((address) => [address, 0])));
+      this.#settle([], enrolled.filter(isGone), this.#name(all.filter(isGone).map(address => [address, 0])));
     }
     return enrolled.length;
   }
@@ -299,7 +324,9 @@ export function assertCgroup(cgroup: unknown): asserts cgroup is PodCgroup {
   const isId = typeof cgroup === 'bigint' && cgroup > 1n && cgroup < 1n << 64n;
   const isUid = typeof podUid === 'string' && podUid !== '' && Object.keys(unknown).length === 0;
   if (isId || isUid || (typeof cgroup === 'string' && cgroup.startsWith('/'))) return;
-  throw new TypeError("pod options: cgroup must be an absolute path, an id (bigint), or { podUid: '…' } with the UID of a Kubernetes pod");
+  throw new TypeError(
+    "pod options: cgroup must be an absolute path, an id (bigint), or { podUid: '…' } with the UID of a Kubernetes pod",
+  );
 }
 
 function toWanted(address: string, options: PodOptions): Wanted {
@@ -310,5 +337,10 @@ function toWanted(address: string, options: PodOptions): Wanted {
   if (extra !== undefined) throw new TypeError(`pod options: unknown option '${shown(extra)}'`);
   if (acceleration !== 'inherit') assertAcceleration(acceleration, 'pod options: acceleration');
   if (cgroup !== undefined) assertCgroup(cgroup);
-  return { address: podAddress(address), acceleration, rules: rules === undefined ? undefined : ruleSetOf(rules), cgroup };
+  return {
+    address: podAddress(address),
+    acceleration,
+    rules: rules === undefined ? undefined : ruleSetOf(rules),
+    cgroup,
+  };
 }

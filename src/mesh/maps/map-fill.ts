@@ -18,7 +18,13 @@ export interface MapFill {
 
 /** Maps that can fill up, in the order in which they are told. */
 export const COUNTED_MAPS = [
-  'local_pod_ips', 'pod_rules', 'pod_rule_ports', 'pod_rule_ranges', 'sock_pair_map', 'pair_original_dst', 'process_ip',
+  'local_pod_ips',
+  'pod_rules',
+  'pod_rule_ports',
+  'pod_rule_ranges',
+  'sock_pair_map',
+  'pair_original_dst',
+  'process_ip',
 ] as const;
 
 /** How long the event loop waits for a count at most, and how many entries are read between two looks at the clock. */
@@ -26,8 +32,9 @@ const TURN_MS = 2;
 const STRIDE = 256;
 
 /**
- * Counts the entries of the maps that can fill up. The kernel does not tell their number, so each map is read: 0.3 µs an entry. Every two
- * milliseconds the event loop has its turn. Of `sock_pair_map` the programs keep the number, without which it is read at 2 µs an entry or more.
+ * Counts the entries of the maps that can fill up. The kernel does not tell their number, so each map is read: 0.3 µs
+ * an entry. Every two milliseconds the event loop has its turn. Of `sock_pair_map` the programs keep the number,
+ * without which it is read at 2 µs an entry or more.
  *
  * @internal
  * @param find - gives a map, or `undefined` if there is none of that name; it has to stay open
@@ -39,7 +46,12 @@ export async function mapFill(find: (name: string) => BpfMap | undefined): Promi
     const map = find(name);
     if (map === undefined) continue;
     const told = name === 'sock_pair_map' ? socketCount(map, find('socket_count')) : undefined;
-    fills.push({ map: name, entries: told ?? (await count(map)), maxEntries: map.maxEntries, evicts: map.type.startsWith('lru') });
+    fills.push({
+      map: name,
+      entries: told ?? (await count(map)),
+      maxEntries: map.maxEntries,
+      evicts: map.type.startsWith('lru'),
+    });
   }
   return fills;
 }

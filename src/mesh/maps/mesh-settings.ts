@@ -30,16 +30,19 @@ export const OWNED_BY_NOBODY: Owner = { owner: 0n, ownerCookie: 0n };
 export const BEING_REMOVED: Owner = { owner: 0n, ownerCookie: 0xffff_ffff_ffff_ffffn };
 
 /**
- * The switch: the one element of `mesh_settings`, which every program reads at every decision, also for connections that are
- * already accelerated.
+ * The switch: the one element of `mesh_settings`, which every program reads at every decision, also for connections
+ * that are already accelerated.
  *
- * Of a pinned mesh more than one process may write it: the agent, and whoever switches. So nothing is kept here: each change reads what is
- * there, under a lock.
+ * Of a pinned mesh more than one process may write it: the agent, and whoever switches. So nothing is kept here: each
+ * change reads what is there, under a lock.
  *
  * @internal
  */
 export class MeshSettings {
-  /** As bytes: a pinned map may be of an older or a later version, which has fewer or more members behind the first ones. */
+  /**
+   * As bytes: a pinned map may be of an older or a later version, which has fewer or more members behind the first
+   * ones.
+   */
   readonly #map: BpfArrayMap<Buffer>;
   readonly #lock: WriterLock | undefined;
   #last: Acceleration = 'proxies';
@@ -80,7 +83,10 @@ export class MeshSettings {
     this.change({});
   }
 
-  /** Changes some members and leaves the others as they are at that moment. Every accelerated socket sees it with its next message. */
+  /**
+   * Changes some members and leaves the others as they are at that moment. Every accelerated socket sees it with its
+   * next message.
+   */
   change(members: Partial<Pick<Stored, 'acceleration' | 'owner' | 'ownerCookie'>>): void {
     this.#locked(() => {
       const now = this.#read();

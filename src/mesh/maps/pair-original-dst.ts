@@ -6,8 +6,9 @@ import type { MapsByName } from './maps-by-name';
 /**
  * What was really dialled, by who dials: `pair_original_dst`.
  *
- * An entry is written before the SYN leaves, and again before it is sent again. It is taken out when the handshake is done, because from then on
- * the accepting socket itself keeps the answer to SO_ORIGINAL_DST, or when the dial has failed. So this holds connections that are being set up.
+ * An entry is written before the SYN leaves, and again before it is sent again. It is taken out when the handshake is
+ * done, because from then on the accepting socket itself keeps the answer to SO_ORIGINAL_DST, or when the dial has
+ * failed. So this holds connections that are being set up.
  */
 export class PairOriginalDst {
   readonly #map: BpfLruHashMap<PendingConnection, Endpoint>;

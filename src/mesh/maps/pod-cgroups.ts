@@ -3,12 +3,20 @@ import { dirname, join } from 'node:path';
 import { Cgroup } from '../../bpf';
 import { NotACgroupError } from '../../errors';
 
-/** The cgroup of a pod: the path of its directory, the UID by which the kubelet has named it, or its id, the inode number of the directory. */
+/**
+ * The cgroup of a pod: the path of its directory, the UID by which the kubelet has named it, or its id, the inode
+ * number of the directory.
+ */
 export type PodCgroup = string | bigint | { readonly podUid: string };
 
-/** `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice` and one more above it, as kind has it. */
+/**
+ * `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice` and one more above it, as kind has it.
+ */
 const MAX_DEPTH = 4;
-/** Both drivers of the kubelet: `pod<uid>`, and for systemd `…-pod<uid>.slice`, where `-` stands for `/` and so is written `_`. */
+/**
+ * Both drivers of the kubelet: `pod<uid>`, and for systemd `…-pod<uid>.slice`, where `-` stands for `/` and so is
+ * written `_`.
+ */
 const POD = /(?:^|-)pod([0-9a-f_-]+)(?:\.slice)?$/;
 
 /**
@@ -27,7 +35,8 @@ export class PodCgroups {
   }
 
   /**
-   * The id of each, 0 for a UID that no cgroup is named after. The directories are read once, and only if one is not known yet.
+   * The id of each, 0 for a UID that no cgroup is named after. The directories are read once, and only if one is not
+   * known yet.
    *
    * @throws NotACgroupError for a path that is none, or none below the accelerator's
    */
@@ -41,7 +50,7 @@ export class PodCgroups {
       this.#byUid = cgroupsByUid(this.#root);
       return inodeOf(this.#byUid.get(name)) ?? 0n;
     };
-    return pods.map((pod) => {
+    return pods.map(pod => {
       if (pod === undefined || typeof pod === 'bigint') return pod ?? 0n;
       return typeof pod === 'string' ? this.#byPath(pod) : byUid(pod.podUid);
     });
@@ -50,9 +59,12 @@ export class PodCgroups {
   #byPath(path: string): bigint {
     using cgroup = Cgroup.open(path);
     const { id } = cgroup;
-    // Every process of the pods is in the accelerator's cgroup, so that one, or one above it, tells nobody from anybody.
+    // Every process of the pods is in the accelerator's cgroup, so that one, or one above it, tells nobody from
+    // anybody.
     if (this.#root !== undefined && !isBelow(path, inodeOf(this.#root)))
-      throw new NotACgroupError(path, `it is not below the accelerator's cgroup, ${this.#root}`, { hint: "name the pod's own cgroup" });
+      throw new NotACgroupError(path, `it is not below the accelerator's cgroup, ${this.#root}`, {
+        hint: "name the pod's own cgroup",
+      });
     return id;
   }
 }
@@ -87,7 +99,7 @@ function cgroupsByUid(root: string): Map<string, string> {
 /** What goes away meanwhile is left out. */
 function directoriesIn(path: string): string[] {
   try {
-    return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+    return readdirSync(path, { withFileTypes: true }).flatMap(entry => (entry.isDirectory() ? [entry.name] : []));
   } catch {
     return [];
   }

@@ -14,9 +14,9 @@ export interface SidecarProcess {
 /**
  * Which pod each sidecar process serves: `process_ip`, by process id (of the initial pid namespace).
  *
- * Learned when a sidecar asks for the original destination of a connection that came into its pod. An entry counts only in the network
- * namespace it was learned in, so a process id that is used again by another pod never inherits it. Entries leave with their pod, or as
- * least recently used.
+ * Learned when a sidecar asks for the original destination of a connection that came into its pod. An entry counts only
+ * in the network namespace it was learned in, so a process id that is used again by another pod never inherits it.
+ * Entries leave with their pod, or as least recently used.
  */
 export class ProcessIp {
   readonly #map: BpfLruHashMap<number, SidecarProcess>;

@@ -16,13 +16,14 @@ export interface Quadruple {
   /** The other end. */
   readonly remote: Endpoint;
   /**
-   * Cookie of the network namespace (SO_NETNS_COOKIE) if either address is in 127.0.0.0/8, which repeats from one namespace to
-   * the next; otherwise `0n`, which is also the default.
+   * Cookie of the network namespace (SO_NETNS_COOKIE) if either address is in 127.0.0.0/8, which repeats from one
+   * namespace to the next; otherwise `0n`, which is also the default.
    */
   readonly netns?: bigint | undefined;
   /**
-   * Initial sequence number of this socket, as a plain number; default 0. Both numbers are a part of the key: the two ends alone know them, so a
-   * socket that somebody opens elsewhere with the same addresses and ports does not have this key.
+   * Initial sequence number of this socket, as a plain number; default 0. Both numbers are a part of the key: the two
+   * ends alone know them, so a socket that somebody opens elsewhere with the same addresses and ports does not have
+   * this key.
    */
   readonly localIsn?: number | undefined;
   /** Initial sequence number of the other end; default 0. */
@@ -47,7 +48,15 @@ export const quadrupleCodec: Codec<Quadruple> = {
   encode(value, buffer, offset = 0) {
     const { local, remote, netns = 0n, localIsn = 0, remoteIsn = 0 } = value;
     mbQuadruple.encode(
-      { netns, local: local.address, remote: remote.address, localPort: local.port, remotePort: remote.port, localIsn, remoteIsn },
+      {
+        netns,
+        local: local.address,
+        remote: remote.address,
+        localPort: local.port,
+        remotePort: remote.port,
+        localIsn,
+        remoteIsn,
+      },
       buffer,
       offset,
     );
@@ -68,7 +77,11 @@ export const quadrupleCodec: Codec<Quadruple> = {
 export const pendingCodec: Codec<PendingConnection> = {
   size: mbPending.size,
   encode({ client, clientIsn, sidecarPort, netns = 0n }, buffer, offset = 0) {
-    mbPending.encode({ netns, client: client.address, clientPort: client.port, sidecarPort, clientIsn }, buffer, offset);
+    mbPending.encode(
+      { netns, client: client.address, clientPort: client.port, sidecarPort, clientIsn },
+      buffer,
+      offset,
+    );
   },
   decode(buffer, offset = 0) {
     const { client, clientPort, clientIsn, sidecarPort, netns } = mbPending.decode(buffer, offset);

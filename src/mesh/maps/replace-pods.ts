@@ -19,9 +19,9 @@ export function replacePods(
     enrolled.setMany(pods);
     return;
   }
-  const addresses = new Set(pods.map((pod) => canonicalAddress(typeof pod === 'string' ? pod : pod[0])));
+  const addresses = new Set(pods.map(pod => canonicalAddress(typeof pod === 'string' ? pod : pod[0])));
   const dropOthers = (): void => {
-    enrolled.deleteMany([...enrolled.keys()].filter((address) => !addresses.has(address)));
+    enrolled.deleteMany([...enrolled.keys()].filter(address => !addresses.has(address)));
   };
   try {
     enrolled.setMany(pods);

@@ -5,8 +5,8 @@ import type { MapsByName } from './maps-by-name';
 /**
  * The accelerated sockets of this node: `sock_pair_map`, each under its own quadruple.
  *
- * It is for looking, not for deleting: what is queued on a socket is lost with its key. Entries leave when their sockets are closed. To
- * stop acceleration, set {@link MeshAccelerator.acceleration} or a pod's.
+ * It is for looking, not for deleting: what is queued on a socket is lost with its key. Entries leave when their
+ * sockets are closed. To stop acceleration, set {@link MeshAccelerator.acceleration} or a pod's.
  */
 export class SockPairMap {
   readonly #map: BpfSockHashMap<Quadruple>;

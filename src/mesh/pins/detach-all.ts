@@ -21,8 +21,8 @@ export interface DetachAllOptions {
   /** The directory for pins that the mesh was started with. */
   readonly pinDirectory: string;
   /**
-   * Whether to go on although a process works with these pins. It keeps its maps and programs until it ends, but nothing is attached any more.
-   * Default false.
+   * Whether to go on although a process works with these pins. It keeps its maps and programs until it ends, but
+   * nothing is attached any more. Default false.
    */
   readonly force?: boolean | undefined;
 }
@@ -42,14 +42,16 @@ export interface DetachedItem {
 /**
  * Removes a pinned mesh: what a process left when it ended or was killed, in whatever state that is.
  *
- * New connections take their old path at once. Existing ones live on over the TCP stack; what was queued in their sockets is read first. If
- * connections were redirected, this takes half a second, and up to eight while readers are slow; see {@link MeshAccelerator.close}. Programs and maps
- * that accelerated sockets use leave the kernel with the last of these.
+ * New connections take their old path at once. Existing ones live on over the TCP stack; what was queued in their
+ * sockets is read first. If connections were redirected, this takes half a second, and up to eight while readers are
+ * slow; see {@link MeshAccelerator.close}. Programs and maps that accelerated sockets use leave the kernel with the
+ * last of these.
  *
  * @param options - where the pins are
  * @returns what was removed; empty if nothing was there
  * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process works with the pins, unless `force` is set
- * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if something lies there that is not of this library; nothing is removed then
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if something lies there that is not of this library; nothing is
+ * removed then
  * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if a later version made them; nothing is removed then
  * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if the directory is in none
  * @example
@@ -57,7 +59,8 @@ export interface DetachedItem {
  * import { detachAll } from 'merbridge';
  *
  * async function main(): Promise<void> {
- *   for (const { kind, name, id } of await detachAll({ pinDirectory: '/sys/fs/bpf/merbridge' })) console.log(`removed ${kind} ${name} (${id})`);
+ *   const removed = await detachAll({ pinDirectory: '/sys/fs/bpf/merbridge' });
+ *   for (const { kind, name, id } of removed) console.log(`removed ${kind} ${name} (${id})`);
  * }
  * void main();
  * ```
@@ -102,8 +105,8 @@ async function detach(directory: string, { links, unknownLinks, sets }: PinTree)
   using resources = new Resources();
   const writers = resources.use(WriterLock.open(directory));
   const meshes = sets
-    .filter(({ maps }) => ['mesh_settings', 'mesh_counters', 'last_held'].every((name) => maps.has(name)))
-    .map((set) => resources.use(new OpenPinSet(set)));
+    .filter(({ maps }) => ['mesh_settings', 'mesh_counters', 'last_held'].every(name => maps.has(name)))
+    .map(set => resources.use(new OpenPinSet(set)));
   // Sockets keep their sk_msg program until they are closed, whatever is detached: only the switch reaches them.
   for (const mesh of meshes) new MeshSettings(mesh, writers).retire();
   const detachLinks = (pins: readonly Pin[]): void => {
@@ -112,16 +115,23 @@ async function detach(directory: string, { links, unknownLinks, sets }: PinTree)
       removed.push(pin);
     }
   };
-  const known = (names: readonly string[]): Pin[] => names.flatMap((name) => links.get(name) ?? []);
+  const known = (names: readonly string[]): Pin[] => names.flatMap(name => links.get(name) ?? []);
   const unknownEntrances = unknownLinks.filter(({ attachType }) => !isServiceHook(attachType));
   detachLinks([...unknownEntrances, ...known(ENTRANCES)]);
   await Promise.all([
     unknownEntrances.length > 0 && setTimeout(SETTLED_MS),
-    ...meshes.map(async (mesh) => {
+    ...meshes.map(async mesh => {
       const { outbound, inbound, sockets } = new CounterReader(mesh).read();
-      await Promise.all([outbound + inbound > 0n && setTimeout(SETTLED_MS), sockets > 0n && new Drain(mesh).finished()]);
+      await Promise.all([
+        outbound + inbound > 0n && setTimeout(SETTLED_MS),
+        sockets > 0n && new Drain(mesh).finished(),
+      ]);
     }),
   ]);
-  detachLinks([...unknownLinks.filter(({ attachType }) => isServiceHook(attachType)), ...known(SERVICES), ...known([GATE])]);
+  detachLinks([
+    ...unknownLinks.filter(({ attachType }) => isServiceHook(attachType)),
+    ...known(SERVICES),
+    ...known([GATE]),
+  ]);
   return removed;
 }

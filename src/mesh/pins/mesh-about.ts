@@ -36,8 +36,11 @@ export function aboutMap({ cgroup, profile }: ResolvedOptions): BpfArrayMap<stri
   const mesh = meshIdentity(profile);
   const about = { version: VERSION, mesh, profile: sentenceOf(mesh) };
   // The cgroup is for people: where it is attached is what the links say. The longest paths have no room here.
-  const written = [{ ...about, cgroup }, about].map((each) => JSON.stringify(each)).find((each) => Buffer.byteLength(each) < SIZE);
-  if (written === undefined) throw new RangeError(`profile: its name is too long to be pinned, ${profile.name.length} characters`);
+  const written = [{ ...about, cgroup }, about]
+    .map(each => JSON.stringify(each))
+    .find(each => Buffer.byteLength(each) < SIZE);
+  if (written === undefined)
+    throw new RangeError(`profile: its name is too long to be pinned, ${profile.name.length} characters`);
   const map = BpfArrayMap.create({ name: NAME, value: text, maxEntries: 1 });
   map.set(0, written);
   return map;

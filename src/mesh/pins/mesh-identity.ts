@@ -1,17 +1,29 @@
 import type { MeshProfile } from '../profile';
 
 /**
- * What makes a profile this one and no other. Ports that are excluded may change from one start to the next; what existing connections were
- * redirected by may not.
+ * What makes a profile this one and no other. Ports that are excluded may change from one start to the next; what
+ * existing connections were redirected by may not.
  */
-export type MeshIdentity = Pick<MeshProfile, 'name' | 'outboundPort' | 'inboundPort' | 'sidecarUid' | 'passthroughAddress'>;
+export type MeshIdentity = Pick<
+  MeshProfile,
+  'name' | 'outboundPort' | 'inboundPort' | 'sidecarUid' | 'passthroughAddress'
+>;
 
 /** @internal */
-export function meshIdentity({ name, outboundPort, inboundPort, sidecarUid, passthroughAddress }: MeshProfile): MeshIdentity {
+export function meshIdentity({
+  name,
+  outboundPort,
+  inboundPort,
+  sidecarUid,
+  passthroughAddress,
+}: MeshProfile): MeshIdentity {
   return { name, outboundPort, inboundPort, sidecarUid, passthroughAddress };
 }
 
-/** The same in words. Earlier versions compare these words: they must not change as long as a rollback to those is to be possible. */
+/**
+ * The same in words. Earlier versions compare these words: they must not change as long as a rollback to those is to be
+ * possible.
+ */
 export function sentenceOf({ name, outboundPort, inboundPort, sidecarUid, passthroughAddress }: MeshIdentity): string {
   return `${name} (ports ${outboundPort} and ${inboundPort}, user ${sidecarUid}, from ${passthroughAddress})`;
 }
@@ -24,10 +36,17 @@ export function sentenceOf({ name, outboundPort, inboundPort, sidecarUid, passth
  * @param wanted - what was asked for
  * @returns names and values; `undefined` if it is the same mesh
  */
-export function difference(pinned: Partial<MeshIdentity>, wanted: MeshIdentity): { readonly pinned: string; readonly wanted: string } | undefined {
-  const keys = (Object.keys(wanted) as (keyof MeshIdentity)[]).filter((key) => pinned[key] !== undefined && pinned[key] !== wanted[key]);
+export function difference(
+  pinned: Partial<MeshIdentity>,
+  wanted: MeshIdentity,
+): { readonly pinned: string; readonly wanted: string } | undefined {
+  const keys = (Object.keys(wanted) as (keyof MeshIdentity)[]).filter(
+    key => pinned[key] !== undefined && pinned[key] !== wanted[key],
+  );
   if (keys.length === 0) return undefined;
   const told = (mesh: Partial<MeshIdentity>): string =>
-    ['name' as const, ...keys.filter((key) => key !== 'name')].flatMap((key) => (mesh[key] === undefined ? [] : [`${key} ${mesh[key]}`])).join(', ');
+    ['name' as const, ...keys.filter(key => key !== 'name')]
+      .flatMap(key => (mesh[key] === undefined ? [] : [`${key} ${mesh[key]}`]))
+      .join(', ');
   return { pinned: told(pinned), wanted: told(wanted) };
 }

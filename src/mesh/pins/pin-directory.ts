@@ -16,7 +16,8 @@ const MODE = 0o700;
  * @internal
  * @returns whether it is there
  * @throws NotABpfFileSystemError if it is not in a BPF file system, and could not be made in one
- * @throws ForeignPinError if something else is there, if it is the root of a BPF file system, or if another user could put something there
+ * @throws ForeignPinError if something else is there, if it is the root of a BPF file system, or if another user could
+ * put something there
  */
 export function pinDirectoryExists(path: string): boolean {
   let found: Stats | undefined;
@@ -25,7 +26,8 @@ export function pinDirectoryExists(path: string): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw notUsable(path, 'it cannot be looked at', error);
   }
-  if (found?.isSymbolicLink()) throw new ForeignPinError(path, 'a symbolic link, where the directory for pins is needed');
+  if (found?.isSymbolicLink())
+    throw new ForeignPinError(path, 'a symbolic link, where the directory for pins is needed');
   const place = found === undefined ? dirname(path) : path;
   let type: number;
   try {
@@ -51,8 +53,10 @@ export function pinDirectoryExists(path: string): boolean {
  * @throws ForeignPinError if it is none, or if another user may write to it
  */
 export function assertOwnDirectory(path: string, found: Stats = lstatSync(path)): void {
-  if (!found.isDirectory()) throw new ForeignPinError(path, 'something else, where a directory of this library belongs');
-  if (found.uid !== process.geteuid?.()) throw new ForeignPinError(path, `a directory of user ${found.uid}, who could put anything there`);
+  if (!found.isDirectory())
+    throw new ForeignPinError(path, 'something else, where a directory of this library belongs');
+  if (found.uid !== process.geteuid?.())
+    throw new ForeignPinError(path, `a directory of user ${found.uid}, who could put anything there`);
   if ((found.mode & 0o022) === 0) return;
   const mode = (found.mode & 0o7777).toString(8).padStart(4, '0');
   const hint = `if nothing of others is in it: chmod go-w ${path}`;
@@ -116,7 +120,10 @@ export class PinDirectory implements Disposable {
     return undefined;
   }
 
-  /** Removes the directory if nothing is in it and {@link PinDirectory.hold} made it: a start that fails leaves what it found. */
+  /**
+   * Removes the directory if nothing is in it and {@link PinDirectory.hold} made it: a start that fails leaves what it
+   * found.
+   */
   removeIfMade(): void {
     if (this.#isMade) removeIfEmpty(this.path);
   }
@@ -142,17 +149,24 @@ export function makeDirectory(path: string): boolean {
   return false;
 }
 
-/** Removes a pin directory if nothing is in it. One with another mode than a start makes it with was made by somebody else, and stays. */
+/**
+ * Removes a pin directory if nothing is in it. One with another mode than a start makes it with was made by somebody
+ * else, and stays.
+ */
 export function removePinDirectory(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found !== undefined && (found.mode & 0o777) === MODE) removeIfEmpty(path);
 }
 
-/** Removes a directory that may be gone already, not be empty, be a mount point, or lie where only another user may remove it. */
+/**
+ * Removes a directory that may be gone already, not be empty, be a mount point, or lie where only another user may
+ * remove it.
+ */
 export function removeIfEmpty(path: string): void {
   try {
     rmdirSync(path);
   } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw error;
   }
 }

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 
 /**
- * Checks the path of a pin directory and normalizes it: a symbolic link with a slash behind it would be followed instead of refused.
+ * Checks the path of a pin directory and normalizes it: a symbolic link with a slash behind it would be followed
+ * instead of refused.
  *
  * @internal
  * @param path - anything
@@ -9,6 +10,7 @@ import { resolve } from 'node:path';
  * @throws TypeError if it is not an absolute path
  */
 export function resolvePinDirectory(path: unknown, who: string): string {
-  if (typeof path !== 'string' || !path.startsWith('/')) throw new TypeError(`${who}: pinDirectory must be an absolute path`);
+  if (typeof path !== 'string' || !path.startsWith('/'))
+    throw new TypeError(`${who}: pinDirectory must be an absolute path`);
   return resolve(path);
 }

@@ -6,7 +6,8 @@ import { assertOwnDirectory } from './pin-directory';
 import { assertOurLink, isLink, readLink, readMap, readPin, readProgram, type LinkPin, type Pin } from './read-pin';
 
 /**
- * The layout of a pin directory. It is raised when what is pinned changes its meaning without changing its size, or its place:
+ * The layout of a pin directory. It is raised when what is pinned changes its meaning without changing its size, or its
+ * place:
  *
  *   v1/links/<program>                the attachments, for as long as the mesh is there
  *   v1/sets/<number>/maps/<map>       what one start loaded, or took over from the set before
@@ -14,8 +15,9 @@ import { assertOurLink, isLink, readLink, readMap, readPin, readProgram, type Li
  *
  * The set that counts is the one whose programs the links run. Others are what a start left that was killed.
  *
- * A later version may have more of everything: links, maps, programs, and directories for them anywhere in the layout. All of it is ours as long
- * as maps and programs are pinned under their names, and what a link runs is pinned with us; so it can be taken over and removed.
+ * A later version may have more of everything: links, maps, programs, and directories for them anywhere in the layout.
+ * All of it is ours as long as maps and programs are pinned under their names, and what a link runs is pinned with us;
+ * so it can be taken over and removed.
  */
 export const LAYOUT = 'v1';
 
@@ -68,20 +70,20 @@ export const pinPaths = (directory: string) => ({
 export function readPinTree(directory: string): PinTree {
   const paths = pinPaths(directory);
   for (const entry of list(directory)) assertLayout(join(directory, entry.name), entry);
-  const layout = split(paths.layout, (name) => name === 'links' || name === 'sets');
-  const inSets = split(paths.sets, (name) => /^[1-9]\d{0,8}$/.test(name));
+  const layout = split(paths.layout, name => name === 'links' || name === 'sets');
+  const inSets = split(paths.sets, name => /^[1-9]\d{0,8}$/.test(name));
   const inLinks = splitLinks(paths.links);
   const sets = inSets.ours.map(({ name, path }): PinSet => {
-    const { others } = split(path, (part) => part === 'maps' || part === 'programs');
+    const { others } = split(path, part => part === 'maps' || part === 'programs');
     const maps = pins(join(path, 'maps'), 'map', readMap);
     return { number: Number(name), path, maps, programs: pins(join(path, 'programs'), 'program', readProgram), others };
   });
   const others = joined([layout.others, inSets.others, inLinks.others]);
   const isKnown = ({ name, attachType }: LinkPin): boolean => HOOKS.has(name) && HOOKS.get(name) === attachType;
-  const links = new Map(inLinks.links.filter(isKnown).map((link) => [link.name, link]));
-  const elsewhere = [others, ...sets.map((set) => set.others)].flatMap((each) => each.pins.filter(isLink));
-  const unknownLinks = [...inLinks.links.filter((link) => !isKnown(link)), ...elsewhere];
-  const programs = new Set([...sets.flatMap((set) => [...programIds(set)]), ...programsOf(others)]);
+  const links = new Map(inLinks.links.filter(isKnown).map(link => [link.name, link]));
+  const elsewhere = [others, ...sets.map(set => set.others)].flatMap(each => each.pins.filter(isLink));
+  const unknownLinks = [...inLinks.links.filter(link => !isKnown(link)), ...elsewhere];
+  const programs = new Set([...sets.flatMap(set => [...programIds(set)]), ...programsOf(others)]);
   for (const link of [...links.values(), ...unknownLinks]) assertOurLink(link, programs);
   return { links, unknownLinks, sets, others, ...whatRuns(links, unknownLinks, sets) };
 }
@@ -93,13 +95,16 @@ export function programIds(set: PinSet): ReadonlySet<number> {
 
 /** Ids of all programs that are pinned. */
 export function allProgramIds({ sets, others }: PinTree): ReadonlySet<number> {
-  return new Set([...sets.flatMap((set) => [...programIds(set)]), ...programsOf(others)]);
+  return new Set([...sets.flatMap(set => [...programIds(set)]), ...programsOf(others)]);
 }
 
 /** Whether a link runs a program of a set, or the set holds a link. */
 export function isInUse(set: PinSet, { links, unknownLinks }: PinTree): boolean {
   const programs = programIds(set);
-  return set.others.pins.some(isLink) || [...links.values(), ...unknownLinks].some(({ programId }) => programs.has(programId));
+  return (
+    set.others.pins.some(isLink) ||
+    [...links.values(), ...unknownLinks].some(({ programId }) => programs.has(programId))
+  );
 }
 
 function programsOf({ pins: found }: OtherPins): number[] {
@@ -112,19 +117,25 @@ function whatRuns(
   unknown: readonly LinkPin[],
   sets: readonly PinSet[],
 ): Pick<PinTree, 'running' | 'runningLink'> {
-  const known = [...HOOKS.keys()].reverse().flatMap((name) => links.get(name) ?? []);
+  const known = [...HOOKS.keys()].reverse().flatMap(name => links.get(name) ?? []);
   for (const runningLink of [...known, ...unknown]) {
-    const running = sets.find((set) => programIds(set).has(runningLink.programId));
+    const running = sets.find(set => programIds(set).has(runningLink.programId));
     if (running !== undefined) return { running, runningLink };
   }
   return { running: undefined, runningLink: undefined };
 }
 
 function assertLayout(path: string, entry: Dirent): void {
-  if (!entry.isDirectory()) throw new ForeignPinError(path, `${whatIs(entry)}, where only directories of this library belong`);
+  if (!entry.isDirectory())
+    throw new ForeignPinError(path, `${whatIs(entry)}, where only directories of this library belong`);
   if (!/^v\d+$/.test(entry.name)) throw new ForeignPinError(path, 'a directory that this library did not make');
   if (entry.name !== LAYOUT)
-    throw new PinConflictError(path, 'layout', { pinned: entry.name, wanted: LAYOUT }, { hint: 'remove it with the version that made it' });
+    throw new PinConflictError(
+      path,
+      'layout',
+      { pinned: entry.name, wanted: LAYOUT },
+      { hint: 'remove it with the version that made it' },
+    );
 }
 
 function list(path: string): Dirent[] {
@@ -143,7 +154,10 @@ interface Directory {
 }
 
 /** The directories that this version knows, and what lies beside them. */
-function split(path: string, isOurs: (name: string) => boolean): { readonly ours: readonly Directory[]; readonly others: OtherPins } {
+function split(
+  path: string,
+  isOurs: (name: string) => boolean,
+): { readonly ours: readonly Directory[]; readonly others: OtherPins } {
   const ours: Directory[] = [];
   const others: OtherPins[] = [];
   for (const entry of list(path)) {
@@ -169,17 +183,21 @@ function splitLinks(path: string): { readonly links: readonly LinkPin[]; readonl
 /** A pin or a directory that this version does not make, with all that is in it. */
 function other(path: string, entry: Dirent): OtherPins {
   if (entry.isFile()) return { pins: [readPin(path, entry.name)], directories: [] };
-  if (!entry.isDirectory()) throw new ForeignPinError(path, `${whatIs(entry)}, where only pins and directories of this library belong`);
-  return joined([...list(path).map((within) => other(join(path, within.name), within)), { pins: [], directories: [path] }]);
+  if (!entry.isDirectory())
+    throw new ForeignPinError(path, `${whatIs(entry)}, where only pins and directories of this library belong`);
+  return joined([
+    ...list(path).map(within => other(join(path, within.name), within)),
+    { pins: [], directories: [path] },
+  ]);
 }
 
 function joined(all: readonly OtherPins[]): OtherPins {
-  return { pins: all.flatMap((each) => each.pins), directories: all.flatMap(({ directories }) => directories) };
+  return { pins: all.flatMap(each => each.pins), directories: all.flatMap(({ directories }) => directories) };
 }
 
 function pins(path: string, kind: Pin['kind'], read: (path: string, name: string) => Pin): ReadonlyMap<string, Pin> {
   return new Map(
-    list(path).map((entry) => {
+    list(path).map(entry => {
       const at = join(path, entry.name);
       if (!entry.isFile()) throw new ForeignPinError(at, `${whatIs(entry)}, where the pin of a ${kind} belongs`);
       return [entry.name, read(at, entry.name)];

@@ -25,7 +25,14 @@ import { WriterLock } from './writer-lock';
 import { cgroupPathOf } from '../cgroup-paths';
 
 /** Without these nothing can be taken over. Other maps may be missing in pins of an older version. */
-const INDISPENSABLE = ['mesh_settings', 'local_pod_ips', 'sock_pair_map', 'socket_peer', 'socket_origin', 'last_held'] as const;
+const INDISPENSABLE = [
+  'mesh_settings',
+  'local_pod_ips',
+  'sock_pair_map',
+  'socket_peer',
+  'socket_origin',
+  'last_held',
+] as const;
 
 /** Sockets are not carried over into another map, so neither is their number. */
 const COUNTS_ANEW: ReadonlySet<string> = new Set(['socket_count']);
@@ -33,8 +40,9 @@ const COUNTS_ANEW: ReadonlySet<string> = new Set(['socket_count']);
 /**
  * Held by pins: what is attached stays when this process ends, and a later one goes on with it.
  *
- * Nothing that works is touched before everything else is there. Then the attachments are changed in place, in microseconds; a process that is
- * killed before leaves a set that no link runs, and one that is killed after leaves the set before, which no link runs any more.
+ * Nothing that works is touched before everything else is there. Then the attachments are changed in place, in
+ * microseconds; a process that is killed before leaves a set that no link runs, and one that is killed after leaves the
+ * set before, which no link runs any more.
  */
 export class PinnedFooting implements Footing {
   readonly object: BpfObject;
@@ -72,11 +80,13 @@ export class PinnedFooting implements Footing {
     this.#tree = readPinTree(directory);
     this.#refuseOther();
     refuseSecond(this.#cgroup, { ids: allProgramIds(this.#tree) });
-    // All of it was looked at, and is ours: from here on it may be changed. What is empty is of a start that failed, this one too.
+    // All of it was looked at, and is ours: from here on it may be changed. What is empty is of a start that failed,
+    // this one too.
     resources.use({ [Symbol.dispose]: () => removeEmptyLayout(directory) });
     const { running } = this.#tree;
-    // A link without its program beside it would be taken for a foreign one by the next start, if this one is killed: such a set goes last.
-    this.#stale = this.#tree.sets.filter((set) => isInUse(set, this.#tree));
+    // A link without its program beside it would be taken for a foreign one by the next start, if this one is killed:
+    // such a set goes last.
+    this.#stale = this.#tree.sets.filter(set => isInUse(set, this.#tree));
     for (const set of this.#tree.sets) if (!this.#stale.includes(set)) removeSet(set);
     this.#before = running && resources.use(new OpenPinSet(running));
     const tried = witness();
@@ -98,13 +108,18 @@ export class PinnedFooting implements Footing {
   }
 
   async attach({ settings }: MeshHandles): Promise<void> {
-    const number = Math.max(0, ...this.#tree.sets.map((set) => set.number)) + 1;
+    const number = Math.max(0, ...this.#tree.sets.map(set => set.number)) + 1;
     const { acceleration } = this.#options;
     const { first, last } = unknownLinks(this.#tree);
     const undo = new Undo();
     try {
       if (this.#before === undefined) settings.change({ acceleration, ...OWNED_BY_PINS });
-      pinSet(this.#directory, number, [...this.object.maps(), this.#resources.use(aboutMap(this.#options))], this.object.programs());
+      pinSet(
+        this.#directory,
+        number,
+        [...this.object.maps(), this.#resources.use(aboutMap(this.#options))],
+        this.object.programs(),
+      );
       endLinks(first, this.#tree, undo);
       if (first.length > 0) await setTimeout(SETTLED_MS);
       if (this.#before !== undefined && this.#loaded.replacesAcceleration) await this.#retire(this.#before, undo);
@@ -155,7 +170,8 @@ export class PinnedFooting implements Footing {
       undo,
     );
     const { id, tag } = this.object.program('mb_connect4');
-    // Nobody started below a mesh that was there; so only a first start looks there, and writers wait for microseconds otherwise.
+    // Nobody started below a mesh that was there; so only a first start looks there, and writers wait for microseconds
+    // otherwise.
     refuseSecond(this.#cgroup, { ids: new Set([id]), tags: new Set([tag]) }, before === undefined);
     if (before === undefined) return;
     const { acceleration, given } = this.#options;
@@ -165,7 +181,10 @@ export class PinnedFooting implements Footing {
     settings.change({ ...OWNED_BY_PINS, acceleration: isChosen ? acceleration : switched });
   }
 
-  /** Accelerated sockets keep their program, which knows the old maps only: each goes back to the stack when nothing waits in it. */
+  /**
+   * Accelerated sockets keep their program, which knows the old maps only: each goes back to the stack when nothing
+   * waits in it.
+   */
   async #retire(before: OpenPinSet, undo: Undo): Promise<void> {
     const settings = new MeshSettings(before, this.#writers);
     settings.change(OWNED_BY_NOBODY);
@@ -177,7 +196,10 @@ export class PinnedFooting implements Footing {
     const carriedOver: string[] = [];
     const madeAnew: string[] = [];
     for (const name of this.#loaded.replaced)
-      (COUNTS_ANEW.has(name) || copyEntries(before.map(name), this.object.map(name)) === undefined ? madeAnew : carriedOver).push(name);
+      (COUNTS_ANEW.has(name) || copyEntries(before.map(name), this.object.map(name)) === undefined
+        ? madeAnew
+        : carriedOver
+      ).push(name);
     return { carriedOver, madeAnew };
   }
 
@@ -188,11 +210,15 @@ export class PinnedFooting implements Footing {
     const hint = 'remove that mesh first, with detachAll';
     for (const { cgroupId, path } of links.values()) {
       const other = cgroupId === 0n || cgroupId === wanted ? undefined : cgroupPathOf(cgroupId);
-      if (other !== undefined) throw new PinConflictError(path, 'cgroup', { pinned: other, wanted: this.#options.cgroup }, { hint });
+      if (other !== undefined)
+        throw new PinConflictError(path, 'cgroup', { pinned: other, wanted: this.#options.cgroup }, { hint });
     }
     for (const name of INDISPENSABLE)
       if (running?.maps.has(name) === false)
-        throw new ForeignPinError(join(running.path, 'maps', name), 'nothing is there, but the mesh that runs has such a map');
+        throw new ForeignPinError(
+          join(running.path, 'maps', name),
+          'nothing is there, but the mesh that runs has such a map',
+        );
     if (running !== undefined) this.#refuseOtherMesh(running, hint);
   }
 
@@ -203,9 +229,12 @@ export class PinnedFooting implements Footing {
     const wanted = sentenceOf(mesh);
     if (!isReadable(about)) {
       const values = { pinned: `${about.profile}, described in version ${about.version}`, wanted };
-      throw new PinConflictError(this.#directory, 'profile', values, { hint: 'remove it with the version that made it' });
+      throw new PinConflictError(this.#directory, 'profile', values, {
+        hint: 'remove it with the version that made it',
+      });
     }
-    const differs = about.version > 0 ? difference(about.mesh, mesh) : about.profile !== wanted && { pinned: about.profile, wanted };
+    const differs =
+      about.version > 0 ? difference(about.mesh, mesh) : about.profile !== wanted && { pinned: about.profile, wanted };
     if (differs) throw new PinConflictError(this.#directory, 'profile', differs, { hint });
   }
 }

@@ -25,10 +25,12 @@ interface OpenSet {
 }
 
 /**
- * A mesh by its pins, from any process of the node, whether the process that started it is alive or not: for the switch, and to look.
+ * A mesh by its pins, from any process of the node, whether the process that started it is alive or not: for the
+ * switch, and to look.
  *
- * It attaches and detaches nothing, and it does not stand in the way of that process. When that is replaced by another version meanwhile, this goes
- * on with what is pinned then; the switch and the counters work with pins of other versions.
+ * It attaches and detaches nothing, and it does not stand in the way of that process. When that is replaced by another
+ * version meanwhile, this goes on with what is pinned then; the switch and the counters work with pins of other
+ * versions.
  *
  * @example
  * ```ts
@@ -80,8 +82,9 @@ export class PinnedMesh implements Disposable {
   }
 
   /**
-   * Changes it, for existing connections too; see {@link MeshAccelerator.acceleration}. A later start keeps it, unless it says otherwise. There is no `warning`
-   * here of what the kernel lacks for `'full'`: {@link diagnose} tells, and that start.
+   * Changes it, for existing connections too; see {@link MeshAccelerator.acceleration}. A later start keeps it, unless
+   * it says otherwise. There is no `warning` here of what the kernel lacks for `'full'`: {@link diagnose} tells, and
+   * that start.
    */
   set acceleration(value: Acceleration) {
     assertAcceleration(value, 'acceleration');
@@ -110,10 +113,13 @@ export class PinnedMesh implements Disposable {
   /** How full the maps are; see {@link MeshAccelerator.mapFill}. What another version does not have is left out. */
   async mapFill(): Promise<MapFill[]> {
     const maps = retried(() => this.#current().set.maps());
-    return mapFill((name) => maps.get(name));
+    return mapFill(name => maps.get(name));
   }
 
-  /** Id of the process that keeps the mesh up to date; `undefined` if there is none, or if it is in another process namespace. */
+  /**
+   * Id of the process that keeps the mesh up to date; `undefined` if there is none, or if it is in another process
+   * namespace.
+   */
   agent(): number | undefined {
     if (this.#closed) throw new ClosedError('PinnedMesh');
     using directory = DirectoryLock.open(this.pinDirectory);
@@ -157,12 +163,16 @@ function openWriters(directory: string): WriterLock {
   try {
     return WriterLock.open(directory);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw new NotPinnedError(directory, { cause }); // removed at this moment
+    // Removed at this moment.
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw new NotPinnedError(directory, { cause });
     throw cause;
   }
 }
 
-/** The set that is running. The lock is opened last: a directory of somebody else has none, and what is wrong with it is to be said. */
+/**
+ * The set that is running. The lock is opened last: a directory of somebody else has none, and what is wrong with it is
+ * to be said.
+ */
 function openRunning(pinDirectory: string, writers: () => WriterLock): OpenSet {
   return retried(() => {
     const set = runningSet(pinDirectory);
@@ -175,13 +185,17 @@ function openRunning(pinDirectory: string, writers: () => WriterLock): OpenSet {
   });
 }
 
-/** A start may change what is being read: then something seems to be missing, or foreign, for a moment, and the next set is looked at. */
+/**
+ * A start may change what is being read: then something seems to be missing, or foreign, for a moment, and the next set
+ * is looked at.
+ */
 function retried<T>(body: () => T): T {
   for (let attempt = 1; ; attempt++) {
     try {
       return body();
     } catch (error) {
-      const isOfMoment = error instanceof ForeignPinError || (error instanceof BpfError && error.errnoName === 'ENOENT');
+      const isOfMoment =
+        error instanceof ForeignPinError || (error instanceof BpfError && error.errnoName === 'ENOENT');
       if (attempt === ATTEMPTS || !isOfMoment) throw error;
       Atomics.wait(sleeper, 0, 0, 2);
     }

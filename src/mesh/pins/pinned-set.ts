@@ -46,7 +46,7 @@ export class OpenPinSet implements MapsByName, Disposable {
   }
 
   maps(): Map<string, BpfMap> {
-    return new Map([...this.#set.maps.keys()].map((name) => [name, this.map(name)]));
+    return new Map([...this.#set.maps.keys()].map(name => [name, this.map(name)]));
   }
 
   /** A program, or `undefined` if none of that name is there. The set closes it. */
@@ -75,7 +75,12 @@ function isPinned(map: BpfMap): boolean {
  * @param maps - what to pin; those that other sets have, too, get one more pin
  * @param programs - likewise
  */
-export function pinSet(directory: string, number: number, maps: readonly BpfMap[], programs: readonly BpfProgram[]): void {
+export function pinSet(
+  directory: string,
+  number: number,
+  maps: readonly BpfMap[],
+  programs: readonly BpfProgram[],
+): void {
   const paths = pinPaths(directory);
   const path = paths.set(number);
   const [mapsPath, programsPath] = [join(path, 'maps'), join(path, 'programs')];

@@ -14,7 +14,10 @@ export interface Pin {
 export interface LinkPin extends Pin {
   readonly programId: number;
   readonly isAttached: boolean;
-  /** Inode number of the cgroup; 0 if that is gone, if the link was detached, or if it is of something else than a cgroup. */
+  /**
+   * Inode number of the cgroup; 0 if that is gone, if the link was detached, or if it is of something else than a
+   * cgroup.
+   */
   readonly cgroupId: bigint;
   /** The hook; `undefined` if it is none of a cgroup that is known here. */
   readonly attachType: AttachTypeName | undefined;
@@ -27,7 +30,10 @@ function opened<H extends Handle, T>(path: string, kind: string, open: (path: st
     handle = open(path);
   } catch (cause) {
     const { errno, hint } = cause as { errno?: number; hint?: string };
-    throw new ForeignPinError(path, `it cannot be opened as a ${kind}${hint === undefined ? '' : `: ${hint}`}`, { cause, errno });
+    throw new ForeignPinError(path, `it cannot be opened as a ${kind}${hint === undefined ? '' : `: ${hint}`}`, {
+      cause,
+      errno,
+    });
   }
   try {
     return use(handle);
@@ -43,26 +49,50 @@ function assertName(path: string, kind: string, name: string, found: string): vo
 
 /** A map that is pinned under its name. @internal */
 export function readMap(path: string, name: string): Pin {
-  return opened(path, 'map', (at) => BpfMapHandle.fromPin(at), (map) => {
-    assertName(path, 'map', name, map.name);
-    return { kind: 'map', name, path, id: map.id };
-  });
+  return opened(
+    path,
+    'map',
+    at => BpfMapHandle.fromPin(at),
+    map => {
+      assertName(path, 'map', name, map.name);
+      return { kind: 'map', name, path, id: map.id };
+    },
+  );
 }
 
 /** A program that is pinned under its name. @internal */
 export function readProgram(path: string, name: string): Pin {
-  return opened(path, 'program', (at) => BpfProgram.fromPin(at), (program) => {
-    assertName(path, 'program', name, program.name);
-    return { kind: 'program', name, path, id: program.id };
-  });
+  return opened(
+    path,
+    'program',
+    at => BpfProgram.fromPin(at),
+    program => {
+      assertName(path, 'program', name, program.name);
+      return { kind: 'program', name, path, id: program.id };
+    },
+  );
 }
 
-/** A link, whatever its name and its hook. Whether it is ours is a question of what it runs: {@link assertOurLink}. @internal */
+/**
+ * A link, whatever its name and its hook. Whether it is ours is a question of what it runs: {@link assertOurLink}.
+ * @internal
+ */
 export function readLink(path: string, name: string): LinkPin {
-  return opened(path, 'link', (at) => BpfLink.openPin(at), (link) => ({
-    kind: 'link', name, path, id: link.id, programId: link.programId(), attachType: link.attachType,
-    isAttached: link.isAttached(), cgroupId: link.isAttached() ? (link.cgroupId ?? 0n) : 0n,
-  }));
+  return opened(
+    path,
+    'link',
+    at => BpfLink.openPin(at),
+    link => ({
+      kind: 'link',
+      name,
+      path,
+      id: link.id,
+      programId: link.programId(),
+      attachType: link.attachType,
+      isAttached: link.isAttached(),
+      cgroupId: link.isAttached() ? (link.cgroupId ?? 0n) : 0n,
+    }),
+  );
 }
 
 /**
@@ -72,7 +102,8 @@ export function readLink(path: string, name: string): LinkPin {
  * @param programs - ids of all programs that are pinned
  */
 export function assertOurLink({ path, programId }: LinkPin, programs: ReadonlySet<number>): void {
-  if (programId !== 0 && !programs.has(programId)) throw new ForeignPinError(path, `a link that runs program ${programId}, which is not pinned here`);
+  if (programId !== 0 && !programs.has(programId))
+    throw new ForeignPinError(path, `a link that runs program ${programId}, which is not pinned here`);
 }
 
 /** A pin of which nothing is known but its path. @internal */

@@ -38,7 +38,8 @@ export function removeSet(set: PinSet): Pin[] {
 }
 
 /**
- * Removes what a later version pinned beside what this one knows. Its links may be gone already: they are detached in their turn.
+ * Removes what a later version pinned beside what this one knows. Its links may be gone already: they are detached in
+ * their turn.
  *
  * @internal
  * @returns what it removed

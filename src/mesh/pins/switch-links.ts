@@ -38,8 +38,8 @@ export interface LinkSwitch {
 }
 
 /**
- * Makes each hook run the program of an object: an attachment that is there is changed in place, without a moment between; one that is not
- * there, or whose cgroup is gone, is made and pinned.
+ * Makes each hook run the program of an object: an attachment that is there is changed in place, without a moment
+ * between; one that is not there, or whose cgroup is gone, is made and pinned.
  *
  * @internal
  * @param undo - gets the steps back

@@ -6,9 +6,15 @@ import type { LinkPin } from './read-pin';
 import { detachLink } from './remove-pins';
 import type { Undo } from './switch-links';
 
-/** Attachments of a later version that a rollback to this one has to end: their programs know the maps of that version only. */
+/**
+ * Attachments of a later version that a rollback to this one has to end: their programs know the maps of that version
+ * only.
+ */
 export interface UnknownLinks {
-  /** Those that may redirect, and those that are where one of ours is to be pinned: ended before anything that answers for them is replaced. */
+  /**
+   * Those that may redirect, and those that are where one of ours is to be pinned: ended before anything that answers
+   * for them is replaced.
+   */
   readonly first: readonly LinkPin[];
   /** Those that answer: ended when what was redirected before has found its way. */
   readonly last: readonly LinkPin[];
@@ -16,10 +22,12 @@ export interface UnknownLinks {
 
 /** @internal */
 export function unknownLinks({ unknownLinks: all, others, sets }: PinTree): UnknownLinks {
-  const elsewhere = new Set([others, ...sets.map((set) => set.others)].flatMap(({ pins }) => pins.map(({ path }) => path)));
+  const elsewhere = new Set(
+    [others, ...sets.map(set => set.others)].flatMap(({ pins }) => pins.map(({ path }) => path)),
+  );
   const isInTheWay = ({ name, path }: LinkPin): boolean => HOOKS.has(name) && !elsewhere.has(path);
   const isFirst = (link: LinkPin): boolean => !isServiceHook(link.attachType) || isInTheWay(link);
-  return { first: all.filter(isFirst), last: all.filter((link) => !isFirst(link)) };
+  return { first: all.filter(isFirst), last: all.filter(link => !isFirst(link)) };
 }
 
 /**
@@ -29,8 +37,9 @@ export function unknownLinks({ unknownLinks: all, others, sets }: PinTree): Unkn
  * @param undo - gets those of cgroups back; one of another kind cannot be made again without what it was attached to
  */
 export function endLinks(links: readonly LinkPin[], tree: PinTree, undo: Undo): void {
-  const programs = [tree.others, ...tree.sets.map((set) => set.others)].flatMap(({ pins }) => pins)
-    .concat(tree.sets.flatMap((set) => [...set.programs.values()]));
+  const programs = [tree.others, ...tree.sets.map(set => set.others)]
+    .flatMap(({ pins }) => pins)
+    .concat(tree.sets.flatMap(set => [...set.programs.values()]));
   for (const link of links) {
     detachLink(link);
     undo.add(() => {

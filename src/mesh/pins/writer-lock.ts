@@ -3,8 +3,8 @@ import { DirectoryLock } from '../../bpf/internal';
 import { pinPaths } from './pin-tree';
 
 /**
- * How long a writer waits for another one. Its work takes milliseconds, and some hundred of them on a busy machine; but it may be stopped, which must not
- * stop this process.
+ * How long a writer waits for another one. Its work takes milliseconds, and some hundred of them on a busy machine; but
+ * it may be stopped, which must not stop this process.
  */
 const PATIENCE_MS = 1000;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -28,7 +28,8 @@ export class WriterLock implements Disposable {
   }
 
   /**
-   * Runs a function while no other process writes, or after that one was waited for in vain. The function may call this again.
+   * Runs a function while no other process writes, or after that one was waited for in vain. The function may call this
+   * again.
    *
    * @param body - what to do; not asynchronous
    */
@@ -55,7 +56,10 @@ export class WriterLock implements Disposable {
     return true;
   }
 
-  /** Whether the directory is the one that others lock. After a removal and another start it is not: then that one is opened. */
+  /**
+   * Whether the directory is the one that others lock. After a removal and another start it is not: then that one is
+   * opened.
+   */
   #isThere(): boolean {
     const { path, inode } = this.#directory;
     const there = statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;

@@ -20,13 +20,15 @@ const annotations = {
 } as const satisfies Record<keyof PodRules, { name: string; ports: boolean; all: boolean }>;
 
 /**
- * The rules that a pod's annotations ask for, as Istio reads them: `traffic.sidecar.istio.io/` with `includeInboundPorts`,
- * `excludeInboundPorts`, `includeOutboundPorts`, `excludeOutboundPorts`, `includeOutboundIPRanges` and `excludeOutboundIPRanges`, and
- * `status.sidecar.istio.io/port`, which is excluded like the profile's own ports. Spaces around entries do not matter. An annotation that is there
- * and empty is an empty list, so `includeInboundPorts: ""` redirects nothing. One of more than 262,144 characters is refused unread.
+ * The rules that a pod's annotations ask for, as Istio reads them: `traffic.sidecar.istio.io/` with
+ * `includeInboundPorts`, `excludeInboundPorts`, `includeOutboundPorts`, `excludeOutboundPorts`,
+ * `includeOutboundIPRanges` and `excludeOutboundIPRanges`, and `status.sidecar.istio.io/port`, which is excluded like
+ * the profile's own ports. Spaces around entries do not matter. An annotation that is there and empty is an empty list,
+ * so `includeInboundPorts: ""` redirects nothing. One of more than 262,144 characters is refused unread.
  *
  * @param pod - the annotations of the pod; those that are not of Istio do not matter
- * @param defaults - rules where there is no annotation, such as `{ excludeOutboundPorts: [15020] }`, which is what istio-cni does
+ * @param defaults - rules where there is no annotation, such as `{ excludeOutboundPorts: [15020] }`, which is what
+ * istio-cni does
  * @returns rules for `localPodIps.set`
  * @throws PodRulesError (`ERR_BPF_POD_RULES`) with the first 20 entries that are wrong, by annotation and position
  * @example
@@ -45,14 +47,17 @@ export function istioPodRules(pod: Readonly<Record<string, string>>, defaults: P
     if (text === undefined) return [];
     if (all && text === '*') return [[rule, '*']];
     const entries = text === '' ? [] : text.split(',');
-    return [[rule, ports ? parsePorts(entries, name, problems) : entries.map((entry) => entry.trim())]];
+    return [[rule, ports ? parsePorts(entries, name, problems) : entries.map(entry => entry.trim())]];
   });
   const rules = { ...defaults, ...(Object.fromEntries(given) as PodRules) };
   const status = textOf(pod, STATUS_PORT, problems);
   const withStatus: PodRules =
     status === undefined
       ? rules
-      : { ...rules, excludeInboundPorts: [...(rules.excludeInboundPorts ?? []), ...parsePorts([status], STATUS_PORT, problems)] };
+      : {
+          ...rules,
+          excludeInboundPorts: [...(rules.excludeInboundPorts ?? []), ...parsePorts([status], STATUS_PORT, problems)],
+        };
   if (!isEnough(problems)) problems.push(...problemsOf(withStatus));
   if (problems.length > 0) throw new PodRulesError(problems);
   return withStatus;
@@ -62,7 +67,12 @@ export function istioPodRules(pod: Readonly<Record<string, string>>, defaults: P
 function textOf(pod: Readonly<Record<string, string>>, name: string, problems: PodRulesProblem[]): string | undefined {
   const text = pod[name];
   if (text === undefined || text.length <= MAX_LENGTH) return text?.trim();
-  problems.push({ name, position: 0, entry: text, reason: `has ${text.length} characters, where Kubernetes allows ${MAX_LENGTH}` });
+  problems.push({
+    name,
+    position: 0,
+    entry: text,
+    reason: `has ${text.length} characters, where Kubernetes allows ${MAX_LENGTH}`,
+  });
   return undefined;
 }
 
@@ -86,5 +96,5 @@ function isPort(entry: string): boolean {
 function problemsOf(rules: PodRules): PodRulesProblem[] {
   const problems: PodRulesProblem[] = [];
   readRules(rules, problems);
-  return problems.map((problem) => ({ ...problem, name: annotations[problem.name as keyof PodRules].name }));
+  return problems.map(problem => ({ ...problem, name: annotations[problem.name as keyof PodRules].name }));
 }

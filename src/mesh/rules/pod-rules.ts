@@ -4,15 +4,16 @@ import { ipAddress, toBytes } from '../../codec';
 import { isEnough, PodRulesError, shown, type PodRulesProblem } from '../../errors';
 
 /**
- * Which connections of a pod go through its sidecar. What is left out is as without any rules: everything does, but for the inbound ports that
- * the profile excludes.
+ * Which connections of a pod go through its sidecar. What is left out is as without any rules: everything does, but for
+ * the inbound ports that the profile excludes.
  *
- * The order is Istio's (tools/istio-iptables/pkg/capture/run.go). Outbound: excluded ports, for whoever dials; then what the sidecar itself
- * dials is let through; excluded ranges; included ports; included ranges. Inbound: the profile's tunnel port is let through; then either the
- * included ports are a list, and count alone, or they are `'*'`, and the excluded ones are taken off.
+ * The order is Istio's (tools/istio-iptables/pkg/capture/run.go). Outbound: excluded ports, for whoever dials; then
+ * what the sidecar itself dials is let through; excluded ranges; included ports; included ranges. Inbound: the
+ * profile's tunnel port is let through; then either the included ports are a list, and count alone, or they are `'*'`,
+ * and the excluded ones are taken off.
  *
- * Ports are of TCP, 0 to 65535. Ranges are in CIDR notation, IPv4 or IPv6; bits behind the prefix do not matter. IPv6 ranges are kept, for a
- * time when IPv6 is redirected.
+ * Ports are of TCP, 0 to 65535. Ranges are in CIDR notation, IPv4 or IPv6; bits behind the prefix do not matter. IPv6
+ * ranges are kept, for a time when IPv6 is redirected.
  */
 export interface PodRules {
   /** Ports of the pod whose connections go to the sidecar's inbound port. Default `'*'`. */
@@ -45,7 +46,10 @@ export interface Range {
 export interface RuleSet {
   readonly allInbound: boolean;
   readonly allOutbound: boolean;
-  /** Whether an included range begins in 127.0.0.0/8 or with ::1, as it was written: then a pod's own addresses are no exception any more. */
+  /**
+   * Whether an included range begins in 127.0.0.0/8 or with ::1, as it was written: then a pod's own addresses are no
+   * exception any more.
+   */
   readonly loopback: boolean;
   /** With `allInbound` those that are excluded, otherwise those that are included. */
   readonly inboundPorts: readonly number[];
@@ -56,7 +60,12 @@ export interface RuleSet {
 }
 
 const properties = [
-  'includeInboundPorts', 'excludeInboundPorts', 'includeOutboundPorts', 'excludeOutboundPorts', 'includeOutboundRanges', 'excludeOutboundRanges',
+  'includeInboundPorts',
+  'excludeInboundPorts',
+  'includeOutboundPorts',
+  'excludeOutboundPorts',
+  'includeOutboundRanges',
+  'excludeOutboundRanges',
 ] as const satisfies readonly (keyof PodRules)[];
 
 /**
@@ -82,8 +91,9 @@ export function ruleSetOf(rules: PodRules): RuleSet | undefined {
  * @param problems - gets what is wrong, until it is enough; if anything is, the rule set means nothing
  */
 export function readRules(rules: PodRules, problems: PodRulesProblem[]): RuleSet {
-  if (typeof rules !== 'object' || rules === null || Array.isArray(rules)) throw new TypeError(`rules must be an object, not ${shown(rules)}`);
-  const extra = Object.keys(rules).find((key) => !(properties as readonly string[]).includes(key));
+  if (typeof rules !== 'object' || rules === null || Array.isArray(rules))
+    throw new TypeError(`rules must be an object, not ${shown(rules)}`);
+  const extra = Object.keys(rules).find(key => !(properties as readonly string[]).includes(key));
   if (extra !== undefined) throw new TypeError(`rules: unknown property '${shown(extra)}'`);
   const list = (name: keyof PodRules): readonly unknown[] => {
     const value: unknown = rules[name] === undefined ? [] : rules[name];
@@ -92,7 +102,10 @@ export function readRules(rules: PodRules, problems: PodRulesProblem[]): RuleSet
     return [];
   };
   /** What `parse` makes of each entry; up to where it is clear that nothing will come of it. */
-  const each = <T>(name: keyof PodRules, parse: (entry: unknown, place: Place, problems: PodRulesProblem[]) => T | undefined): T[] => {
+  const each = <T>(
+    name: keyof PodRules,
+    parse: (entry: unknown, place: Place, problems: PodRulesProblem[]) => T | undefined,
+  ): T[] => {
     const parsed: T[] = [];
     for (const [i, entry] of list(name).entries()) {
       if (isEnough(problems)) break;
@@ -101,7 +114,8 @@ export function readRules(rules: PodRules, problems: PodRulesProblem[]): RuleSet
     }
     return parsed;
   };
-  const all = (name: 'includeInboundPorts' | 'includeOutboundRanges'): boolean => rules[name] === undefined || rules[name] === '*';
+  const all = (name: 'includeInboundPorts' | 'includeOutboundRanges'): boolean =>
+    rules[name] === undefined || rules[name] === '*';
   const ports = (name: keyof PodRules): number[] => sorted(each(name, parsePort));
   const ranges = (name: keyof PodRules): { ranges: Range[]; loopback: boolean } => {
     const parsed = each(name, parseRange);
@@ -131,7 +145,9 @@ export function rulesOf(set: RuleSet): PodRules {
     excludeInboundPorts: set.allInbound ? set.inboundPorts : [],
     includeOutboundPorts: set.includeOutboundPorts,
     excludeOutboundPorts: set.excludeOutboundPorts,
-    includeOutboundRanges: set.allOutbound ? '*' : (set.loopback ? withLoopback(set.includeOutboundRanges) : set.includeOutboundRanges).map(textOf),
+    includeOutboundRanges: set.allOutbound
+      ? '*'
+      : (set.loopback ? withLoopback(set.includeOutboundRanges) : set.includeOutboundRanges).map(textOf),
     excludeOutboundRanges: set.excludeOutboundRanges.map(textOf),
   };
 }
@@ -140,7 +156,10 @@ function textOf({ address, bits }: Range): string {
   return `${address}/${isIPv4(address) ? bits - 96 : bits}`;
 }
 
-/** The ranges as they may have been written, where one began with a loopback address: 127.0.0.1/1 is kept as 0.0.0.0/1, which says less. */
+/**
+ * The ranges as they may have been written, where one began with a loopback address: 127.0.0.1/1 is kept as 0.0.0.0/1,
+ * which says less.
+ */
 function withLoopback(ranges: readonly Range[]): readonly Range[] {
   if (ranges.some(({ address }) => isLoopback(address))) return ranges;
   return ranges.map(({ address, bits }) => {
@@ -165,13 +184,15 @@ function addressOf(bytes: Buffer): string {
 /** 128 bits that are equal for equal rule sets, and for no others. @internal */
 export function digestOf(set: RuleSet): readonly [bigint, bigint] {
   const { allInbound, allOutbound, loopback } = set;
-  const lists = [...PORT_LISTS, ...RANGE_LISTS].map((name) => set[name]);
-  const hash = createHash('sha256').update(JSON.stringify([allInbound, allOutbound, loopback, ...lists])).digest();
+  const lists = [...PORT_LISTS, ...RANGE_LISTS].map(name => set[name]);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([allInbound, allOutbound, loopback, ...lists]))
+    .digest();
   return [hash.readBigUInt64LE(0), hash.readBigUInt64LE(8)];
 }
 
 function isDefault(set: RuleSet): boolean {
-  return set.allInbound && set.allOutbound && [...PORT_LISTS, ...RANGE_LISTS].every((name) => set[name].length === 0);
+  return set.allInbound && set.allOutbound && [...PORT_LISTS, ...RANGE_LISTS].every(name => set[name].length === 0);
 }
 
 type Place = Pick<PodRulesProblem, 'name' | 'position'>;
@@ -182,7 +203,11 @@ function parsePort(port: unknown, place: Place, problems: PodRulesProblem[]): nu
   return undefined;
 }
 
-function parseRange(entry: unknown, place: Place, problems: PodRulesProblem[]): (Range & { loopback: boolean }) | undefined {
+function parseRange(
+  entry: unknown,
+  place: Place,
+  problems: PodRulesProblem[],
+): (Range & { loopback: boolean }) | undefined {
   const [, address = '', length = ''] = (typeof entry === 'string' && /^([^/]+)\/(\d{1,3})$/.exec(entry)) || [];
   let bytes: Buffer;
   try {
@@ -194,7 +219,11 @@ function parseRange(entry: unknown, place: Place, problems: PodRulesProblem[]): 
   const isV4 = isIPv4(address);
   const bits = Number(length) + (isV4 ? 96 : 0);
   if (bits > 128) {
-    problems.push({ ...place, entry, reason: `has a prefix of ${length} bits, where an address has ${isV4 ? 32 : 128}` });
+    problems.push({
+      ...place,
+      entry,
+      reason: `has a prefix of ${length} bits, where an address has ${isV4 ? 32 : 128}`,
+    });
     return undefined;
   }
   const loopback = isLoopback(isV4 ? address : addressOf(bytes));

@@ -13,7 +13,8 @@ export interface PodShare {
 const SHARES = 128;
 
 /**
- * Refuses rules that are more than the share of one pod: the maps are for all pods of the node, and whoever may annotate a pod would fill them.
+ * Refuses rules that are more than the share of one pod: the maps are for all pods of the node, and whoever may
+ * annotate a pod would fill them.
  *
  * @internal
  * @param set - the rules
@@ -21,8 +22,13 @@ const SHARES = 128;
  * @param sizes - how many ports and ranges the maps hold
  * @throws PodRulesError that names how many there are, how many may be, and the option
  */
-export function assertShare(set: RuleSet, share: PodShare, sizes: { readonly ports: number; readonly ranges: number }): void {
-  const count = (names: readonly (keyof RuleSet)[]): number => names.reduce((sum, name) => sum + (set[name] as readonly unknown[]).length, 0);
+export function assertShare(
+  set: RuleSet,
+  share: PodShare,
+  sizes: { readonly ports: number; readonly ranges: number },
+): void {
+  const count = (names: readonly (keyof RuleSet)[]): number =>
+    names.reduce((sum, name) => sum + (set[name] as readonly unknown[]).length, 0);
   const problems = [
     problem('ports', 'maxPodRulePorts', count(PORT_LISTS), share.ports ?? shareOf(sizes.ports)),
     problem('ranges', 'maxPodRuleRanges', count(RANGE_LISTS), share.ranges ?? shareOf(sizes.ranges)),

@@ -5,7 +5,16 @@ import { fromBytes, u32, u8, type CodecValue } from '../../codec';
 import { mbConstant, mbRuleList, mbRulesFlag } from '../abi/enums';
 import { mbRulePort, mbRuleRange, mbRules } from '../abi/structs';
 import type { MapsByName } from '../maps/maps-by-name';
-import { digestOf, PORT_LISTS, RANGE_LISTS, rulesOf, unique, type PodRules, type Range, type RuleSet } from './pod-rules';
+import {
+  digestOf,
+  PORT_LISTS,
+  RANGE_LISTS,
+  rulesOf,
+  unique,
+  type PodRules,
+  type Range,
+  type RuleSet,
+} from './pod-rules';
 
 type PortKey = CodecValue<typeof mbRulePort>;
 type RangeKey = CodecValue<typeof mbRuleRange>;
@@ -36,8 +45,9 @@ type StoredSets = ReadonlyMap<number, { readonly digest: string; readonly set: R
 /**
  * The rule sets in `pod_rules`, `pod_rule_ports` and `pod_rule_ranges`.
  *
- * A set is written whole before a pod names it, never changed, and taken out when no pod names it and no program that has read its number can
- * still be running. So a decision of the programs, which reads the number once, is made by one set. Equal rules are one set.
+ * A set is written whole before a pod names it, never changed, and taken out when no pod names it and no program that
+ * has read its number can still be running. So a decision of the programs, which reads the number once, is made by one
+ * set. Equal rules are one set.
  *
  * @internal
  */
@@ -76,7 +86,7 @@ export class RuleSets {
       if (isWhole({ digest, set })) this.#byDigest.set(digest, number);
     }
     const isGarbage = ({ set }: { set: number }): boolean => !pods.has(set);
-    this.#sets.deleteMany([...this.#sets.keys()].filter((set) => isGarbage({ set })));
+    this.#sets.deleteMany([...this.#sets.keys()].filter(set => isGarbage({ set })));
     this.#ports.deleteMany([...this.#ports.keys()].filter(isGarbage));
     this.#ranges.deleteMany([...this.#ranges.keys()].filter(isGarbage));
   }
@@ -126,8 +136,9 @@ export class RuleSets {
   }
 
   /**
-   * Tells what a set says: `undefined` for 0, and for a set that is not there. What this process did not write is read from the maps, all sets
-   * together, and once more if one is not there or not whole: another process may have written it meanwhile.
+   * Tells what a set says: `undefined` for 0, and for a set that is not there. What this process did not write is read
+   * from the maps, all sets together, and once more if one is not there or not whole: another process may have written
+   * it meanwhile.
    */
   reader(): (number: number) => PodRules | undefined {
     let there: StoredSets | undefined;
@@ -138,7 +149,7 @@ export class RuleSets {
       read.set(number, found?.set);
       return found?.set;
     };
-    return (number) => {
+    return number => {
       if (number === 0) return undefined;
       const set = this.#kept.get(number)?.set ?? (read.has(number) ? read.get(number) : find(number));
       return set && rulesOf(set);
@@ -151,10 +162,13 @@ export class RuleSets {
       (set.allInbound ? mbRulesFlag.allInbound : 0) |
       (set.allOutbound ? mbRulesFlag.allOutbound : 0) |
       (set.loopback ? mbRulesFlag.loopback : 0) |
-      [...PORT_LISTS, ...RANGE_LISTS].reduce((bits, name) => bits | (set[name].length > 0 ? 1 << mbRuleList[name] : 0), 0);
+      [...PORT_LISTS, ...RANGE_LISTS].reduce(
+        (bits, name) => bits | (set[name].length > 0 ? 1 << mbRuleList[name] : 0),
+        0,
+      );
     try {
-      this.#ports.setMany(portKeys(number, set).map((key) => [key, 1]));
-      this.#ranges.setMany(rangeKeys(number, set).map((key) => [key, 1]));
+      this.#ports.setMany(portKeys(number, set).map(key => [key, 1]));
+      this.#ranges.setMany(rangeKeys(number, set).map(key => [key, 1]));
       this.#sets.set(number, { digest: [...digest], flags, reserved: RESERVED });
     } catch (error) {
       this.#erase(number, set);
@@ -166,7 +180,10 @@ export class RuleSets {
     return number;
   }
 
-  /** At random: a number that was given back is not soon another set's, for whoever looks at the maps from another process. */
+  /**
+   * At random: a number that was given back is not soon another set's, for whoever looks at the maps from another
+   * process.
+   */
   #unused(): number {
     for (;;) {
       const number = randomInt(1, 2 ** 32);
@@ -186,7 +203,10 @@ export class RuleSets {
     this.#ranges.deleteMany(rangeKeys(number, set));
   }
 
-  /** All sets as the maps have them. Without its lists' head a set was not written to its end: it has neither digest nor meaning. */
+  /**
+   * All sets as the maps have them. Without its lists' head a set was not written to its end: it has neither digest nor
+   * meaning.
+   */
   #readAll(): StoredSets {
     const lists = new Map<number, { ports: PortKey[]; ranges: RangeKey[] }>();
     const of = (number: number): { ports: PortKey[]; ranges: RangeKey[] } => {
@@ -209,11 +229,13 @@ function isWhole({ digest, set }: { readonly digest: string; readonly set: RuleS
 }
 
 function portKeys(set: number, rules: RuleSet): PortKey[] {
-  return PORT_LISTS.flatMap((name) => rules[name].map((port) => ({ set, port, list: mbRuleList[name], protocol: IPPROTO_TCP })));
+  return PORT_LISTS.flatMap(name =>
+    rules[name].map(port => ({ set, port, list: mbRuleList[name], protocol: IPPROTO_TCP })),
+  );
 }
 
 function rangeKeys(set: number, rules: RuleSet): RangeKey[] {
-  return RANGE_LISTS.flatMap((name) =>
+  return RANGE_LISTS.flatMap(name =>
     rules[name].map(({ address, bits }) => ({
       prefix: FIXED_BITS + bits,
       set,
@@ -224,10 +246,21 @@ function rangeKeys(set: number, rules: RuleSet): RangeKey[] {
 }
 
 /** The reverse of {@link portKeys} and {@link rangeKeys}, in the order that rule sets have. */
-function ruleSetFrom(flags: number, { ports, ranges }: { ports: readonly PortKey[]; ranges: readonly RangeKey[] }): RuleSet {
-  const portsOf = (list: number): number[] => ports.filter((key) => key.list === list).map(({ port }) => port).sort((a, b) => a - b);
+function ruleSetFrom(
+  flags: number,
+  { ports, ranges }: { ports: readonly PortKey[]; ranges: readonly RangeKey[] },
+): RuleSet {
+  const portsOf = (list: number): number[] =>
+    ports
+      .filter(key => key.list === list)
+      .map(({ port }) => port)
+      .sort((a, b) => a - b);
   const rangesOf = (list: number): Range[] =>
-    unique(ranges.filter((key) => key.list % OF_IPV6 === list).map(({ address, prefix }) => ({ address, bits: prefix - FIXED_BITS })));
+    unique(
+      ranges
+        .filter(key => key.list % OF_IPV6 === list)
+        .map(({ address, prefix }) => ({ address, bits: prefix - FIXED_BITS })),
+    );
   return {
     allInbound: (flags & mbRulesFlag.allInbound) !== 0,
     allOutbound: (flags & mbRulesFlag.allOutbound) !== 0,

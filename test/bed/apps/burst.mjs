@@ -1,11 +1,17 @@
-// Opens --connections connections, --parallel at a time; each sends --bytes at once when it is connected, half-closes and
-// reads the answer. Reports how many came back whole; every other one with its reason. Data right after connect is what
-// meets a socket pair that is only half known.
+// Opens --connections connections, --parallel at a time; each sends --bytes at once when it is connected, half-closes
+// and reads the answer. Reports how many came back whole; every other one with its reason. Data right after connect is
+// what meets a socket pair that is only half known.
 import net from 'node:net';
 import { options, pattern, say } from './pattern.mjs';
 
-const { host, port, connections, parallel, bytes, timeout } =
-  options({ host: '127.0.0.1', port: 9000, connections: 100, parallel: 10, bytes: 1000, timeout: 10 });
+const { host, port, connections, parallel, bytes, timeout } = options({
+  host: '127.0.0.1',
+  port: 9000,
+  connections: 100,
+  parallel: 10,
+  bytes: 1000,
+  timeout: 10,
+});
 
 const outcomes = {};
 let started = 0;
@@ -28,7 +34,9 @@ function one() {
   socket.setTimeout(timeout * 1000, () => done('timeout'));
   socket.setEncoding('utf8');
   socket.on('connect', () => socket.end(pattern(0, bytes)));
-  socket.on('data', text => { answer += text; });
+  socket.on('data', text => {
+    answer += text;
+  });
   socket.on('error', error => done(error.code ?? error.message));
   socket.on('end', () => done(verdict(answer)));
 }

@@ -21,7 +21,9 @@ socket.on('connect', () => {
   };
   socket.end(send);
 });
-socket.on('data', text => { answer += text; });
+socket.on('data', text => {
+  answer += text;
+});
 socket.on('end', () => done('ok'));
 socket.on('error', error => done(error.code ?? error.message));
 setTimeout(() => done('timeout'), timeout * 1000);

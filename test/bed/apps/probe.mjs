@@ -2,13 +2,19 @@
 //
 //   probe.mjs --host H --port P [--every MS] [--timeout MS]
 //
-// Each probe sends a line, wants it back, and closes. The one that stays sends pieces of a known sequence all the time and checks every byte
-// that comes back. At the end of standard input it finishes both and reports one line of JSON; before that it prints "ready" once.
+// Each probe sends a line, wants it back, and closes. The one that stays sends pieces of a known sequence all the time
+// and checks every byte that comes back. At the end of standard input it finishes both and reports one line of JSON;
+// before that it prints "ready" once.
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 
 const { values } = parseArgs({
-  options: { host: { type: 'string' }, port: { type: 'string' }, every: { type: 'string', default: '20' }, timeout: { type: 'string', default: '5000' } },
+  options: {
+    host: { type: 'string' },
+    port: { type: 'string' },
+    every: { type: 'string', default: '20' },
+    timeout: { type: 'string', default: '5000' },
+  },
 });
 const [port, every, timeout] = [values.port, values.every, values.timeout].map(Number);
 const { host } = values;
@@ -60,8 +66,12 @@ lasting.on('data', data => {
   if (stream.wrongAt < 0 && !data.equals(piece(stream.received, data.length))) stream.wrongAt = stream.received;
   stream.received += data.length;
 });
-lasting.on('error', error => { stream.ended ||= error.code; });
-lasting.on('close', () => { stream.ended ||= 'closed'; });
+lasting.on('error', error => {
+  stream.ended ||= error.code;
+});
+lasting.on('close', () => {
+  stream.ended ||= 'closed';
+});
 
 const start = performance.now();
 let timers;
@@ -78,10 +88,13 @@ lasting.on('connect', () => {
   ];
 });
 
-process.stdin.on('end', async () => {
-  timers?.forEach(clearInterval);
-  await Promise.all(running);
-  for (let waited = 0; stream.received < stream.sent && waited < timeout && !stream.ended; waited += 10) await new Promise(resolve => setTimeout(resolve, 10));
-  console.log(JSON.stringify({ probes, failures, slowest: Math.round(slowest), stream }));
-  process.exit();
-}).resume();
+process.stdin
+  .on('end', async () => {
+    timers?.forEach(clearInterval);
+    await Promise.all(running);
+    for (let waited = 0; stream.received < stream.sent && waited < timeout && !stream.ended; waited += 10)
+      await new Promise(resolve => setTimeout(resolve, 10));
+    console.log(JSON.stringify({ probes, failures, slowest: Math.round(slowest), stream }));
+    process.exit();
+  })
+  .resume();

@@ -13,7 +13,10 @@ const done = outcome => {
 };
 socket.pause();
 socket.on('data', chunk => receiver.take(chunk));
-socket.on('end', () => { socket.end(); done('ok'); });
+socket.on('end', () => {
+  socket.end();
+  done('ok');
+});
 socket.on('error', error => done(error.code ?? error.message));
 setTimeout(() => socket.resume(), seconds * 1000);
 setTimeout(() => done('timeout'), timeout * 1000);

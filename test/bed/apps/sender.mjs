@@ -3,8 +3,14 @@
 import net from 'node:net';
 import { MAX_CHUNK, options, pattern, say } from './pattern.mjs';
 
-const { host, port, bytes, chunk, pause, timeout } =
-  options({ host: '127.0.0.1', port: 9000, bytes: 1 << 20, chunk: 65536, pause: 0, timeout: 60 });
+const { host, port, bytes, chunk, pause, timeout } = options({
+  host: '127.0.0.1',
+  port: 9000,
+  bytes: 1 << 20,
+  chunk: 65536,
+  pause: 0,
+  timeout: 60,
+});
 
 const socket = net.connect({ host, port, allowHalfOpen: true });
 let sent = 0;
@@ -15,7 +21,9 @@ const done = outcome => {
   let server = null;
   try {
     server = JSON.parse(answer);
-  } catch { /* no whole answer came: say so by null */ }
+  } catch {
+    /* no whole answer came: say so by null */
+  }
   say({ outcome, sent, written: socket.bytesWritten, seconds, server });
   process.exit(outcome === 'ok' ? 0 : 1);
 };
@@ -31,7 +39,9 @@ const write = () => {
 };
 socket.setEncoding('utf8');
 socket.on('connect', write);
-socket.on('data', text => { answer += text; });
+socket.on('data', text => {
+  answer += text;
+});
 socket.on('end', () => done(answer.endsWith('\n') ? 'ok' : 'cut'));
 socket.on('error', error => done(error.code ?? error.message));
 setTimeout(() => done('timeout'), timeout * 1000);

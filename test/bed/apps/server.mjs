@@ -8,14 +8,25 @@
 import net from 'node:net';
 import { MAX_CHUNK, Receiver, options, pattern, say } from './pattern.mjs';
 
-const { port, listen, mode, seconds, bytes } = options({ port: 9000, listen: '0.0.0.0', mode: 'sum', seconds: 3, bytes: 0 });
+const { port, listen, mode, seconds, bytes } = options({
+  port: 9000,
+  listen: '0.0.0.0',
+  mode: 'sum',
+  seconds: 3,
+  bytes: 0,
+});
 
 const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, socket => {
-  const peer = { remote: `${socket.remoteAddress}:${socket.remotePort}`, local: `${socket.localAddress}:${socket.localPort}` };
+  const peer = {
+    remote: `${socket.remoteAddress}:${socket.remotePort}`,
+    local: `${socket.localAddress}:${socket.localPort}`,
+  };
   socket.on('error', error => say({ event: 'error', ...peer, code: error.code }));
   if (mode === 'echo') {
     let count = 0;
-    socket.on('data', chunk => { count += chunk.length; });
+    socket.on('data', chunk => {
+      count += chunk.length;
+    });
     socket.on('end', () => say({ event: 'end', ...peer, bytes: count }));
     socket.pipe(socket);
     return;

@@ -9,14 +9,26 @@ import type { ServerProgram, Site } from './program';
  * @param command - what runs it; its port and the folder of bodies come behind
  */
 export function bodyServer(
-  name: string, port: number, service: string, command: (site: Site) => readonly [string, ...string[]], timeoutMs = 30_000,
+  name: string,
+  port: number,
+  service: string,
+  command: (site: Site) => readonly [string, ...string[]],
+  timeoutMs = 30_000,
 ): ServerProgram {
   return {
-    name, port,
+    name,
+    port,
     uploads: ['/upload'],
     start: (pod, site) => {
       const [program, ...args] = command(site);
-      return startService(pod, { name: service, command: program, args: [...args, `${port}`, site.bodies], uid: APPLICATION_UID, ports: [port], timeoutMs });
+      return startService(pod, {
+        name: service,
+        command: program,
+        args: [...args, `${port}`, site.bodies],
+        uid: APPLICATION_UID,
+        ports: [port],
+        timeoutMs,
+      });
     },
   };
 }

@@ -27,7 +27,9 @@ export class LineClient {
   async ask(line: string, limitMs: number): Promise<string | undefined> {
     this.#child.stdin!.write(`${line}\n`);
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>(resolve => { timer = setTimeout(resolve, limitMs, undefined); });
+    const late = new Promise<undefined>(resolve => {
+      timer = setTimeout(resolve, limitMs, undefined);
+    });
     try {
       const answer = await Promise.race([this.#answers.next(), late]);
       if (answer?.done) throw new Error(`a client ended: ${readFileSync(this.#errors, 'utf8').trim().slice(-500)}`);

@@ -15,7 +15,9 @@ const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 function start(pod: Pod, site: Site, name: string, port: number, servers: string): Promise<Service> {
   const folder = applicationFolder(join(site.scratch, name));
   const config = join(pod.directory, `${pod.name}-${name}.conf`);
-  writeFileSync(config, `
+  writeFileSync(
+    config,
+    `
 daemon off;
 master_process off;
 pid ${folder}/pid;
@@ -31,21 +33,37 @@ http {
   ${TEMPORARY.map(what => `${what}_temp_path ${folder}/${what};`).join(' ')}
   ${servers}
 }
-`);
-  return startService(pod, { name, command: 'nginx', args: ['-e', `${folder}/error.log`, '-c', config], uid: APPLICATION_UID, ports: [port] });
+`,
+  );
+  return startService(pod, {
+    name,
+    command: 'nginx',
+    args: ['-e', `${folder}/error.log`, '-c', config],
+    uid: APPLICATION_UID,
+    ports: [port],
+  });
 }
 
-/** nginx with files of its own, and in front of another server for what it cannot do: take a body and tell what it was. */
+/**
+ * nginx with files of its own, and in front of another server for what it cannot do: take a body and tell what it was.
+ */
 export const nginx: ServerProgram = {
   name: 'nginx',
   port: 8001,
   uploads: ['/buffered', '/unbuffered'],
-  start: (pod, site) => start(pod, site, 'nginx', 8001, `server {
+  start: (pod, site) =>
+    start(
+      pod,
+      site,
+      'nginx',
+      8001,
+      `server {
     listen 0.0.0.0:8001;
     root ${site.bodies};
     location /buffered { proxy_pass http://127.0.0.1:${httpServer.port}; }
     location /unbuffered { proxy_pass http://127.0.0.1:${httpServer.port}; proxy_request_buffering off; }
-  }`),
+  }`,
+    ),
 };
 
 /** curl through nginx as a reverse proxy, which keeps what it has in buffers and files, or passes it on at once. */
@@ -53,12 +71,19 @@ function proxy(name: string, port: number, buffering: 'on' | 'off'): ClientProgr
   return {
     ...curl,
     name,
-    startProxy: (pod, to, site) => start(pod, site, name.replace(' ', '-'), port, `server {
+    startProxy: (pod, to, site) =>
+      start(
+        pod,
+        site,
+        name.replace(' ', '-'),
+        port,
+        `server {
       listen 127.0.0.1:${port};
       proxy_buffering ${buffering};
       proxy_request_buffering ${buffering};
       location ~ ^/(\\d+)(/.*)$ { proxy_pass http://${to.address}:$1$2; }
-    }`),
+    }`,
+      ),
     url: (server, path) => `http://127.0.0.1:${port}/${server}${path}`,
   };
 }

@@ -79,7 +79,10 @@ export class ProgramPods implements AsyncDisposable {
     const url = client.url?.(server.port, path) ?? `http://${servers.address}:${server.port}${path}`;
     const running = this.#clients.get(client) ?? new LineClient(clients, client.command(this.#site));
     this.#clients.set(client, running);
-    const answer = await running.ask(`${upload === undefined ? 'GET' : 'PUT'} ${url} ${body.path}`, limitMs(body.bytes));
+    const answer = await running.ask(
+      `${upload === undefined ? 'GET' : 'PUT'} ${url} ${body.path}`,
+      limitMs(body.bytes),
+    );
     if (answer === undefined) {
       const waiting = waitingSockets(this.#bed.pods);
       await running.stop(); // it would answer later, or never

@@ -20,7 +20,10 @@ export interface ServerProgram {
   start(pod: Pod, site: Site): Promise<Service>;
 }
 
-/** A client as an application of the pod that asks: it reads requests from its standard input, one a line, and answers what it got. */
+/**
+ * A client as an application of the pod that asks: it reads requests from its standard input, one a line, and answers
+ * what it got.
+ */
 export interface ClientProgram {
   readonly name: string;
   command(site: Site): readonly [string, ...string[]];

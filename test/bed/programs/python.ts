@@ -5,9 +5,13 @@ import type { ClientProgram, ServerProgram } from './program';
 /** The system's own: aiohttp is its package. */
 const PYTHON = '/usr/bin/python3';
 
-const server = (name: string, port: number, file: string): ServerProgram => bodyServer(name, port, file, ({ apps }) => [PYTHON, join(apps, `${file}.py`)]);
+const server = (name: string, port: number, file: string): ServerProgram =>
+  bodyServer(name, port, file, ({ apps }) => [PYTHON, join(apps, `${file}.py`)]);
 
-const client = (name: string, file: string): ClientProgram => ({ name, command: ({ apps }) => [PYTHON, join(apps, `${file}.py`)] });
+const client = (name: string, file: string): ClientProgram => ({
+  name,
+  command: ({ apps }) => [PYTHON, join(apps, `${file}.py`)],
+});
 
 /** An event loop. */
 export const aiohttp = server('aiohttp', 8003, 'aiohttp_server');

@@ -11,7 +11,10 @@ export interface Prepared extends Site {
   remove(): void;
 }
 
-/** Copies and compiles all programs and writes bodies of these lengths: beside the beds, whose file system may be small and forbid programs. */
+/**
+ * Copies and compiles all programs and writes bodies of these lengths: beside the beds, whose file system may be small
+ * and forbid programs.
+ */
 export function prepareSite(lengths: readonly number[]): Prepared {
   const root = ownedDirectory('programs');
   const folder = (name: string): string => {
@@ -22,5 +25,9 @@ export function prepareSite(lengths: readonly number[]): Prepared {
   const site = { apps: join(root, 'apps'), bodies: folder('bodies'), scratch: folder('scratch') };
   for (const from of [APPS, compiledGo(), compiledJava()]) cpSync(from, site.apps, { recursive: true });
   for (const path of [root, ...Object.values(site)]) chmodSync(path, 0o755);
-  return { ...site, files: lengths.map(bytes => writeBody(site.bodies, bytes)), remove: () => rmSync(root, { recursive: true, force: true }) };
+  return {
+    ...site,
+    files: lengths.map(bytes => writeBody(site.bodies, bytes)),
+    remove: () => rmSync(root, { recursive: true, force: true }),
+  };
 }

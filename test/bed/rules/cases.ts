@@ -18,8 +18,19 @@ export const SILENT = [8081, 9091, 7001] as const;
 export const SIDECAR_PORTS = [15001, 15006] as const;
 
 const RANGES = [
-  '0.0.0.0/0', '10.244.0.0/16', `10.244.${SUBNET}.8/30`, `${OWN}/32`, `${OTHER}/32`, `${STRANGER}/32`,
-  '198.51.100.0/24', '198.51.100.99/25', '198.51.100.7/32', '203.0.113.0/24', '192.0.2.0/24', 'fd00::/8', '::/0', // one with bits behind its prefix, three that never match
+  '0.0.0.0/0',
+  '10.244.0.0/16',
+  `10.244.${SUBNET}.8/30`,
+  `${OWN}/32`,
+  `${OTHER}/32`,
+  `${STRANGER}/32`,
+  '198.51.100.0/24',
+  '198.51.100.99/25',
+  '198.51.100.7/32',
+  '203.0.113.0/24',
+  '192.0.2.0/24',
+  'fd00::/8',
+  '::/0', // one with bits behind its prefix, three that never match
 ] as const;
 const LOOPBACK_RANGES = ['127.0.0.0/8', '127.0.0.1/32', '127.9.0.0/16', '127.128.0.0/9', '::1/128'] as const;
 
@@ -55,13 +66,28 @@ function among<T>(groups: Weighted<T>): fc.Arbitrary<T> {
   return fc.oneof(...groups.map(([weight, ...values]) => ({ weight, arbitrary: fc.constantFrom(...values) })));
 }
 
-const port = among<number>([[6, ...LISTENING], [3, ...SILENT], [1, ...SIDECAR_PORTS]]);
+const port = among<number>([
+  [6, ...LISTENING],
+  [3, ...SILENT],
+  [1, ...SIDECAR_PORTS],
+]);
 
 /** Short lists, so that an entry is hit about as often as missed; now and then an empty one. */
-const someOf = <T>(entry: fc.Arbitrary<T>): fc.Arbitrary<readonly T[]> => fc.uniqueArray(entry, { maxLength: 5, size: 'max' });
+const someOf = <T>(entry: fc.Arbitrary<T>): fc.Arbitrary<readonly T[]> =>
+  fc.uniqueArray(entry, { maxLength: 5, size: 'max' });
 const ports = someOf(port);
-const includedRanges = someOf(among<string>([[1, ...RANGES], [1, ...LOOPBACK_RANGES]])); // those of loopback change two rules
-const excludedRanges = someOf(among<string>([[6, ...RANGES], [1, ...LOOPBACK_RANGES]]));
+const includedRanges = someOf(
+  among<string>([
+    [1, ...RANGES],
+    [1, ...LOOPBACK_RANGES],
+  ]),
+); // those of loopback change two rules
+const excludedRanges = someOf(
+  among<string>([
+    [6, ...RANGES],
+    [1, ...LOOPBACK_RANGES],
+  ]),
+);
 
 /** Present as often as the weights say: most rules are seen only where those before them do not decide. */
 function annotation<T>(present: number, absent: number, value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
@@ -83,28 +109,55 @@ const rules: fc.Arbitrary<PodRules> = fc.record({
 });
 
 const connection: fc.Arbitrary<RuleCase> = fc.record({
-  user: among<RuleCase['user']>([[5, 'application'], [3, 'sidecar'], [3, 'group']]),
+  user: among<RuleCase['user']>([
+    [5, 'application'],
+    [3, 'sidecar'],
+    [3, 'group'],
+  ]),
   destination: among<string>([
-    [6, OTHER], [5, ...FOREIGN], [2, STRANGER], [3, OWN], [2, '127.0.0.1'], [2, '127.9.9.9', PASSTHROUGH, '127.200.1.1'], [1, '0.0.0.0'],
+    [6, OTHER],
+    [5, ...FOREIGN],
+    [2, STRANGER],
+    [3, OWN],
+    [2, '127.0.0.1'],
+    [2, '127.9.9.9', PASSTHROUGH, '127.200.1.1'],
+    [1, '0.0.0.0'],
   ]),
   port,
-  source: among<RuleCase['source']>([[14, ''], [3, PASSTHROUGH], [5, OWN]]),
-  mapped: among([[2, false], [1, true]]),
+  source: among<RuleCase['source']>([
+    [14, ''],
+    [3, PASSTHROUGH],
+    [5, OWN],
+  ]),
+  mapped: among([
+    [2, false],
+    [1, true],
+  ]),
 });
 
 /** The same for the same seed. */
 export function drawRounds(seed: number, rounds: number, casesEach: number): RuleRound[] {
-  return fc.sample(fc.record({
-    own: rules, other: rules, space: fc.constantFrom(undefined, undefined, '', ' ', '\t '), cases: fc.array(connection, { minLength: casesEach, maxLength: casesEach }),
-  }), { seed, numRuns: rounds });
+  return fc.sample(
+    fc.record({
+      own: rules,
+      other: rules,
+      space: fc.constantFrom(undefined, undefined, '', ' ', '\t '),
+      cases: fc.array(connection, { minLength: casesEach, maxLength: casesEach }),
+    }),
+    { seed, numRuns: rounds },
+  );
 }
 
 /** As they stand on a pod. */
 export function annotationsOf(pod: PodRules, space: string): Record<string, string> {
-  return Object.fromEntries(Object.entries(pod).filter(([, list]) => list !== undefined).map(([name, list]: [string, '*' | readonly unknown[]]) => [
-    `traffic.sidecar.istio.io/${name.replace('Ranges', 'IPRanges')}`,
-    `${space}${list === '*' ? list : list.join(`${space},${space}`)}${space}`,
-  ]));
+  return Object.fromEntries(
+    Object.entries(pod)
+      .filter(([, list]) => list !== undefined)
+      .map(([name, list]: [string, '*' | readonly unknown[]]) => [
+        `traffic.sidecar.istio.io/${name.replace('Ranges', 'IPRanges')}`,
+        `${space}${list === '*' ? list : list.join(`${space},${space}`)}${space}`,
+      ]),
+  );
 }
 
 /** As `dial.py` takes it. */

@@ -24,7 +24,14 @@ export const DECIDING_RULES = Object.keys(RULES) as readonly DecidingRule[];
 
 /** How many connections each rule decided since the rules were written: netfilter asks the nat table once for each. */
 export function ruleHits(pod: Pod): Map<DecidingRule, number> {
-  const lines = pod.admin('iptables-save', ['-c', '-t', 'nat']).split('\n')
+  const lines = pod
+    .admin('iptables-save', ['-c', '-t', 'nat'])
+    .split('\n')
     .map(line => /^\[(\d+):\d+\] -A (ISTIO_(?:OUTPUT|INBOUND) .*)$/.exec(line) ?? []);
-  return new Map(DECIDING_RULES.map(name => [name, lines.reduce((sum, [, count, rule]) => sum + (rule && RULES[name].test(rule) ? Number(count) : 0), 0)]));
+  return new Map(
+    DECIDING_RULES.map(name => [
+      name,
+      lines.reduce((sum, [, count, rule]) => sum + (rule && RULES[name].test(rule) ? Number(count) : 0), 0),
+    ]),
+  );
 }

@@ -7,7 +7,18 @@ import { enterMesh } from '../modes';
 import type { Pod } from '../pod';
 import { SIDECAR_UID } from '../sidecar';
 import {
-  FOREIGN, LISTENING, OTHER, OWN, SIDECAR_PORTS, STRANGER, SUBNET, USERS, annotationsOf, destinationOf, type RuleCase, type RuleRound,
+  FOREIGN,
+  LISTENING,
+  OTHER,
+  OWN,
+  SIDECAR_PORTS,
+  STRANGER,
+  SUBNET,
+  USERS,
+  annotationsOf,
+  destinationOf,
+  type RuleCase,
+  type RuleRound,
 } from './cases';
 import { ruleHits, type DecidingRule } from './hits';
 
@@ -34,13 +45,16 @@ export interface Outcome {
   readonly local?: string;
 }
 
-/** What brings the pods of a {@link RuleNode} into their mesh: Istio's rules, the library, or the library beside these rules. */
+/**
+ * What brings the pods of a {@link RuleNode} into their mesh: Istio's rules, the library, or the library beside these
+ * rules.
+ */
 export type RuledBy = 'iptables' | 'library' | 'both';
 export const RULED_BY: readonly RuledBy[] = ['iptables', 'library', 'both'];
 
 /**
- * A node with the pods `own`, which dials, and `other`, and with addresses that are no pod of a mesh: under Istio's rules in iptables, under
- * the library's, or under both.
+ * A node with the pods `own`, which dials, and `other`, and with addresses that are no pod of a mesh: under Istio's
+ * rules in iptables, under the library's, or under both.
  *
  * The addresses are the same in every one: each node is a network of its own.
  */
@@ -58,9 +72,10 @@ export class RuleNode {
     try {
       const [own, other] = [bed.pod('own'), bed.pod('other')];
       // The rules themselves come with each round.
-      library = by === 'iptables' ? undefined : { ...await import('merbridge'), mesh: await enterMesh(bed, 'full') };
+      library = by === 'iptables' ? undefined : { ...(await import('merbridge')), mesh: await enterMesh(bed, 'full') };
       const stranger = bed.pod('stranger');
-      if (own.address !== OWN || other.address !== OTHER || stranger.address !== STRANGER) throw new Error('the bed gives other addresses');
+      if (own.address !== OWN || other.address !== OTHER || stranger.address !== STRANGER)
+        throw new Error('the bed gives other addresses');
       for (const address of FOREIGN) {
         stranger.admin('ip', ['address', 'add', `${address}/32`, 'dev', 'lo']);
         own.admin('ip', ['route', 'add', `${address}/32`, 'via', STRANGER]);
@@ -88,13 +103,21 @@ export class RuleNode {
 
   /** Gives both pods their rules, then makes the connections; the outcomes are in their order. */
   async play({ own, other, space, cases }: RuleRound): Promise<Outcome[]> {
-    this.#apply([[this.#own, own], [this.#other, other]], space);
+    this.#apply(
+      [
+        [this.#own, own],
+        [this.#other, other],
+      ],
+      space,
+    );
     const outcomes: Outcome[] = [];
-    await Promise.all([...this.#diallers].map(async ([user, dialler]) => {
-      const indices = [...cases.keys()].filter(index => cases[index]?.user === user);
-      const results = await dialler.dial(indices.map(index => destinationOf(cases[index] as RuleCase)));
-      for (const [at, index] of indices.entries()) outcomes[index] = outcomeOf(results[at]!);
-    }));
+    await Promise.all(
+      [...this.#diallers].map(async ([user, dialler]) => {
+        const indices = [...cases.keys()].filter(index => cases[index]?.user === user);
+        const results = await dialler.dial(indices.map(index => destinationOf(cases[index] as RuleCase)));
+        for (const [at, index] of indices.entries()) outcomes[index] = outcomeOf(results[at]!);
+      }),
+    );
     return outcomes;
   }
 
@@ -106,7 +129,8 @@ export class RuleNode {
   #apply(pods: readonly (readonly [Pod, PodRules])[], space: string | undefined): void {
     if (this.#library) {
       const { mesh, istioPodRules } = this.#library;
-      const asGiven = (rules: PodRules): PodRules => space === undefined ? rules : istioPodRules(annotationsOf(rules, space));
+      const asGiven = (rules: PodRules): PodRules =>
+        space === undefined ? rules : istioPodRules(annotationsOf(rules, space));
       mesh.localPodIps.setMany(pods.map(([{ address }, rules]) => [address, { rules: asGiven(rules) }]));
     }
     if (this.#by !== 'library') {
@@ -126,11 +150,17 @@ export class RuleNode {
 
 const host = (endpoint: string): string => endpoint.replace(/:\d+$/, '');
 
-/** Without connection tracking an accepted socket has no original destination where nothing was redirected; with it that is where it arrived. */
+/**
+ * Without connection tracking an accepted socket has no original destination where nothing was redirected; with it that
+ * is where it arrived.
+ */
 function outcomeOf({ error, answer, peer = '', local = '' }: Dialled): Outcome {
   if (error !== undefined || !answer) return { error: error ?? 'no answer' };
   return {
-    reached: `${answer.name}:${answer.port}`, original: /:\d+$/.test(answer.original) ? answer.original : answer.local,
-    client: host(answer.client), peer, local: host(local),
+    reached: `${answer.name}:${answer.port}`,
+    original: /:\d+$/.test(answer.original) ? answer.original : answer.local,
+    client: host(answer.client),
+    peer,
+    local: host(local),
   };
 }

@@ -19,13 +19,17 @@ type Case = (traffic: Traffic, measure: Measure, random: () => number) => Promis
 const delay = (milliseconds: number): Promise<void> => new Promise(done => setTimeout(done, milliseconds));
 
 /** Streams of one family, so many at scale 1. */
-const streams = (family: string, count: number, parallel: number): Case => (traffic, { scale }) =>
-  traffic.run({ family, parallel, count: Math.ceil(count * scale) });
+const streams =
+  (family: string, count: number, parallel: number): Case =>
+  (traffic, { scale }) =>
+    traffic.run({ family, parallel, count: Math.ceil(count * scale) });
 
 /** The same with readers of every kind. */
-const readers = (family: 'readers' | 'lifetime' | 'blocking', count: number, parallel: number): Case => async (traffic, { scale }) => {
-  await traffic.runReaders({ family, parallel, count: Math.ceil(count * scale) });
-};
+const readers =
+  (family: 'readers' | 'lifetime' | 'blocking', count: number, parallel: number): Case =>
+  async (traffic, { scale }) => {
+    await traffic.runReaders({ family, parallel, count: Math.ceil(count * scale) });
+  };
 
 /** Clients that are killed with their streams open. Their streams may end at any moment, but they must end. */
 const dying: Case = async (traffic, { seconds }) => {
@@ -40,7 +44,10 @@ const proxied: Case = async (traffic, { scale }) => {
   await traffic.ground.use('tcp');
 };
 
-/** Sidecars that are killed and replaced under load. Streams may die with them; those that begin afterwards are as good as any. */
+/**
+ * Sidecars that are killed and replaced under load. Streams may die with them; those that begin afterwards are as good
+ * as any.
+ */
 const restarted: Case = async (traffic, { seconds, scale }, random) => {
   const load = Promise.all([
     traffic.run({ family: 'short', parallel: 6, seconds, doomed: true }),
@@ -90,7 +97,8 @@ export const CASES = {
   readers: readers('readers', 200, 16),
   lifetime: readers('lifetime', 30, 8),
   blocking: readers('blocking', 400, 16),
-  download: (traffic, { downloadBytes }) => traffic.run({ family: 'download', parallel: 1, count: 1, bytes: downloadBytes }),
+  download: (traffic, { downloadBytes }) =>
+    traffic.run({ family: 'download', parallel: 1, count: 1, bytes: downloadBytes }),
   dying,
   proxied,
   restarted,
@@ -104,16 +112,22 @@ export const CASE_NAMES = Object.keys(CASES) as CaseName[];
 
 /** Why a case does not run on a ground; undefined if it does. */
 export function notHere(name: CaseName, { path, sidecar }: GroundOptions): string | undefined {
-  if (name === 'proxied' && sidecar === 'envoy') return 'Envoy 1.40 closes a few pipelined connections between two answers, and does so under iptables';
+  if (name === 'proxied' && sidecar === 'envoy')
+    return 'Envoy 1.40 closes a few pipelined connections between two answers, and does so under iptables';
   if (name === 'switched' && (path === 'iptables' || path === 'naive')) return 'there is no scope to switch';
   return undefined;
 }
 
 /**
- * Runs cases at the same time on one server; those that disturb go alone. The seed decides the streams' plans, and the order of what happens to
- * them; when it happens is the machine's.
+ * Runs cases at the same time on one server; those that disturb go alone. The seed decides the streams' plans, and the
+ * order of what happens to them; when it happens is the machine's.
  */
-export async function runCases(names: readonly CaseName[], ground: Ground, seed: number, measure: Measure): Promise<Tally> {
+export async function runCases(
+  names: readonly CaseName[],
+  ground: Ground,
+  seed: number,
+  measure: Measure,
+): Promise<Tally> {
   const traffic = await Traffic.start(ground, seed, measure.limitMs);
   let state = seed;
   const random = (): number => {

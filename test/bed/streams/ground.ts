@@ -7,7 +7,9 @@ import { enterNaiveMesh } from '../naive';
 import type { Pod } from '../pod';
 import { type Sidecar, type SidecarKind, startSidecar } from '../sidecar';
 
-/** How streams are carried: as pods are brought into their mesh, or by the naive program in the place of the library's. */
+/**
+ * How streams are carried: as pods are brought into their mesh, or by the naive program in the place of the library's.
+ */
 export type Path = Mode | 'naive';
 
 /** Options of {@link Ground.open}. */
@@ -55,7 +57,10 @@ export class Ground implements AsyncDisposable {
   /** Brings both pods into the mesh: at the beginning, and again after the accelerator was closed. */
   async enter(): Promise<void> {
     const { path, backlogLimit } = this.options;
-    this.mesh = path === 'naive' ? await enterNaiveMesh(this.#bed) : await enterMesh(this.#bed, path, backlogLimit ? { backlogLimit } : {});
+    this.mesh =
+      path === 'naive'
+        ? await enterNaiveMesh(this.#bed)
+        : await enterMesh(this.#bed, path, backlogLimit ? { backlogLimit } : {});
   }
 
   /** Kills the sidecar of the client's (0) or the server's pod (1), and starts another in its place. */
@@ -85,10 +90,18 @@ export class Ground implements AsyncDisposable {
 }
 
 /**
- * Receive packet steering: packets of a connection are taken in on another CPU than they were sent from, at another moment. Without it, what
- * a socket sends over a virtual device has arrived before `send` returns, and half of what can go wrong does not.
+ * Receive packet steering: packets of a connection are taken in on another CPU than they were sent from, at another
+ * moment. Without it, what a socket sends over a virtual device has arrived before `send` returns, and half of what can
+ * go wrong does not.
  */
 function spreadOverCpus(pod: Pod): void {
   const mask = (2 ** Math.min(availableParallelism(), 32) - 1).toString(16);
-  sh('ip', ['netns', 'exec', pod.netns, 'sh', '-c', `for queue in /sys/class/net/*/queues/rx-*/rps_cpus; do echo ${mask} > $queue; done`]);
+  sh('ip', [
+    'netns',
+    'exec',
+    pod.netns,
+    'sh',
+    '-c',
+    `for queue in /sys/class/net/*/queues/rx-*/rps_cpus; do echo ${mask} > $queue; done`,
+  ]);
 }

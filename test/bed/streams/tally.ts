@@ -1,4 +1,7 @@
-/** What can happen to a stream: bytes missing, late, twice, bytes that were never sent there, and no end within the time limit. */
+/**
+ * What can happen to a stream: bytes missing, late, twice, bytes that were never sent there, and no end within the time
+ * limit.
+ */
 export const DAMAGES = ['lost', 'reordered', 'doubled', 'wrong', 'hung'] as const;
 export type Damage = (typeof DAMAGES)[number];
 

@@ -62,47 +62,97 @@ export class Traffic {
   readonly #sent: Sent[] = [];
   #readers: Promise<Service> | undefined;
 
-  private constructor(readonly ground: Ground, readonly seed: number, readonly limitMs: number, readonly server: Service) {}
+  private constructor(
+    readonly ground: Ground,
+    readonly seed: number,
+    readonly limitMs: number,
+    readonly server: Service,
+  ) {}
 
   /** `limitMs`: a stream on which nothing moves for so long has hung. */
   static async start(ground: Ground, seed: number, limitMs: number): Promise<Traffic> {
     const server = await startService(ground.server, {
-      name: `soak-${++serial}`, command: process.execPath, args: [app('server'), '--port', `${PORT}`, '--limit', `${limitMs}`],
-      uid: APPLICATION_UID, ports: PORTS, timeoutMs: 30_000,
+      name: `soak-${++serial}`,
+      command: process.execPath,
+      args: [app('server'), '--port', `${PORT}`, '--limit', `${limitMs}`],
+      uid: APPLICATION_UID,
+      ports: PORTS,
+      timeoutMs: 30_000,
     });
     return new Traffic(ground, seed, limitMs, server);
   }
 
   /** Runs a client to its end. */
   async run(options: TrafficOptions): Promise<void> {
-    const { family, parallel, count = 1e9, seconds = 0, first = 0, doomed = false, dieAfterMs = 0, untilDamage = false, bytes = 0 } = options;
+    const {
+      family,
+      parallel,
+      count = 1e9,
+      seconds = 0,
+      first = 0,
+      doomed = false,
+      dieAfterMs = 0,
+      untilDamage = false,
+      bytes = 0,
+    } = options;
     const flags = {
-      host: this.ground.server.address, port: PORT, family, seed: this.seed, first, count, parallel, seconds, limit: this.limitMs,
-      doomed: Number(doomed), die: dieAfterMs, until: Number(untilDamage), bytes,
+      host: this.ground.server.address,
+      port: PORT,
+      family,
+      seed: this.seed,
+      first,
+      count,
+      parallel,
+      seconds,
+      limit: this.limitMs,
+      doomed: Number(doomed),
+      die: dieAfterMs,
+      until: Number(untilDamage),
+      bytes,
     };
     const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-    const run = await this.ground.client.run(process.execPath, [app('client'), ...args], { uid: APPLICATION_UID, timeoutMs: 600_000 });
+    const run = await this.ground.client.run(process.execPath, [app('client'), ...args], {
+      uid: APPLICATION_UID,
+      timeoutMs: 600_000,
+    });
     if (dieAfterMs > 0 && run.signal === 'SIGKILL') return; // as it was told
-    if (run.stdout === '') throw new Error(`the soak's client reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
+    if (run.stdout === '')
+      throw new Error(`the soak's client reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
     this.#sent.push(JSON.parse(run.stdout) as Sent);
   }
 
   /** The same with readers that Node does not have, and a server of theirs. */
   async runReaders(options: ReadersOptions): Promise<Sent> {
     const { family, parallel, count = 1e9, seconds = 0, first = 0, untilDamage = false, timeoutMs = 600_000 } = options;
-    const { client, server, options: { path } } = this.ground;
+    const {
+      client,
+      server,
+      options: { path },
+    } = this.ground;
     this.#readers ??= startService(server, {
-      name: `readers-${++serial}`, command: readersProgram(server), args: ['server', `${READERS_PORT}`, `${this.limitMs}`],
-      uid: APPLICATION_UID, ports: [READERS_PORT],
+      name: `readers-${++serial}`,
+      command: readersProgram(server),
+      args: ['server', `${READERS_PORT}`, `${this.limitMs}`],
+      uid: APPLICATION_UID,
+      ports: [READERS_PORT],
     });
     await this.#readers;
     // What applications may do there and nowhere else: docs/hazards.md.
     const isPlain = path !== 'full' && path !== 'naive';
-    const run = await client.run(readersProgram(client), [
-      'client', server.address, `${READERS_PORT}`, `${this.limitMs}`, family,
-      ...[this.seed, first, count, parallel, seconds, Number(isPlain), Number(untilDamage)].map(String),
-    ], { uid: APPLICATION_UID, timeoutMs });
-    if (run.stdout === '') throw new Error(`the client of the readers reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
+    const run = await client.run(
+      readersProgram(client),
+      [
+        'client',
+        server.address,
+        `${READERS_PORT}`,
+        `${this.limitMs}`,
+        family,
+        ...[this.seed, first, count, parallel, seconds, Number(isPlain), Number(untilDamage)].map(String),
+      ],
+      { uid: APPLICATION_UID, timeoutMs },
+    );
+    if (run.stdout === '')
+      throw new Error(`the client of the readers reported nothing (${run.code ?? run.signal}): ${run.stderr}`);
     const sent = JSON.parse(run.stdout) as Sent;
     this.#sent.push(sent);
     return sent;
@@ -110,7 +160,7 @@ export class Traffic {
 
   /** Waits until no server has a stream open, ends them, and says how all went. */
   async finish(): Promise<Tally> {
-    const ended = await Promise.all([this.server, ...this.#readers ? [await this.#readers] : []].map(endServer));
+    const ended = await Promise.all([this.server, ...(this.#readers ? [await this.#readers] : [])].map(endServer));
     const reports = ended.flatMap(server => server.reports);
     const sum = (field: 'orphans' | 'oneway'): number => ended.reduce((all, { served }) => all + served[field], 0);
     const tally = new Tally();
@@ -128,11 +178,14 @@ export class Traffic {
   }
 }
 
-async function endServer(server: Service): Promise<{ readonly reports: readonly BadStream[]; readonly served: Served }> {
+async function endServer(
+  server: Service,
+): Promise<{ readonly reports: readonly BadStream[]; readonly served: Served }> {
   await server.stop('SIGTERM');
   const lines = server.output().trim().split('\n');
   const reports = lines.slice(0, -1).map(line => JSON.parse(line) as BadStream);
   const served = JSON.parse(lines.at(-1)!) as Served;
-  if (served.bad !== reports.length) throw new Error(`${server.name} printed ${reports.length} reports and counted ${served.bad}`);
+  if (served.bad !== reports.length)
+    throw new Error(`${server.name} printed ${reports.length} reports and counted ${served.bad}`);
   return { reports, served };
 }

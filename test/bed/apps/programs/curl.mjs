@@ -16,9 +16,11 @@ async function transfer(method, url, file) {
   curl.stdout.on('data', chunk => {
     if (method === 'PUT') return answer.push(chunk);
     digest.update(chunk);
-    return size += chunk.length;
+    return (size += chunk.length);
   });
-  curl.stderr.setEncoding('utf8').on('data', text => { said += text; });
+  curl.stderr.setEncoding('utf8').on('data', text => {
+    said += text;
+  });
   const [code, signal] = await closed;
   if (code !== 0) throw new Error(`curl ended with ${code ?? signal} after ${size} bytes: ${said.trim()}`);
   return method === 'PUT' ? Buffer.concat(answer).toString().trim() : `${size} ${digest.digest('hex')}`;

@@ -1,5 +1,5 @@
-// A client of node:http with its agent's pool: reads requests `GET|PUT URL FILE` from its standard input, one a line, and answers `ok LENGTH SHA-256`
-// or `error WHY`.
+// A client of node:http with its agent's pool: reads requests `GET|PUT URL FILE` from its standard input, one a line,
+// and answers `ok LENGTH SHA-256` or `error WHY`.
 import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { request } from 'node:http';

@@ -1,4 +1,5 @@
-// A server of node:http: `node_server.mjs PORT FOLDER`. GET answers a file of the folder, PUT with the length and SHA-256 of what came.
+// A server of node:http: `node_server.mjs PORT FOLDER`. GET answers a file of the folder, PUT with the length and
+// SHA-256 of what came.
 import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -11,7 +12,10 @@ const [port, folder] = argv.slice(2);
 function upload(request, response) {
   const digest = createHash('sha256');
   let size = 0;
-  request.on('data', chunk => { digest.update(chunk); size += chunk.length; });
+  request.on('data', chunk => {
+    digest.update(chunk);
+    size += chunk.length;
+  });
   request.on('end', () => response.end(`${size} ${digest.digest('hex')}`));
 }
 

@@ -1,5 +1,5 @@
-/* Ends that wait in the calls that read and write. None of these calls may answer EAGAIN, but that of a thread in a sockmap that another thread wakes when it
- * gets room to send, or half-closes: see docs/hazards.md. */
+/* Ends that wait in the calls that read and write. None of these calls may answer EAGAIN, but that of a thread in a
+ * sockmap that another thread wakes when it gets room to send, or half-closes: see docs/hazards.md. */
 #define _GNU_SOURCE
 #include "run.h"
 #include <errno.h>
@@ -31,7 +31,8 @@ static bool read_to(struct blocking *end, uint64_t target, bool to_end)
 	bool splices = reader == SPLICE;
 
 	while (!wire->over && !wire->hung && !wire->ended && (wire->in.bytes < target || to_end)) {
-		ssize_t length = splices ? spliced(wire, end->pipe) : recv(wire->fd, wire->buffer, wire->buffer_bytes, 0);
+		ssize_t length =
+			splices ? spliced(wire, end->pipe) : recv(wire->fd, wire->buffer, wire->buffer_bytes, 0);
 
 		if (length < 0 && errno == EAGAIN && reader == THREADS && !wire->plain)
 			wire->again++;

@@ -150,7 +150,8 @@ static void read_some(struct wire *wire, struct belief *belief)
 		wire->ended = true;
 }
 
-/* Until all has been sent and read up to there, and the end as well if that is wanted. False if it cannot be any more. */
+/* Until all has been sent and read up to there, and the end as well if that is wanted. False if it cannot be any more.
+ */
 static bool advance(struct wire *wire, struct belief *belief, uint64_t send_to, uint64_t read_to, bool to_end)
 {
 	for (;;) {

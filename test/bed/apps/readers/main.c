@@ -4,8 +4,8 @@
  *     readers server PORT LIMIT_MS
  *     readers client HOST PORT LIMIT_MS FAMILY SEED FIRST COUNT PARALLEL SECONDS PLAIN UNTIL
  *
- * A stream on which nothing moves for LIMIT_MS has hung. PLAIN: whether their sockets are in no sockmap; UNTIL: ends at the
- * first damage.
+ * A stream on which nothing moves for LIMIT_MS has hung. PLAIN: whether their sockets are in no sockmap; UNTIL: ends at
+ * the first damage.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -111,7 +111,8 @@ static bool read_header(int fd, struct header *header)
 		if (have == 0 && (length == 0 || errno == ECONNRESET))
 			return false; /* a client that ended before it said anything */
 		damage = length == 0 || errno != EAGAIN ? "lost" : now_ms() - began + 500 < limit_ms ? "wrong" : "hung";
-		snprintf(line, sizeof(line), "{\"damage\":\"%s\",\"kind\":\"header\",\"role\":\"server\",\"arrived\":%zu,\"error\":\"%s\"}",
+		snprintf(line, sizeof(line),
+			 "{\"damage\":\"%s\",\"kind\":\"header\",\"role\":\"server\",\"arrived\":%zu,\"error\":\"%s\"}",
 			 damage, have, length == 0 ? "end" : strerrorname_np(errno));
 		blame(line);
 		return false;
@@ -189,12 +190,14 @@ static int server(unsigned short port)
 		pthread_mutex_unlock(&lock);
 		if (fd >= 0) {
 			no_delay(fd);
-			pthread_detach((pthread_t)start(accepted++ % 4 == 0 ? serve_late : serve, (void *)(intptr_t)fd));
+			pthread_detach(
+				(pthread_t)start(accepted++ % 4 == 0 ? serve_late : serve, (void *)(intptr_t)fd));
 		} else if (closing && left == 0) {
 			break;
 		}
 	}
-	dprintf(STDOUT_FILENO, "{\"orphans\":0,\"oneway\":%u,\"again\":%u,\"crossed\":%u,\"bad\":%u}\n", oneway, again, crossed, bad);
+	dprintf(STDOUT_FILENO, "{\"orphans\":0,\"oneway\":%u,\"again\":%u,\"crossed\":%u,\"bad\":%u}\n", oneway, again,
+		crossed, bad);
 	return 0;
 }
 
@@ -245,7 +248,8 @@ static void one(const struct header *header)
 		close(fd);
 		count(&refused);
 		snprintf(line, sizeof(line),
-			 "{\"damage\":\"lost\",\"kind\":\"connect\",\"role\":\"client\",\"family\":\"%s\",\"index\":%u,\"error\":\"%s\"}",
+			 "{\"damage\":\"lost\",\"kind\":\"connect\",\"role\":\"client\",\"family\":\"%s\",\"index\":%u,"
+			 "\"error\":\"%s\"}",
 			 family_name(header->family), header->index, strerrorname_np(error));
 		report(line);
 		return;
@@ -305,7 +309,8 @@ static int client(const char *host, const char *port, char **arguments)
 	for (unsigned i = 0; i < wanted.parallel; i++)
 		pthread_join(threads[i], NULL);
 	fclose(wanted.reports);
-	printf("{\"streams\":%u,\"oneway\":%u,\"refused\":%u,\"again\":%u,\"bad\":[%s]}\n", streams, oneway, refused, again, reports);
+	printf("{\"streams\":%u,\"oneway\":%u,\"refused\":%u,\"again\":%u,\"bad\":[%s]}\n", streams, oneway, refused,
+	       again, reports);
 	return 0;
 }
 

@@ -10,8 +10,8 @@ const char *const ENDING_NAMES[ENDINGS] = { "fin", "close", "served", "request",
 #define KB 1000u
 #define MB 1000000u
 
-/* readers: all of it at random; lifetime: a connection of a pool; crossing: what makes a connection change from the psock to the stack; blocking: what
- * may wake a thread that waits in recv(2) for nothing. */
+/* readers: all of it at random; lifetime: a connection of a pool; crossing: what makes a connection change from the
+ * psock to the stack; blocking: what may wake a thread that waits in recv(2) for nothing. */
 enum family { ANY_READERS, LIFETIME, CROSSING, BLOCKED, FAMILIES };
 static const char *const FAMILY_NAMES[FAMILIES] = { "readers", "lifetime", "crossing", "blocking" };
 
@@ -135,7 +135,8 @@ static void crossing(struct making *making)
 	add(making, between(making, 1500 * KB, 4 * MB), 0)->away_ms[SERVER] = 30 + below(making, 70);
 }
 
-/* A reader that comes from sending, or goes to its end: more than a socket holds, at once and before anything was read; or some both ways. */
+/* A reader that comes from sending, or goes to its end: more than a socket holds, at once and before anything was read;
+ * or some both ways. */
 static void blocked(struct making *making)
 {
 	if (below(making, 2)) {
@@ -182,8 +183,8 @@ void plan_make(struct plan *plan, const struct header *header)
 	plan->count = 0;
 	for (enum role role = CLIENT; role <= SERVER; role++) {
 		plan->start[role] = ramp_start(next(&making));
-		plan->reader[role] =
-			header->family == CROSSING ? CROSSED[below(&making, 3)] : below(&making, header->plain ? READERS : SPLICE);
+		plan->reader[role] = header->family == CROSSING ? CROSSED[below(&making, 3)]
+								: below(&making, header->plain ? READERS : SPLICE);
 		plan->write_bytes[role] = WRITES[below(&making, 5)];
 		plan->read_bytes[role] = READS[below(&making, 5)];
 	}

@@ -1,4 +1,5 @@
-/* What a stream does, step by step, from a seed and its number: both ends make the same plan of the header that the client sends first. */
+/* What a stream does, step by step, from a seed and its number: both ends make the same plan of the header that the
+ * client sends first. */
 #ifndef PLAN_H
 #define PLAN_H
 #include <stdbool.h>
@@ -11,12 +12,12 @@ enum reader {
 	EDGE,       /* edge-triggered, until EAGAIN */
 	SHORT,      /* edge-triggered; a short read is the last one before the next edge (tokio, older nginx) */
 	FIONREAD_0, /* edge-triggered; nothing more until the next edge when FIONREAD says 0 (nginx) */
-	HANGUP,     /* level-triggered; a short read together with EPOLLRDHUP is the end of the stream (HAProxy, libuv) */
-	PEEK,       /* looks with MSG_PEEK, then reads */
-	PIECES,     /* readv of small pieces */
-	BLOCKING,   /* one thread that writes, then reads */
-	THREADS,    /* one thread that writes, one that reads, again after EAGAIN if it is not surely plain TCP */
-	SPLICE,     /* splice(2), in one thread; on plain TCP only */
+	HANGUP,   /* level-triggered; a short read together with EPOLLRDHUP is the end of the stream (HAProxy, libuv) */
+	PEEK,     /* looks with MSG_PEEK, then reads */
+	PIECES,   /* readv of small pieces */
+	BLOCKING, /* one thread that writes, then reads */
+	THREADS,  /* one thread that writes, one that reads, again after EAGAIN if it is not surely plain TCP */
+	SPLICE,   /* splice(2), in one thread; on plain TCP only */
 	READERS,
 };
 
@@ -34,7 +35,8 @@ enum role { CLIENT, SERVER };
 
 #define MAX_STEPS 64
 
-/* What each end sends in a step. It goes on to the next when it has sent its part and has got the other's; each may read nothing at first. */
+/* What each end sends in a step. It goes on to the next when it has sent its part and has got the other's; each may
+ * read nothing at first. */
 struct step {
 	uint32_t bytes[2];   /* by the role of who sends */
 	uint32_t away_ms[2]; /* by the role of who reads */

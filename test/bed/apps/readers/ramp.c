@@ -60,7 +60,8 @@ static size_t right_bytes(const struct checker *check, const uint8_t *bytes, siz
 	return at;
 }
 
-/* The position in the stream that the first byte was sent at, the one next to `expected`; -1 if these are no bytes of the ramp. */
+/* The position in the stream that the first byte was sent at, the one next to `expected`; -1 if these are no bytes of
+ * the ramp. */
 static int64_t position_of(const uint8_t *bytes, uint32_t start, int64_t expected)
 {
 	for (int shift = 0; shift < 4; shift++) {

@@ -50,9 +50,12 @@ void watch(unsigned limit_ms)
 
 void wire_open(struct wire *wire, int fd, enum role role, const struct plan *plan, bool plain)
 {
-	*wire = (struct wire){
-		.fd = fd, .role = role, .plan = plan, .plain = plain, .moved_ms = now_ms(), .buffer_bytes = plan->read_bytes[role]
-	};
+	*wire = (struct wire){ .fd = fd,
+			       .role = role,
+			       .plan = plan,
+			       .plain = plain,
+			       .moved_ms = now_ms(),
+			       .buffer_bytes = plan->read_bytes[role] };
 	wire->buffer = malloc(wire->buffer_bytes);
 	checker_init(&wire->in, plan->start[!role], plan_total(plan, !role));
 	pthread_mutex_lock(&lock);
@@ -148,8 +151,9 @@ void wire_report(const struct wire *wire, const struct header *header, char *lin
 	snprintf(line, size,
 		 "{\"damage\":\"%s\",\"family\":\"%s\",\"kind\":\"%s, %s to %s\",\"role\":\"%s\",\"index\":%u,"
 		 "\"arrived\":%llu,\"of\":%llu,\"wrongAt\":%lld,\"sent\":%llu,\"error\":%s%s%s}",
-		 wire_verdict(wire), family_name(header->family), ENDING_NAMES[plan->ending], READER_NAMES[plan->reader[CLIENT]],
-		 READER_NAMES[plan->reader[SERVER]], wire->role == CLIENT ? "client" : "server", header->index,
-		 (unsigned long long)wire->in.bytes, (unsigned long long)wire->in.total, (long long)wire->in.wrong_at,
-		 (unsigned long long)wire->sent, wire->over ? "\"" : "", wire->over ? wire->error : "null", wire->over ? "\"" : "");
+		 wire_verdict(wire), family_name(header->family), ENDING_NAMES[plan->ending],
+		 READER_NAMES[plan->reader[CLIENT]], READER_NAMES[plan->reader[SERVER]],
+		 wire->role == CLIENT ? "client" : "server", header->index, (unsigned long long)wire->in.bytes,
+		 (unsigned long long)wire->in.total, (long long)wire->in.wrong_at, (unsigned long long)wire->sent,
+		 wire->over ? "\"" : "", wire->over ? wire->error : "null", wire->over ? "\"" : "");
 }

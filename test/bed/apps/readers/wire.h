@@ -27,7 +27,8 @@ struct wire {
 };
 
 uint64_t now_ms(void);
-/* Begins to watch all wires: one on which nothing moves for so long has hung, and its socket is shut down so that whoever waits wakes up. */
+/* Begins to watch all wires: one on which nothing moves for so long has hung, and its socket is shut down so that
+ * whoever waits wakes up. */
 void watch(unsigned limit_ms);
 void wire_open(struct wire *wire, int fd, enum role role, const struct plan *plan, bool plain);
 void wire_close(struct wire *wire);
@@ -35,12 +36,14 @@ void wire_close(struct wire *wire);
 void wire_fail(struct wire *wire, const char *damage, const char *call, int error);
 /* Takes what a call that reads has answered: bytes, 0 for the end, -1 with errno. EAGAIN is the caller's. */
 void wire_got(struct wire *wire, ssize_t length, const uint8_t *bytes, const char *call);
-/* Sends the next bytes, up to `target`, in one call. False when there is no room. A socket that blocks always has some. */
+/* Sends the next bytes, up to `target`, in one call. False when there is no room. A socket that blocks always has some.
+ */
 bool wire_send(struct wire *wire, uint64_t target, bool blocks);
 /* The kind of damage, or NULL. */
 const char *wire_verdict(const struct wire *wire);
 
-/* Whether some of what was read was redirected, and some came through the stack. Only the stack's bytes are in TCP_INFO. */
+/* Whether some of what was read was redirected, and some came through the stack. Only the stack's bytes are in
+ * TCP_INFO. */
 bool wire_crossed(const struct wire *wire);
 /* Says so, in one line of JSON. */
 void wire_report(const struct wire *wire, const struct header *header, char *line, size_t size);

@@ -1,9 +1,8 @@
-// The clients of the soak: runs streams of one family, --parallel at a time, numbered from --first on, until there are --count or --seconds are
-// over, and prints a line of JSON: {"streams":N,"oneway":N,"refused":N,"bad":[…]}.
+// The clients of the soak: runs streams of one family, --parallel at a time, numbered from --first on, until there are
+// --count or --seconds are over, and prints a line of JSON: {"streams":N,"oneway":N,"refused":N,"bad":[…]}.
 //
-// --doomed 1   something on the way will be killed: a stream may end at any moment and connections may be refused, but wrong bytes are wrong
-// --die MS     this process kills itself, with its streams open
-// --until 1    ends at the first damage
+// --doomed 1 something on the way will be killed: a stream may end at any moment and connections may be refused, but
+// wrong bytes are wrong --die MS this process kills itself, with its streams open --until 1 ends at the first damage
 import http from 'node:http';
 import net from 'node:net';
 import tls from 'node:tls';
@@ -13,23 +12,49 @@ import { run } from './roles.mjs';
 import { http2Session, pipeline } from './requests.mjs';
 
 const { host, port, family, seed, first, count, parallel, seconds, limit, doomed, die, until, bytes } = options({
-  host: '127.0.0.1', port: 9000, family: 'short', seed: 1, first: 0, count: 1, parallel: 1, seconds: 0, limit: 30_000, doomed: 0, die: 0, until: 0, bytes: 0,
+  host: '127.0.0.1',
+  port: 9000,
+  family: 'short',
+  seed: 1,
+  first: 0,
+  count: 1,
+  parallel: 1,
+  seconds: 0,
+  limit: 30_000,
+  doomed: 0,
+  die: 0,
+  until: 0,
+  bytes: 0,
 });
 
 /** How each family reaches its server, and what runs there. */
 const families = {
-  tls: index => dialled(index, () => tls.connect({ host, port: port + 1, rejectUnauthorized: false, allowHalfOpen: true, timeout: limit }), 'secureConnect'),
+  tls: index =>
+    dialled(
+      index,
+      () => tls.connect({ host, port: port + 1, rejectUnauthorized: false, allowHalfOpen: true, timeout: limit }),
+      'secureConnect',
+    ),
   upgrade: index => upgraded(index),
   pipeline: index => pipeline({ host, port: port + 2, seed, index, limit }),
   http2: index => http2Session({ host, port: port + 3, seed, index, limit }),
 };
-const plain = index => dialled(index, () => net.connect({ host, port, allowHalfOpen: true, noDelay: true, timeout: limit }), 'connect');
+const plain = index =>
+  dialled(index, () => net.connect({ host, port, allowHalfOpen: true, noDelay: true, timeout: limit }), 'connect');
 const one = families[family] ?? plain;
 
 const identify = index => ({ family, seed, index, bytes, doomed: doomed === 1 });
 
 /** A stream that never came to be. In a doomed family that is no damage. */
-const unconnected = (index, error) => ({ damage: doomed ? null : error === 'timeout' ? 'hung' : 'lost', refused: true, kind: 'connect', role: 'client', family, index, error });
+const unconnected = (index, error) => ({
+  damage: doomed ? null : error === 'timeout' ? 'hung' : 'lost',
+  refused: true,
+  kind: 'connect',
+  role: 'client',
+  family,
+  index,
+  error,
+});
 
 function dialled(index, dial, event) {
   return new Promise(resolve => {
@@ -39,23 +64,35 @@ function dialled(index, dial, event) {
       resolve(unconnected(index, error.code ?? error.message));
     };
     const timeout = () => fail({ code: 'timeout' });
-    socket.once('error', fail).once('timeout', timeout).once(event, () => {
-      socket.off('error', fail).off('timeout', timeout);
-      const header = identify(index);
-      socket.write(encodeHeader(header));
-      resolve(run(socket, plan(header), 'client', limit));
-    });
+    socket
+      .once('error', fail)
+      .once('timeout', timeout)
+      .once(event, () => {
+        socket.off('error', fail).off('timeout', timeout);
+        const header = identify(index);
+        socket.write(encodeHeader(header));
+        resolve(run(socket, plan(header), 'client', limit));
+      });
   });
 }
 
 function upgraded(index) {
   return new Promise(resolve => {
-    const request = http.request({ host, port: port + 2, headers: { connection: 'upgrade', upgrade: 'stream' }, timeout: limit, agent: false });
+    const request = http.request({
+      host,
+      port: port + 2,
+      headers: { connection: 'upgrade', upgrade: 'stream' },
+      timeout: limit,
+      agent: false,
+    });
     const fail = error => {
       request.destroy();
       resolve(unconnected(index, error.code ?? error.message));
     };
-    request.once('error', fail).once('timeout', () => fail({ code: 'timeout' })).once('response', () => fail({ code: 'not upgraded' }));
+    request
+      .once('error', fail)
+      .once('timeout', () => fail({ code: 'timeout' }))
+      .once('response', () => fail({ code: 'not upgraded' }));
     request.once('upgrade', (response, socket, head) => {
       const header = identify(index);
       socket.write(encodeHeader(header));

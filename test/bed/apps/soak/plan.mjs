@@ -1,4 +1,5 @@
-// What a stream does, from a seed and its number: both ends make the same plan of the header that the client sends first.
+// What a stream does, from a seed and its number: both ends make the same plan of the header that the client sends
+// first.
 //
 // Kinds that end well, where every byte must arrive:
 //   request   the client sends all and half-closes, the server answers when it has all, and closes
@@ -17,16 +18,29 @@ const MAGIC = Buffer.from('mbstream');
 export const HEADER = 24;
 
 /** Whether both ends of a kind must get all. */
-export const ENDS_WELL = { request: true, push: true, exchange: true, duplex: true, half: true, oneway: true, unread: false, reset: false, abandon: false };
+export const ENDS_WELL = {
+  request: true,
+  push: true,
+  exchange: true,
+  duplex: true,
+  half: true,
+  oneway: true,
+  unread: false,
+  reset: false,
+  abandon: false,
+};
 
 const SMALL = 2000;
 const LARGE = 1 << 20;
-// Not `half`. Both proxies cut a few of such streams by themselves, also under iptables, if more is under way than sockets hold: Envoy 1.40 has
-// read the ends of both sides, gets EAGAIN for what is left to write, and closes; HAProxy 2.6 see docs/limits.md. So `half` is for streams
-// that fit into the first window of a connection, 64 KB.
+// Not `half`. Both proxies cut a few of such streams by themselves, also under iptables, if more is under way than
+// sockets hold: Envoy 1.40 has read the ends of both sides, gets EAGAIN for what is left to write, and closes; HAProxy
+// 2.6 see docs/limits.md. So `half` is for streams that fit into the first window of a connection, 64 KB.
 const GENTLE = ['request', 'push', 'exchange', 'duplex', 'oneway'];
 
-/** The cases that are made of such streams: kinds, the longest message, the most messages, how often a reader stalls, pause between messages (ms). */
+/**
+ * The cases that are made of such streams: kinds, the longest message, the most messages, how often a reader stalls,
+ * pause between messages (ms).
+ */
 const FAMILIES = {
   short: { kinds: [...GENTLE, 'half'], longest: SMALL, messages: 3, stalls: 0, pause: 0 },
   eager: { kinds: ['request', 'duplex', 'oneway'], longest: 200, messages: 12, stalls: 0, pause: 4 },
@@ -52,7 +66,10 @@ export function generator(seed) {
   };
 }
 
-/** `id`: family, seed, index, doomed (its sidecar or its client will die: it may end at any moment), bytes (of a download). */
+/**
+ * `id`: family, seed, index, doomed (its sidecar or its client will die: it may end at any moment), bytes (of a
+ * download).
+ */
 export function plan(id) {
   const family = FAMILIES[id.family];
   const next = generator(id.seed ^ Math.imul(id.index + 1, 0x85ebca6b));
@@ -65,7 +82,14 @@ export function plan(id) {
     const sizes = id.bytes > 0 ? pieces(id.bytes) : Array.from({ length: 1 + below(family.messages) }, size);
     const total = sizes.reduce((sum, bytes) => sum + bytes, 0);
     const stallAt = chance(family.stalls) ? Math.floor(total * [0, 0.5, 1][below(3)]) : -1;
-    return { start: startOf(next()), sizes, total, stallAt, stallMs: 50 + below(250), pauses: family.pause > 0 ? sizes.map(() => below(family.pause)) : null };
+    return {
+      start: startOf(next()),
+      sizes,
+      total,
+      stallAt,
+      stallMs: 50 + below(250),
+      pauses: family.pause > 0 ? sizes.map(() => below(family.pause)) : null,
+    };
   };
   const up = direction();
   const down = direction();
@@ -77,7 +101,10 @@ export function plan(id) {
   if (kind === 'oneway') cut(down, 0);
   const endsWell = ENDS_WELL[kind];
   return {
-    id, kind, up, down,
+    id,
+    kind,
+    up,
+    down,
     whole: endsWell && !id.doomed,
     /** Who ends badly, and after how many bytes read (unread) or sent. */
     breaker: endsWell ? null : { client: chance(0.5), after: next() / 2 ** 32 },
@@ -111,11 +138,18 @@ export function encodeHeader(id) {
 export function decodeHeader(header) {
   if (!MAGIC.equals(header.subarray(0, MAGIC.length)) || header[20] >= FAMILY_NAMES.length) return undefined;
   return {
-    family: FAMILY_NAMES[header[20]], seed: header.readUInt32LE(8), index: header.readUInt32LE(12), bytes: header.readUInt32LE(16), doomed: header[21] === 1,
+    family: FAMILY_NAMES[header[20]],
+    seed: header.readUInt32LE(8),
+    index: header.readUInt32LE(12),
+    bytes: header.readUInt32LE(16),
+    doomed: header[21] === 1,
   };
 }
 
-/** What came in the place of a header: the damage that it shows, and whose it was if its header came later; undefined if it is a header's beginning. */
+/**
+ * What came in the place of a header: the damage that it shows, and whose it was if its header came later; undefined if
+ * it is a header's beginning.
+ */
 export function withoutHeader(bytes) {
   if (MAGIC.subarray(0, bytes.length).equals(bytes.subarray(0, MAGIC.length))) return undefined;
   const at = bytes.indexOf(MAGIC);

@@ -1,6 +1,6 @@
-// The bytes of the soak's streams: 32-bit counters. Each direction of a stream begins at a place of its own in one long ramp, so that a piece of
-// a stream tells where it belongs, and a piece of another stream tells that it does not. Each counter is multiplied, so that neighbours have
-// few bytes in common.
+// The bytes of the soak's streams: 32-bit counters. Each direction of a stream begins at a place of its own in one long
+// ramp, so that a piece of a stream tells where it belongs, and a piece of another stream tells that it does not. Each
+// counter is multiplied, so that neighbours have few bytes in common.
 
 // The ramp begins again after a prime number of words (32 MB): no lost block of a power of two goes unseen.
 const WORDS = 8388593;
@@ -22,7 +22,10 @@ export function startOf(hash) {
   return (hash % WORDS) * 4;
 }
 
-/** `length` bytes (at most MAX_PIECE) of the stream that begins at `start`, from its byte `offset` on. A view, not to be written to. */
+/**
+ * `length` bytes (at most MAX_PIECE) of the stream that begins at `start`, from its byte `offset` on. A view, not to be
+ * written to.
+ */
 export function piece(start, offset, length) {
   const at = (start + offset) % PERIOD;
   return ramp.subarray(at, at + length);
@@ -31,7 +34,10 @@ export function piece(start, offset, length) {
 /** How many bytes are needed to tell where a piece belongs: two whole words, at any alignment. */
 const DECODABLE = 11;
 
-/** The position in the stream that the first byte of `part` was sent at, the one next to `expected`; undefined if these are no bytes of the ramp. */
+/**
+ * The position in the stream that the first byte of `part` was sent at, the one next to `expected`; undefined if these
+ * are no bytes of the ramp.
+ */
 function positionOf(part, start, expected) {
   for (let shift = 0; shift < 4; shift++) {
     const [word, next] = [shift, shift + 4].map(at => Math.imul(part.readUInt32LE(at), INVERSE) >>> 0);
@@ -47,7 +53,10 @@ export class Checker {
   bytes = 0;
   /** Position of the first wrong byte, -1 while all are right. */
   wrongAt = -1;
-  /** What is known of the damage: 'reordered', 'doubled', 'wrong' (bytes that were never sent here), or 'lost' until the gap shows up later. */
+  /**
+   * What is known of the damage: 'reordered', 'doubled', 'wrong' (bytes that were never sent here), or 'lost' until the
+   * gap shows up later.
+   */
   damage = null;
   #start;
   #total;

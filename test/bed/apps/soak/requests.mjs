@@ -10,7 +10,8 @@ const LONGEST = 200_000;
 function requests(seed, index, most) {
   const next = generator(seed ^ Math.imul(index + 1, 0x27d4eb2f));
   return Array.from({ length: 1 + (next() % most) }, () => ({
-    start: startOf(next()), bytes: Math.max(1, Math.floor(Math.exp((next() / 2 ** 32) * Math.log(LONGEST)))),
+    start: startOf(next()),
+    bytes: Math.max(1, Math.floor(Math.exp((next() / 2 ** 32) * Math.log(LONGEST)))),
   }));
 }
 
@@ -43,7 +44,14 @@ export function pipeline({ host, port, seed, index, limit }) {
     const over = () => {
       for (const { checker } of answers) verdict.judge(checker);
       socket.destroy();
-      resolve({ kind: 'pipeline', family: 'pipeline', role: 'client', index, damage: verdict.damage, error: verdict.error });
+      resolve({
+        kind: 'pipeline',
+        family: 'pipeline',
+        role: 'client',
+        index,
+        damage: verdict.damage,
+        error: verdict.error,
+      });
     };
     const take = chunk => {
       while (chunk.length > 0) {
@@ -55,7 +63,10 @@ export function pipeline({ host, port, seed, index, limit }) {
           if (end < 0) return void (head = known);
           head = '';
           chunk = chunk.subarray(end + 4 - length);
-          if (!known.startsWith('HTTP/1.1 200') || !known.slice(0, end).toLowerCase().includes(`content-length: ${answer.bytes}`)) {
+          if (
+            !known.startsWith('HTTP/1.1 200') ||
+            !known.slice(0, end).toLowerCase().includes(`content-length: ${answer.bytes}`)
+          ) {
             verdict.fail('wrong', `answer ${current} begins with ${known.slice(0, 40)}`);
             return over();
           }
@@ -72,7 +83,9 @@ export function pipeline({ host, port, seed, index, limit }) {
       verdict.fail('hung', 'timeout');
       over();
     });
-    socket.on('connect', () => socket.write(asked.map(request => `GET ${path(request)} HTTP/1.1\r\nhost: bed\r\n\r\n`).join('')));
+    socket.on('connect', () =>
+      socket.write(asked.map(request => `GET ${path(request)} HTTP/1.1\r\nhost: bed\r\n\r\n`).join('')),
+    );
     socket.on('data', take);
     socket.on('error', error => {
       verdict.fail('lost', error.code ?? error.message);
@@ -91,16 +104,21 @@ export async function http2Session({ host, port, seed, index, limit }) {
     verdict.fail('hung', 'timeout');
     session.destroy();
   });
-  await Promise.all(requests(seed, index, 24).map(request => new Promise(resolve => {
-    const checker = new Checker(request.start, request.bytes);
-    const stream = session.request({ ':path': path(request) });
-    stream.on('data', chunk => checker.take(chunk));
-    stream.on('error', error => verdict.fail('lost', error.code ?? error.message));
-    stream.on('close', () => {
-      verdict.judge(checker);
-      resolve();
-    });
-  })));
+  await Promise.all(
+    requests(seed, index, 24).map(
+      request =>
+        new Promise(resolve => {
+          const checker = new Checker(request.start, request.bytes);
+          const stream = session.request({ ':path': path(request) });
+          stream.on('data', chunk => checker.take(chunk));
+          stream.on('error', error => verdict.fail('lost', error.code ?? error.message));
+          stream.on('close', () => {
+            verdict.judge(checker);
+            resolve();
+          });
+        }),
+    ),
+  );
   session.close();
   return { kind: 'http2', family: 'http2', role: 'client', index, damage: verdict.damage, error: verdict.error };
 }

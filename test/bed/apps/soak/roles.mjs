@@ -70,7 +70,9 @@ const server = {
   },
 };
 
-/** The end that ends badly, and the one that it is done to: any order of events is right there, but an end must come. */
+/**
+ * The end that ends badly, and the one that it is done to: any order of events is right there, but an end must come.
+ */
 const breaks = {
   async unread(wire, plan, send, receive) {
     const sending = wire.all();
@@ -108,5 +110,12 @@ export async function run(socket, plan, role, limitMs, rest) {
     if (!(error instanceof Ended)) throw error;
     wire.close();
   }
-  return { ...wire.result(plan.whole), kind: plan.kind, doomed: plan.id.doomed, family: plan.id.family, index: plan.id.index, role };
+  return {
+    ...wire.result(plan.whole),
+    kind: plan.kind,
+    doomed: plan.id.doomed,
+    family: plan.id.family,
+    index: plan.id.index,
+    role,
+  };
 }

@@ -1,6 +1,6 @@
-// The servers of the soak, in one process. Prints a line for each stream that went wrong, and at SIGTERM, when no stream is open any more, what it
-// served: {"orphans":N,"oneway":N,"bad":N}. `orphans`: streams of clients that are killed, `oneway`: streams of that kind that came whole;
-// nobody else can tell.
+// The servers of the soak, in one process. Prints a line for each stream that went wrong, and at SIGTERM, when no
+// stream is open any more, what it served: {"orphans":N,"oneway":N,"bad":N}. `orphans`: streams of clients that are
+// killed, `oneway`: streams of that kind that came whole; nobody else can tell.
 //
 //   PORT     streams (plan.mjs)
 //   PORT+1   streams inside TLS
@@ -21,7 +21,9 @@ const { port, limit } = options({ port: 9000, limit: 30_000 });
 /** How long what came in place of a header may be silent, before it is judged. */
 const SILENCE_MS = 500;
 
-/** Every fourth connection finds its reader away at the start, for so long: what comes meanwhile waits in the kernel. */
+/**
+ * Every fourth connection finds its reader away at the start, for so long: what comes meanwhile waits in the kernel.
+ */
 const AWAY_MS = 20;
 let accepted = 0;
 
@@ -94,16 +96,35 @@ function answer(path, write, end) {
 }
 
 function certificate() {
-  const pem = execFileSync('openssl', [
-    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=bed', '-days', '1',
-    '-keyout', '-',
-  ], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const pem = execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-subj',
+      '/CN=bed',
+      '-days',
+      '1',
+      '-keyout',
+      '-',
+    ],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  );
   return { key: pem, cert: pem };
 }
 
 const web = http.createServer({ keepAliveTimeout: limit, requestTimeout: 0 }, (request, response) => {
   response.setHeader('content-length', request.url.split('/')[2]);
-  answer(request.url, bytes => response.write(bytes), () => response.end());
+  answer(
+    request.url,
+    bytes => response.write(bytes),
+    () => response.end(),
+  );
 });
 web.on('upgrade', (request, socket, head) => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: stream\r\n\r\n');
@@ -113,14 +134,25 @@ const web2 = http2.createServer();
 web2.on('stream', (stream, headers) => {
   stream.respond({ ':status': 200 });
   stream.on('error', () => {}); // the client judges
-  answer(headers[':path'], bytes => stream.write(bytes), () => stream.end());
+  answer(
+    headers[':path'],
+    bytes => stream.write(bytes),
+    () => stream.end(),
+  );
 });
 web2.on('sessionError', () => {});
 
 const secure = tls.createServer({ ...certificate(), allowHalfOpen: true, noDelay: true }, socket => void serve(socket));
-secure.on('tlsClientError', error => blame({ damage: 'wrong', kind: 'tls', role: 'server', error: error.code ?? error.message }));
+secure.on('tlsClientError', error =>
+  blame({ damage: 'wrong', kind: 'tls', role: 'server', error: error.code ?? error.message }),
+);
 
-const servers = [net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, socket => void serve(socket)), secure, web, web2];
+const servers = [
+  net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, socket => void serve(socket)),
+  secure,
+  web,
+  web2,
+];
 servers.forEach((server, index) => server.listen({ port: port + index, host: '0.0.0.0', backlog: 4096 }));
 
 function leave() {

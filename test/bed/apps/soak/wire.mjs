@@ -17,7 +17,10 @@ export class Wire {
   #deaf = false;
   #waiters = [];
 
-  /** `send`, `receive`: the two directions of a plan, from this end. `limitMs`: without any progress for so long, a stream has hung. */
+  /**
+   * `send`, `receive`: the two directions of a plan, from this end. `limitMs`: without any progress for so long, a
+   * stream has hung.
+   */
   constructor(socket, send, receive, limitMs) {
     this.#socket = socket;
     this.#send = send;
@@ -38,7 +41,10 @@ export class Wire {
     if (!this.#stallAt(0)) socket.resume();
   }
 
-  /** Sends the next message of the plan, which is one write if it is not longer than 1 MB; waits while the socket is full. */
+  /**
+   * Sends the next message of the plan, which is one write if it is not longer than 1 MB; waits while the socket is
+   * full.
+   */
   async message(index) {
     const { start, sizes, pauses } = this.#send;
     for (let left = sizes[index]; left > 0;) {
@@ -47,7 +53,11 @@ export class Wire {
       const room = this.#socket.write(piece(start, this.#sent, length));
       this.#sent += length;
       left -= length;
-      if (!room) await this.#until(() => !this.#socket.writableNeedDrain, () => this.#dead());
+      if (!room)
+        await this.#until(
+          () => !this.#socket.writableNeedDrain,
+          () => this.#dead(),
+        );
     }
     if (pauses) await new Promise(resolve => setTimeout(resolve, pauses[index]));
   }
@@ -67,12 +77,18 @@ export class Wire {
 
   /** Until so many bytes are there. */
   async arrived(bytes) {
-    await this.#until(() => this.#checker.bytes >= bytes, () => this.#ended);
+    await this.#until(
+      () => this.#checker.bytes >= bytes,
+      () => this.#ended,
+    );
   }
 
   /** Until the other end has said that nothing more comes. */
   async end() {
-    await this.#until(() => this.#ended, () => false);
+    await this.#until(
+      () => this.#ended,
+      () => false,
+    );
   }
 
   /** Stops reading, for good. */
@@ -92,7 +108,10 @@ export class Wire {
   /** Closes when all that was written has left this process. */
   async closeAfterWriting() {
     this.#socket.end();
-    await this.#until(() => this.#socket.writableFinished || this.#dead(), () => false);
+    await this.#until(
+      () => this.#socket.writableFinished || this.#dead(),
+      () => false,
+    );
     this.#socket.destroy();
   }
 
