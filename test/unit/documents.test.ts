@@ -17,6 +17,7 @@ const documents = [
   'README.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'UPGRADING.md',
   'examples/README.md',
   'examples/daemonset/README.md',
   'test/bed/README.md',
@@ -91,9 +92,9 @@ test('every test that a document names is there', () => {
   }
 });
 
-test('every TypeScript block of README.md and docs/ compiles', () => {
+test('every TypeScript block of README.md, UPGRADING.md and docs/ compiles', () => {
   const blocks = new Map<string, string>();
-  for (const path of ['README.md', ...docs]) {
+  for (const path of ['README.md', 'UPGRADING.md', ...docs]) {
     for (const [, language, code] of read(path).matchAll(BLOCK)) {
       // One that imports nothing is about a mesh that is there.
       const given = code!.includes('import ') ? '' : "declare const mesh: import('merbridge').MeshAccelerator;";
