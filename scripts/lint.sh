@@ -28,7 +28,7 @@ generated_abi() {
 
 format_of_c() {
   command -v clang-format >/dev/null || { echo 'lint: clang-format is not installed (scripts/setup.sh installs it)' >&2; return 1; }
-  clang-format --dry-run --Werror bpf/*.c bpf/include/*.h bench/library/*.c test/bed/apps/readers/*.[ch]
+  clang-format --dry-run --Werror bpf/*.c bpf/*/*.[ch] bench/library/*.c test/bed/apps/readers/*.[ch]
 }
 
 # The report is of the declarations that are compiled.
