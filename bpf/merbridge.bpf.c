@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* All hooks in one object, so that they share their maps without a linker; each hook has a file of its own. */
-#include "hooks/connect4.bpf.c"
-#include "hooks/connect6.bpf.c"
-#include "hooks/getpeername4.bpf.c"
-#include "hooks/getpeername6.bpf.c"
+/* All hooks in one object, so that they share their maps without a linker; each hook has a file in hooks/. */
+#include "abi/constants.h"
+#include "abi/counters.h"
+#include "abi/profile.h"
+#include "abi/rules.h"
+#include "hooks/connect.bpf.c"
+#include "hooks/getpeername.bpf.c"
 #include "hooks/getsockopt.bpf.c"
 #include "hooks/sockops.bpf.c"
 #include "hooks/sk_msg.bpf.c"

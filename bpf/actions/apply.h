@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Does what was decided: to the socket, which keeps the original destination, and to the context. */
-#ifndef MERBRIDGE_APPLY_H
-#define MERBRIDGE_APPLY_H
+#ifndef MERBRIDGE_ACTIONS_APPLY_H
+#define MERBRIDGE_ACTIONS_APPLY_H
 
-#include "policy/decide.h"
+#include "abi/events.h"
+#include "lib/address.h"
+#include "lib/bpf.h"
+#include "lib/sock-addr.h"
+#include "maps/pods.h"
+#include "maps/settings.h"
+#include "maps/sockets.h"
 #include "policy/acceleration.h"
+#include "policy/flow.h"
+#include "policy/verdict.h"
 
 /* What in the end was done with a flow. */
 struct mb_outcome {

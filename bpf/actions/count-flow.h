@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Counts what in the end was done with a flow, and not what was decided. */
-#ifndef MERBRIDGE_COUNT_H
-#define MERBRIDGE_COUNT_H
+#ifndef MERBRIDGE_ACTIONS_COUNT_FLOW_H
+#define MERBRIDGE_ACTIONS_COUNT_FLOW_H
 
+#include "abi/counters.h"
 #include "actions/apply.h"
+#include "lib/count.h"
+#include "policy/verdict.h"
 
 /* Each flow of an enrolled pod is sent to one of the two ports, keeps its destination, or is refused. */
 static __always_inline void mb_count_flow(enum mb_verdict verdict, const struct mb_outcome *outcome)

@@ -16,12 +16,20 @@
  * Nothing is on its way: the option is written under the sender's lock, after the last of its verdicts, and each
  * verdict holds a reference to the receiver until its message is queued (psock.h). So whoever sees the option sees them
  * all, also with several threads that send. */
-#ifndef MERBRIDGE_LEAVE_H
-#define MERBRIDGE_LEAVE_H
+#ifndef MERBRIDGE_ACTIONS_LEAVE_H
+#define MERBRIDGE_ACTIONS_LEAVE_H
 
+#include "abi/counters.h"
+#include "abi/hop.h"
+#include "actions/count-sockets.h"
 #include "actions/pending-peers.h"
+#include "lib/barrier.h"
+#include "lib/bpf.h"
+#include "lib/count.h"
+#include "lib/peer.h"
 #include "lib/psock.h"
-#include "actions/report-socket.h"
+#include "lib/tuple.h"
+#include "maps/sockets.h"
 
 /* RFC 6994: kind 254, with an identifier of our own. It never leaves the node: both ends are sockets of its pods. */
 #define MB_OPTION_KIND 254

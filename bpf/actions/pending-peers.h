@@ -2,27 +2,12 @@
 /* How the two ends of a connection come to know each other. The dialling end enters sock_pair_map first, and leaves an
  * introduction for the accepting end. That one enters only if it finds it, knows its peer from then on, and leaves an
  * introduction in turn. */
-#ifndef MERBRIDGE_MEET_H
-#define MERBRIDGE_MEET_H
+#ifndef MERBRIDGE_ACTIONS_PENDING_PEERS_H
+#define MERBRIDGE_ACTIONS_PENDING_PEERS_H
 
-#include "lib/address.h"
-
-/* The flags and the cookie of the other end, whose memory is a TCP socket for ever, but perhaps another one by now
- * (SLAB_TYPESAFE_BY_RCU). */
-static __always_inline bool mb_has_in_flag(const bool plain, const struct mb_peer *peer)
-{
-	struct tcp_sock *other = (struct tcp_sock *)peer->sock;
-
-	return mb_read(plain, other, struct tcp_sock, bpf_sock_ops_cb_flags) & MB_IN_FLAG;
-}
-
-static __always_inline bool mb_is_still_there(const bool plain, const struct mb_peer *peer)
-{
-	struct tcp_sock *other = (struct tcp_sock *)peer->sock;
-
-	return (__u64)mb_read(plain, other, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) ==
-	       peer->cookie;
-}
+#include "lib/bpf.h"
+#include "lib/tuple.h"
+#include "maps/sockets.h"
 
 /* What the dialling side wrote for this one, if it is of this node and in scope. It may be taking it back at this
  * moment: then it has begun without this end (mb_take_back), which never enters. */

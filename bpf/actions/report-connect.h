@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What connect hooks tell: which flow, and what became of it. */
-#ifndef MERBRIDGE_REPORT_DIAL_H
-#define MERBRIDGE_REPORT_DIAL_H
+#ifndef MERBRIDGE_ACTIONS_REPORT_CONNECT_H
+#define MERBRIDGE_ACTIONS_REPORT_CONNECT_H
 
+#include "abi/events.h"
 #include "actions/apply.h"
 #include "actions/send-event.h"
+#include "lib/bpf.h"
+#include "policy/flow.h"
+#include "policy/verdict.h"
 
 static __always_inline __u32 mb_event_of(enum mb_verdict verdict, const struct mb_outcome *outcome)
 {

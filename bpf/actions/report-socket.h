@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What sockops tells: sockets that could not be served, and how many are in sock_pair_map. */
-#ifndef MERBRIDGE_REPORT_SOCKET_H
-#define MERBRIDGE_REPORT_SOCKET_H
+/* What sockops tells: sockets that could not be served. */
+#ifndef MERBRIDGE_ACTIONS_REPORT_SOCKET_H
+#define MERBRIDGE_ACTIONS_REPORT_SOCKET_H
 
-#include "lib/address.h"
+#include "abi/events.h"
+#include "abi/tuple.h"
 #include "actions/send-event.h"
-
-/* linux/errno.h; the same on every architecture that the objects serve. */
-#define E2BIG 7
+#include "lib/bpf.h"
+#include "lib/errno.h"
 
 static __always_inline __u32 mb_refused_for(long error)
 {
@@ -40,84 +40,6 @@ static __always_inline void mb_report_socket(struct bpf_sock_ops *ctx, const str
 {
 	if (mb_event_limit(MB_EVENT_DROPPED))
 		mb_send_socket(ctx, key, pod, hop << 8 | reason, error);
-}
-
-static __noinline int mb_send_pressure(struct mb_socket_count *count, __u32 entries)
-{
-	const struct mb_settings *settings = mb_settings();
-	struct mb_event event = {};
-	__u32 level;
-	bool news;
-
-	if (!settings || !settings->events[MB_EVENT_MAP_PRESSURE])
-		return 0;
-	level = entries >= settings->socket_alarm[1] ? 2 : 1;
-	bpf_spin_lock(&count->lock);
-	news = level > count->level;
-	if (news)
-		count->level = level;
-	bpf_spin_unlock(&count->lock);
-	if (!news)
-		return 0;
-	event.kind = MB_EVENT_MAP_PRESSURE;
-	event.entries = entries;
-	event.alarm = settings->socket_alarm[level - 1];
-	if (mb_send_event(&event, settings->events[MB_EVENT_MAP_PRESSURE]))
-		return 1;
-	/* Nobody was told: the next socket tries again. */
-	bpf_spin_lock(&count->lock);
-	if (count->level == level)
-		count->level = level - 1;
-	bpf_spin_unlock(&count->lock);
-	return 0;
-}
-
-static __always_inline struct mb_socket_count *mb_socket_count(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&socket_count, &zero);
-}
-
-/* A socket has entered sock_pair_map. */
-static __noinline int mb_socket_entered(void)
-{
-	const struct mb_settings *settings = mb_settings();
-	struct mb_socket_count *count = mb_socket_count();
-	__u32 level;
-	__s64 open;
-
-	if (!settings || !count)
-		return 0;
-	__sync_fetch_and_add(&count->open, 1);
-	open = *(volatile __s64 *)&count->open;
-	level = count->level;
-	if (settings->socket_alarm[0] && level < 2 && open >= settings->socket_alarm[level & 1])
-		mb_send_pressure(count, open);
-	return 0;
-}
-
-/* A socket has left sock_pair_map, or will soon: the kernel takes it out when it is closed, and calls no program for
- * that. The end of its connection comes with it. */
-static __always_inline void mb_uncount(struct mb_peer *peer)
-{
-	const struct mb_settings *settings = mb_settings();
-	struct mb_socket_count *count = mb_socket_count();
-	__s64 open;
-
-	if (!settings || !count || !peer->is_counted)
-		return;
-	peer->is_counted = 0;
-	__sync_fetch_and_add(&count->open, -1);
-	open = *(volatile __s64 *)&count->open;
-	if (!count->level || open >= settings->socket_rearm[1])
-		return;
-	bpf_spin_lock(&count->lock);
-	if (open < settings->socket_rearm[0])
-		count->level = 0;
-	else if (count->level > 1)
-		count->level = 1;
-	bpf_spin_unlock(&count->lock);
 }
 
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What getsockopt tells: a sidecar that asked what was dialled, and nobody knows. */
-#ifndef MERBRIDGE_REPORT_UNKNOWN_H
-#define MERBRIDGE_REPORT_UNKNOWN_H
+#ifndef MERBRIDGE_ACTIONS_REPORT_UNKNOWN_DESTINATION_H
+#define MERBRIDGE_ACTIONS_REPORT_UNKNOWN_DESTINATION_H
 
+#include "abi/events.h"
 #include "actions/send-event.h"
-#include "lib/pod.h"
+#include "lib/address.h"
+#include "lib/bpf.h"
 
 static __noinline int mb_send_unknown(struct bpf_sockopt *ctx, struct bpf_sock *sk, __u64 netns, __be32 pod, __u8 hop)
 {

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Telling user space what happens. Off, this is one branch on mesh_settings, and so it is written: the rest is in
  * functions of their own. */
-#ifndef MERBRIDGE_EVENTS_H
-#define MERBRIDGE_EVENTS_H
+#ifndef MERBRIDGE_ACTIONS_SEND_EVENT_H
+#define MERBRIDGE_ACTIONS_SEND_EVENT_H
 
+#include "abi/events.h"
 #include "lib/bpf.h"
+#include "lib/count.h"
+#include "maps/events.h"
+#include "maps/settings.h"
 
 #define MB_SECOND_NS (1000ull * 1000 * 1000)
 

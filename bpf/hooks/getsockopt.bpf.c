@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* cgroup/getsockopt: answers SO_ORIGINAL_DST for the connections that connect redirected. */
 #include <linux/in6.h>
+#include "abi/counters.h"
+#include "abi/events.h"
+#include "abi/hop.h"
 #include "actions/report-unknown-destination.h"
+#include "actions/send-event.h"
+#include "lib/bpf.h"
+#include "lib/count.h"
+#include "lib/pod.h"
+#include "maps/pods.h"
+#include "maps/sockets.h"
 
 #define SOL_IP 0
 #define SOL_IPV6 41

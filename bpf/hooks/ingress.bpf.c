@@ -10,7 +10,15 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
+#include "abi/counters.h"
 #include "actions/leave.h"
+#include "lib/bpf.h"
+#include "lib/count.h"
+#include "lib/kernel.h"
+#include "lib/psock.h"
+#include "lib/read.h"
+#include "maps/sockets.h"
+#include "maps/stats.h"
 
 /* Each time that TCP sends a segment again it waits twice as long, and after some minutes it gives up. So while a
  * reader stalls, one segment is let through in this time: TCP begins anew, and a reader that goes on waits no longer

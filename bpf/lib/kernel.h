@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The few kernel structures whose fields are read. CO-RE moves every offset to the running kernel's at load. */
-#ifndef MERBRIDGE_KERNEL_H
-#define MERBRIDGE_KERNEL_H
+#ifndef MERBRIDGE_LIB_KERNEL_H
+#define MERBRIDGE_LIB_KERNEL_H
 
 #include <linux/types.h>
 

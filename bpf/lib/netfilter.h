@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Does netfilter of a network namespace change what is sent from there? */
-#ifndef MERBRIDGE_NETFILTER_H
-#define MERBRIDGE_NETFILTER_H
+#ifndef MERBRIDGE_LIB_NETFILTER_H
+#define MERBRIDGE_LIB_NETFILTER_H
 
 #include "lib/bpf.h"
+#include "lib/kernel.h"
 
 /* NF_INET_LOCAL_OUT of linux/netfilter.h, NF_IP_PRI_NAT_DST of linux/netfilter_ipv4.h. */
 #define MB_LOCAL_OUT 3

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Which pod is this? Answered before the first connection of a network namespace, so none has to be sacrificed to learn
  * it. */
-#ifndef MERBRIDGE_POD_H
-#define MERBRIDGE_POD_H
+#ifndef MERBRIDGE_LIB_POD_H
+#define MERBRIDGE_LIB_POD_H
 
 #include "lib/address.h"
+#include "lib/bpf.h"
+#include "lib/kernel.h"
+#include "maps/pods.h"
 
 /* A pod has a loopback device, one or two of its CNI, and what tunnel modules put into every namespace (tunl0, gre0,
  * sit0 ...). */

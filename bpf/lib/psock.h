@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What was redirected to a socket and is still on its way to the reader: queued on its psock, or in the hands of a
  * sender. */
-#ifndef MERBRIDGE_PSOCK_H
-#define MERBRIDGE_PSOCK_H
+#ifndef MERBRIDGE_LIB_PSOCK_H
+#define MERBRIDGE_LIB_PSOCK_H
 
-#include <stdbool.h>
-#include "lib/read.h"
+#include "lib/bpf.h"
+#include "lib/kernel.h"
 
 /* The lowest bits of sk_user_data are flags (SK_USER_DATA_PTRMASK, include/net/sock.h). NULL for a socket that is in no
  * sockmap. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Reading kernel memory that the verifier does not vouch for: a bad address gives zeroes, never a fault. */
-#ifndef MERBRIDGE_READ_H
-#define MERBRIDGE_READ_H
+#ifndef MERBRIDGE_LIB_READ_H
+#define MERBRIDGE_LIB_READ_H
 
-#include "lib/kernel.h"
 #include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include "lib/kernel.h"
 
 /* Since Linux 6.2 (kernel/bpf/helpers.c): a plain load with an entry in the exception table, where
  * bpf_probe_read_kernel is a call of some 20 ns. Kernels before 5.17 refuse a program that names it, also where it is

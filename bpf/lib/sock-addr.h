@@ -2,11 +2,12 @@
 /* The context of connect and getpeername, for sockets of either family. `is_ip6` is a constant of the hook: the
  * verifier lets a program of one family read and write the members of that family only. IPv6 is ::ffff:a.b.c.d here, a
  * dual-stack runtime's IPv4, which never reaches the hooks of IPv4. */
-#ifndef MERBRIDGE_SOCK_ADDR_H
-#define MERBRIDGE_SOCK_ADDR_H
+#ifndef MERBRIDGE_LIB_SOCK_ADDR_H
+#define MERBRIDGE_LIB_SOCK_ADDR_H
 
 #include <linux/in6.h>
 #include "lib/address.h"
+#include "lib/bpf.h"
 
 static __always_inline struct mb_endpoint mb_read_endpoint(struct bpf_sock_addr *ctx, const bool is_ip6)
 {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What is kept on sockets (BPF_MAP_TYPE_SK_STORAGE): freed with them, never evicted. */
-#ifndef MERBRIDGE_SOCKETS_H
-#define MERBRIDGE_SOCKETS_H
+#ifndef MERBRIDGE_MAPS_SOCKET_STORAGE_H
+#define MERBRIDGE_MAPS_SOCKET_STORAGE_H
 
-#include "abi/abi.h"
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include "abi/address.h"
+#include "abi/tuple.h"
 
 /* What was really dialled, kept on the socket: for the dialling side from connect on, for the accepting side from the
  * end of the handshake on. Read by getpeername, sockops and getsockopt. Freed with the socket. */

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* May this connection be accelerated? Decided from maps only, so a change reaches sockets that are already there. */
-#ifndef MERBRIDGE_SCOPE_H
-#define MERBRIDGE_SCOPE_H
+#ifndef MERBRIDGE_POLICY_ACCELERATION_H
+#define MERBRIDGE_POLICY_ACCELERATION_H
 
+#include "abi/counters.h"
+#include "abi/hop.h"
 #include "lib/bpf.h"
+#include "maps/pods.h"
+#include "maps/settings.h"
 
 static __always_inline bool mb_pod_allows(const struct mb_address *address, __u32 inherited, __u32 needed)
 {

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A connection that a socket dials: its 4-tuple as far as it is known yet, and who dials. */
-#ifndef MERBRIDGE_FLOW_H
-#define MERBRIDGE_FLOW_H
+#ifndef MERBRIDGE_POLICY_FLOW_H
+#define MERBRIDGE_POLICY_FLOW_H
 
+#include "abi/address.h"
+#include "lib/address.h"
+#include "lib/bpf.h"
+#include "lib/kernel.h"
 #include "lib/pod.h"
 #include "lib/sock-addr.h"
 

@@ -2,10 +2,12 @@
 /* Is there memory for a message at its receiver? The kernel charges what is redirected like what arrives. But where TCP
  * drops a segment and asks for it again, a redirect that is refused fails the sender's system call with ENOMEM, and
  * that is the end of the connection. So the stack takes over while some memory is left. */
-#ifndef MERBRIDGE_MEMORY_H
-#define MERBRIDGE_MEMORY_H
+#ifndef MERBRIDGE_POLICY_MEMORY_H
+#define MERBRIDGE_POLICY_MEMORY_H
 
 #include "lib/bpf.h"
+#include "lib/read.h"
+#include "maps/socket-storage.h"
 
 /* In pages, for what other CPUs charge between this look and the redirect. */
 #define MB_MEMORY_RESERVE 256

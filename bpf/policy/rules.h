@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the rules of one pod say: the part of Istio's nat rules that its annotations change. */
-#ifndef MERBRIDGE_RULES_H
-#define MERBRIDGE_RULES_H
+/* What the rule set of a pod says. */
+#ifndef MERBRIDGE_POLICY_RULES_H
+#define MERBRIDGE_POLICY_RULES_H
 
-#include "lib/address.h"
+#include "abi/constants.h"
+#include "abi/rules.h"
+#include "lib/bpf.h"
+#include "lib/errno.h"
+#include "maps/pods.h"
+#include "maps/rules.h"
 
 /* The rules of a pod as one decision sees them. `set` is read once; all that it stands for is never changed. */
 struct mb_rules_of {
@@ -14,10 +19,6 @@ struct mb_rules_of {
 /* An element of local_pod_ips that is replaced may be used for another pod at once, also while this program is held up
  * between look-up and read. So what was read counts only if the element is still there. */
 #define MB_READS 4
-
-/* linux/errno.h; the same on every architecture that the objects serve. */
-#define ENOENT 2
-#define EAGAIN 11
 
 /* 0, -ENOENT: the pod is not enrolled (any more), or -EAGAIN: its rules changed faster than they can be read, or name a
  * set that is not there. */
@@ -66,39 +67,6 @@ static __always_inline bool mb_lists_address(const struct mb_rules_of *rules, __
 	};
 
 	return (rules->flags & (1u << list)) && bpf_map_lookup_elem(&pod_rule_ranges, &key);
-}
-
-static __always_inline bool mb_is_excluded_by_profile(__u16 port)
-{
-	for (int i = 0; i < MB_MAX_EXCLUDED; i++) {
-		if (i >= profile.excluded_count)
-			break;
-		if (port == profile.excluded_inbound[i])
-			return true;
-	}
-	return false;
-}
-
-/* Chain ISTIO_INBOUND: does a connection into the pod go to its sidecar? */
-static __always_inline bool mb_takes_inbound(const struct mb_rules_of *rules, __u16 port)
-{
-	if (port == profile.tunnel_port)
-		return false;
-	if (!(rules->flags & MB_RULES_ALL_INBOUND))
-		return mb_lists_port(rules, MB_INBOUND_PORTS, port);
-	return !mb_is_excluded_by_profile(port) && !mb_lists_port(rules, MB_INBOUND_PORTS, port);
-}
-
-/* The end of chain ISTIO_OUTPUT, for what is not the sidecar's own. */
-static __always_inline bool mb_takes_outbound(const struct mb_rules_of *rules, const struct mb_address *address,
-					      __u16 port)
-{
-	if (mb_is_localhost(address))
-		return false;
-	if (mb_lists_address(rules, MB_EXCLUDE_OUTBOUND_RANGES, address))
-		return false;
-	return (rules->flags & MB_RULES_ALL_OUTBOUND) || mb_lists_port(rules, MB_INCLUDE_OUTBOUND_PORTS, port) ||
-	       mb_lists_address(rules, MB_INCLUDE_OUTBOUND_RANGES, address);
 }
 
 #endif

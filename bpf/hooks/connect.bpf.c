@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The connect hooks, of both families: a flow, a verdict, what came of it. */
-#ifndef MERBRIDGE_CONNECT_H
-#define MERBRIDGE_CONNECT_H
-
+/* cgroup/connect4 and cgroup/connect6: a socket dials. A flow, a verdict, what came of it. */
+#include "actions/apply.h"
 #include "actions/count-flow.h"
 #include "actions/report-connect.h"
+#include "lib/address.h"
+#include "lib/bpf.h"
+#include "policy/decide.h"
+#include "policy/flow.h"
+#include "policy/verdict.h"
 
 static __always_inline int mb_connect(struct bpf_sock_addr *ctx, const bool is_ip6)
 {
@@ -25,4 +28,14 @@ static __always_inline int mb_connect(struct bpf_sock_addr *ctx, const bool is_i
 	return proceeds ? MB_PROCEED : MB_REFUSE;
 }
 
-#endif
+SEC("cgroup/connect4")
+int mb_connect4(struct bpf_sock_addr *ctx)
+{
+	return mb_connect(ctx, false);
+}
+
+SEC("cgroup/connect6")
+int mb_connect6(struct bpf_sock_addr *ctx)
+{
+	return mb_connect(ctx, true);
+}
