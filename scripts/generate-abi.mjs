@@ -25,8 +25,8 @@ const ENUMS = {
 /** The structs of bpf/abi/. One comes after those that it contains. */
 const STRUCTS = [
   'mb_endpoint',
-  'mb_quadruple',
-  'mb_pending',
+  'mb_tuple',
+  'mb_pending_handshake',
   'mb_pod',
   'mb_rules',
   'mb_rule_port',

@@ -4,8 +4,8 @@
 #define MERBRIDGE_ABI_CONSTANTS_H
 
 enum mb_constant {
-	/* Instead of a socket in mb_settings.owner: everything is pinned, the gate of ingress.bpf.c as well, so nobody
-	 * has to be alive. Never an address. */
+	/* Instead of a socket in mb_settings.owner: everything is pinned, the gate of hooks/ingress.bpf.c as well, so
+	 * nobody has to be alive. Never an address. */
 	MB_OWNER_PINS = 1,
 	/* Ports in mb_profile.excluded_inbound. */
 	MB_MAX_EXCLUDED = 16,

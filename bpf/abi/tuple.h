@@ -5,8 +5,9 @@
 
 #include "abi/address.h"
 
-/* Key of sock_pair_map: a TCP connection as one of its two sockets sees it. */
-struct mb_quadruple {
+/* Key of sock_pair_map: the 4-tuple of a TCP connection as one of its two sockets sees it, with what makes it unique on
+ * the node. */
+struct mb_tuple {
 	/* Cookie of the network namespace if an end is in 127.0.0.0/8, and 0 otherwise: only loopback addresses repeat
 	 * from one network namespace to the next. */
 	__u64 netns;
@@ -23,8 +24,8 @@ struct mb_quadruple {
 
 /* Key of pair_original_dst: who dials, and which port of a sidecar. The address of the sidecar is no part of it: where
  * the mesh's own rules are in place, too, they may redirect once more, to another address with the same port. */
-struct mb_pending {
-	/* As in mb_quadruple. */
+struct mb_pending_handshake {
+	/* As in mb_tuple. */
 	__u64 netns;
 	struct mb_address client;
 	/* 0 where connection tracking of the pod may put another port into the packets. */
@@ -34,7 +35,7 @@ struct mb_pending {
 	__u32 client_isn;
 };
 
-_Static_assert(sizeof(struct mb_quadruple) == 56, "mb_quadruple");
-_Static_assert(sizeof(struct mb_pending) == 32, "mb_pending");
+_Static_assert(sizeof(struct mb_tuple) == 56, "mb_tuple");
+_Static_assert(sizeof(struct mb_pending_handshake) == 32, "mb_pending_handshake");
 
 #endif

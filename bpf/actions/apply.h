@@ -30,23 +30,24 @@ static __always_inline bool mb_is_worth_remembering(const struct mb_flow *flow, 
 	if (verdict != MB_VERDICT_DELIVERY)
 		return mb_redirects(verdict);
 	settings = mb_settings();
-	return settings && mb_in_scope(settings, pods, MB_HOP_DELIVERY);
+	return settings && mb_may_accelerate(settings, pods, MB_HOP_DELIVERY);
 }
 
 /* The original destination, for getpeername, sockops and getsockopt. */
 static __always_inline bool mb_remember(struct bpf_sock_addr *ctx, const struct mb_flow *flow, enum mb_verdict verdict)
 {
-	struct mb_origin *origin = bpf_sk_storage_get(&socket_origin, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct mb_original_destination *original =
+		bpf_sk_storage_get(&socket_origin, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
-	if (!origin)
+	if (!original)
 		return false;
-	__builtin_memset(origin, 0, sizeof(*origin));
-	origin->destination = flow->destination;
-	origin->pods[0] = flow->pod;
+	__builtin_memset(original, 0, sizeof(*original));
+	original->destination = flow->destination;
+	original->pods[0] = flow->pod;
 	if (verdict == MB_VERDICT_INBOUND || verdict == MB_VERDICT_DIRECT)
-		origin->pods[1] = flow->destination.address;
-	origin->hop = mb_hop_of(verdict);
-	origin->translated = verdict == MB_VERDICT_OUTBOUND_TRANSLATED;
+		original->pods[1] = flow->destination.address;
+	original->hop = mb_hop_of(verdict);
+	original->translated = verdict == MB_VERDICT_OUTBOUND_TRANSLATED;
 	return true;
 }
 

@@ -68,15 +68,15 @@ static __noinline int mb_socket_entered(void)
 
 /* A socket has left sock_pair_map, or will soon: the kernel takes it out when it is closed, and calls no program for
  * that. The end of its connection comes with it. */
-static __always_inline void mb_uncount(struct mb_peer *peer)
+static __always_inline void mb_uncount(struct mb_socket *socket)
 {
 	const struct mb_settings *settings = mb_settings();
 	struct mb_socket_count *count = mb_socket_count();
 	__s64 open;
 
-	if (!settings || !count || !peer->is_counted)
+	if (!settings || !count || !socket->is_counted)
 		return;
-	peer->is_counted = 0;
+	socket->is_counted = 0;
 	__sync_fetch_and_add(&count->open, -1);
 	open = *(volatile __s64 *)&count->open;
 	if (!count->level || open >= settings->socket_rearm[1])

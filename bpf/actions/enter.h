@@ -12,30 +12,32 @@
 #include "lib/kernel.h"
 #include "lib/tuple.h"
 #include "maps/sockets.h"
+#include "policy/message-verdict.h"
 
-/* Called for a connection in scope. The introduction is made last: whoever finds it may redirect at once. */
-static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key,
-				     const struct mb_introduction *other, const struct mb_address pods[2], __u32 hop,
+/* Called for a connection that may be accelerated. The other end is told last: once it finds this one, it may redirect
+ * at once. */
+static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_tuple *key,
+				     const struct mb_pending_peer *other, const struct mb_address pods[2], __u32 hop,
 				     __u32 generation)
 {
-	struct mb_introduction self = {};
-	struct mb_peer *peer;
+	struct mb_pending_peer self = {};
+	struct mb_socket *socket;
 	long error = 0;
 
-	peer = bpf_sk_storage_get(&socket_peer, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!peer)
+	socket = bpf_sk_storage_get(&socket_peer, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!socket)
 		goto refused;
-	__builtin_memset(peer, 0, sizeof(*peer));
-	mb_reverse(key, &peer->key);
-	peer->sock = other ? other->sock : 0;
-	peer->cookie = other ? other->cookie : 0;
-	peer->pods[0] = pods[0];
-	peer->pods[1] = pods[1];
-	peer->hop = hop;
-	peer->generation = generation;
-	peer->refusal = MB_COUNT_REDIRECTED_MESSAGES;
-	peer->dialled = !other;
-	peer->is_counted = 1;
+	__builtin_memset(socket, 0, sizeof(*socket));
+	mb_reverse(key, &socket->peer_key);
+	socket->peer_sock = other ? other->sock : 0;
+	socket->peer_cookie = other ? other->cookie : 0;
+	socket->pods[0] = pods[0];
+	socket->pods[1] = pods[1];
+	socket->hop = hop;
+	socket->generation = generation;
+	socket->acceleration = MB_REDIRECT;
+	socket->dialled = !other;
+	socket->is_counted = 1;
 	/* Never in the place of another socket, whatever that is: what its peer sends would go to this one. */
 	error = bpf_sock_hash_update(ctx, &sock_pair_map, key, BPF_NOEXIST);
 	if (error) {

@@ -3,19 +3,19 @@
  *
  * Bytes of one direction that wait in two places, on the psock and in the TCP receive queue, are read out of order, end
  * reads short, wake readers for nothing, and are not counted by FIONREAD. So no byte waits on the stack of a socket
- * that is in the map, but for first bytes (sk_msg.bpf.c):
+ * that is in the map, but for first bytes (policy/message.h):
  *
- * 1. A sender that has to use the stack does so for ever (sk_msg.bpf.c), and its segments carry a TCP option from then
- * on.
- * 2. Such a segment is dropped while anything that was redirected is unread (ingress.bpf.c). TCP sends it again.
+ * 1. A sender that has to use the stack does so for ever (hooks/sk_msg.bpf.c), and its segments carry a TCP option from
+ * then on.
+ * 2. Such a segment is dropped while anything that was redirected is unread (hooks/ingress.bpf.c). TCP sends it again.
  * 3. The option keeps the receiver off the fast path, so that BPF_SOCK_OPS_PARSE_HDR_OPT_CB runs on its socket, locked,
  * before the segment is queued. With nothing unread and nothing on its way, the receiver takes its own key out there:
  * what is queued next is queued on a plain TCP socket, and wakes its reader.
  * 4. It marks its own segments in turn, and the sender leaves as well when the first of them arrives.
  *
  * Nothing is on its way: the option is written under the sender's lock, after the last of its verdicts, and each
- * verdict holds a reference to the receiver until its message is queued (psock.h). So whoever sees the option sees them
- * all, also with several threads that send. */
+ * verdict holds a reference to the receiver until its message is queued (lib/psock.h). So whoever sees the option sees
+ * them all, also with several threads that send. */
 #ifndef MERBRIDGE_ACTIONS_LEAVE_H
 #define MERBRIDGE_ACTIONS_LEAVE_H
 
@@ -30,6 +30,7 @@
 #include "lib/psock.h"
 #include "lib/tuple.h"
 #include "maps/sockets.h"
+#include "policy/message-verdict.h"
 
 /* RFC 6994: kind 254, with an identifier of our own. It never leaves the node: both ends are sockets of its pods. */
 #define MB_OPTION_KIND 254
@@ -56,24 +57,24 @@ static __always_inline bool mb_is_leave_option(const struct mb_option *option)
 }
 
 /* Is the other end still in the map? One that is not known counts: it may have entered. */
-static __always_inline bool mb_other_is_in(const struct mb_peer *peer)
+static __always_inline bool mb_peer_is_in(const struct mb_socket *socket)
 {
-	return !peer->sock || (mb_has_in_flag(false, peer) && mb_is_still_there(false, peer));
+	return !socket->peer_sock || (mb_peer_has_in_flag(false, socket) && mb_peer_is_still_there(false, socket));
 }
 
 /* The socket is locked, nothing that was redirected to it is unread, and nothing is on its way. */
-static __noinline void mb_leave(struct bpf_sock_ops *ctx, struct mb_peer *peer)
+static __noinline void mb_leave(struct bpf_sock_ops *ctx, struct mb_socket *socket)
 {
-	struct mb_quadruple own;
+	struct mb_tuple own;
 
 	/* First, so that nobody finds the flag and no key. */
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~MB_IN_FLAG);
-	if (peer->leaving == MB_IN)
-		peer->reason = MB_COUNT_PASSED_PEER_LEFT;
-	peer->leaving = MB_OUT;
-	mb_reverse(&peer->key, &own);
+	if (socket->leaving == MB_IN)
+		socket->reason = MB_PASS_PEER_LEFT;
+	socket->leaving = MB_OUT;
+	mb_reverse(&socket->peer_key, &own);
 	bpf_map_delete_elem(&sock_pair_map, &own);
-	mb_uncount(peer);
+	mb_uncount(socket);
 	mb_count(MB_COUNT_SOCKETS_LEFT, 1);
 }
 
@@ -96,39 +97,39 @@ static __always_inline bool mb_becomes_quiet(struct tcp_sock *other)
 }
 
 /* Is this an application's end, and not a sidecar's? */
-static __always_inline bool mb_is_application(const struct mb_peer *peer)
+static __always_inline bool mb_is_application(const struct mb_socket *socket)
 {
-	return peer->dialled ? peer->hop == MB_HOP_OUTBOUND || peer->hop == MB_HOP_DIRECT
-			     : peer->hop == MB_HOP_DELIVERY;
+	return socket->dialled ? socket->hop == MB_HOP_OUTBOUND || socket->hop == MB_HOP_DIRECT
+			       : socket->hop == MB_HOP_DELIVERY;
 }
 
 /* An application's socket that half-closes leaves without a word from the other end. In the map a recv(2) that waits
  * for the answer would be woken by the acknowledgement of its FIN, and return EAGAIN (tcp_msg_wait_data in
  * net/ipv4/tcp_bpf.c). With redirected bytes unread it cannot: they would be lost, and the acknowledgement is held back
- * instead (ingress.bpf.c). Sidecars do not block.
+ * instead (hooks/ingress.bpf.c). Sidecars do not block.
  *
- * First it says that it is out, so that no verdict for it begins (sk_msg.bpf.c). A verdict is made, and the reference
- * to this socket taken, by a system call that has the other end's lock: if none has it now, each that began before
- * shows as a reference. */
-static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_peer *peer, struct tcp_sock *self)
+ * First it says that it is out, so that no verdict for it begins (hooks/sk_msg.bpf.c). A verdict is made, and the
+ * reference to this socket taken, by a system call that has the other end's lock: if none has it now, each that began
+ * before shows as a reference. */
+static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_socket *socket, struct tcp_sock *self)
 {
 	struct tcp_sock *other;
 	bool is_quiet;
 
 	/* One that has dialled and sent nothing yet. */
-	if (!peer->sock && !mb_take_answer(peer))
-		mb_take_back(peer);
-	if (peer->is_alone)
-		mb_leave(ctx, peer);
-	if (peer->is_alone || !peer->sock)
+	if (!socket->peer_sock && !mb_take_answer(socket))
+		mb_take_back(socket);
+	if (socket->is_alone)
+		mb_leave(ctx, socket);
+	if (socket->is_alone || !socket->peer_sock)
 		return;
-	other = (struct tcp_sock *)peer->sock;
+	other = (struct tcp_sock *)socket->peer_sock;
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~MB_IN_FLAG);
-	mb_barrier(&peer->order);
-	is_quiet = !mb_other_is_in(peer) || mb_becomes_quiet(other);
-	mb_barrier(&peer->order);
+	mb_barrier(&socket->order);
+	is_quiet = !mb_peer_is_in(socket) || mb_becomes_quiet(other);
+	mb_barrier(&socket->order);
 	if (is_quiet && !mb_may_be_in_flight(self, mb_own_references(self)) && mb_psock_is_empty(self))
-		mb_leave(ctx, peer);
+		mb_leave(ctx, socket);
 	else
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | MB_IN_FLAG);
 }
@@ -137,22 +138,22 @@ static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_peer *
  * other end has to be told. */
 static __always_inline void mb_on_option_length(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
-	struct mb_peer *peer = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
-	struct tcp_sock *self = peer && peer->leaving != MB_IN ? bpf_skc_to_tcp_sock(sk) : NULL;
+	struct mb_socket *socket = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
+	struct tcp_sock *self = socket && socket->leaving != MB_IN ? bpf_skc_to_tcp_sock(sk) : NULL;
 
 	if (!self)
 		return;
-	if (peer->leaving != MB_OUT && mb_psock_is_empty(self)) {
+	if (socket->leaving != MB_OUT && mb_psock_is_empty(self)) {
 		/* An application's: before its sender goes on to wait for an answer in recv(2), where the room that the
 		 * first acknowledgement gives would wake it. */
-		if (peer->is_alone)
-			mb_leave(ctx, peer);
-		else if (peer->sock && mb_is_application(peer) && mb_psock_of(self) && mb_is_owned(self))
-			mb_leave_alone(ctx, peer, self);
+		if (socket->is_alone)
+			mb_leave(ctx, socket);
+		else if (socket->peer_sock && mb_is_application(socket) && mb_psock_of(self) && mb_is_owned(self))
+			mb_leave_alone(ctx, socket, self);
 	}
-	if (!peer->is_alone && mb_other_is_in(peer))
+	if (!socket->is_alone && mb_peer_is_in(socket))
 		bpf_reserve_hdr_opt(ctx, MB_OPTION_SIZE, 0);
-	else if (peer->leaving == MB_OUT)
+	else if (socket->leaving == MB_OUT)
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 }
 
@@ -167,30 +168,30 @@ static __always_inline void mb_on_option_write(struct bpf_sock_ops *ctx)
 static __always_inline void mb_on_option_read(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_option option = mb_leave_option();
-	struct mb_peer *peer;
+	struct mb_socket *socket;
 	struct tcp_sock *self;
 
 	if (!sk || bpf_load_hdr_opt(ctx, &option, sizeof(option), 0) != MB_OPTION_SIZE)
 		return;
-	peer = bpf_sk_storage_get(&socket_peer, sk, NULL, 0);
+	socket = bpf_sk_storage_get(&socket_peer, sk, NULL, 0);
 	self = bpf_skc_to_tcp_sock(sk);
-	if (peer && self && peer->leaving != MB_OUT && mb_psock_is_empty(self) &&
+	if (socket && self && socket->leaving != MB_OUT && mb_psock_is_empty(self) &&
 	    !mb_may_be_in_flight(self, mb_own_references(self)))
-		mb_leave(ctx, peer);
+		mb_leave(ctx, socket);
 }
 
 /* A socket sends no more: it is closed, and then the kernel has taken it out of the map already, or it half-closes. */
 static __noinline void mb_on_last(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
-	struct mb_peer *peer = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
-	struct tcp_sock *self = peer ? bpf_skc_to_tcp_sock(sk) : NULL;
+	struct mb_socket *socket = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
+	struct tcp_sock *self = socket ? bpf_skc_to_tcp_sock(sk) : NULL;
 
-	if (!self || peer->leaving == MB_OUT)
+	if (!self || socket->leaving == MB_OUT)
 		return;
-	if (mb_is_application(peer) && mb_psock_of(self)) {
+	if (mb_is_application(socket) && mb_psock_of(self)) {
 		if (mb_psock_is_empty(self))
-			mb_leave_alone(ctx, peer, self);
-	} else if (peer->leaving == MB_IN) {
+			mb_leave_alone(ctx, socket, self);
+	} else if (socket->leaving == MB_IN) {
 		/* It has nothing to say any more, and most connections end like this. */
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 	}
@@ -210,26 +211,26 @@ static __always_inline bool mb_is_disconnected(struct bpf_sock_ops *ctx, struct 
 /* The connection of a socket has ended. */
 static __always_inline void mb_on_end(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
-	struct mb_peer *peer = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
-	struct tcp_sock *self = peer ? bpf_skc_to_tcp_sock(sk) : NULL;
+	struct mb_socket *socket = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
+	struct tcp_sock *self = socket ? bpf_skc_to_tcp_sock(sk) : NULL;
 
 	/* Other programs ask for the states of their own sockets. */
 	if (!self)
 		return;
-	if (peer->leaving != MB_OUT && mb_is_disconnected(ctx, self))
-		mb_leave(ctx, peer);
-	mb_uncount(peer);
+	if (socket->leaving != MB_OUT && mb_is_disconnected(ctx, self))
+		mb_leave(ctx, socket);
+	mb_uncount(socket);
 }
 
 /* A socket dials, perhaps not for the first time: nothing of an earlier connection may be left. */
 static __always_inline void mb_forget_earlier(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
-	struct mb_peer *peer = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
+	struct mb_socket *socket = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
 
-	if (!peer)
+	if (!socket)
 		return;
-	if (peer->leaving != MB_OUT)
-		mb_leave(ctx, peer);
+	if (socket->leaving != MB_OUT)
+		mb_leave(ctx, socket);
 	bpf_sk_storage_delete(&socket_peer, sk);
 }
 

@@ -25,41 +25,42 @@ static __always_inline bool mb_is_own_address(__u64 netns, const struct mb_addre
 
 /* ctx of a socket that dials -> what a connect hook kept on it, and its key in pair_original_dst; NULL if it was not
  * redirected. */
-static __always_inline struct mb_origin *mb_pending_of(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
-						       struct mb_pending *pending)
+static __always_inline struct mb_original_destination *
+mb_pending_handshake_of(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_pending_handshake *pending)
 {
-	struct mb_origin *origin;
-	struct mb_quadruple key;
+	struct mb_original_destination *original;
+	struct mb_tuple key;
 
 	if (!sk)
 		return NULL;
-	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
-	if (!origin || origin->accepted || origin->hop == MB_HOP_DELIVERY || !mb_quadruple_of(ctx, &key))
+	original = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
+	if (!original || original->accepted || original->hop == MB_HOP_DELIVERY || !mb_tuple_of(ctx, &key))
 		return NULL;
 	pending->netns = key.netns;
 	pending->client = key.local;
-	pending->client_port = origin->translated ? 0 : key.local_port;
+	pending->client_port = original->translated ? 0 : key.local_port;
 	pending->sidecar_port = key.remote_port;
-	return origin;
+	return original;
 }
 
-static __always_inline void mb_write_pending(struct bpf_sock_ops *ctx, struct mb_origin *origin,
-					     const struct mb_pending *pending)
+static __always_inline void mb_write_pending_handshake(struct bpf_sock_ops *ctx,
+						       struct mb_original_destination *original,
+						       const struct mb_pending_handshake *pending)
 {
-	bool is_own = mb_is_own_address(pending->netns, &pending->client, origin->pods);
-	struct mb_quadruple key;
+	bool is_own = mb_is_own_address(pending->netns, &pending->client, original->pods);
+	struct mb_tuple key;
 
-	if (is_own && !bpf_map_update_elem(&pair_original_dst, pending, &origin->destination, BPF_ANY))
+	if (is_own && !bpf_map_update_elem(&pair_original_dst, pending, &original->destination, BPF_ANY))
 		return;
 	mb_count(MB_COUNT_HOOK_ERRORS, 1);
-	if (mb_quadruple_of(ctx, &key))
-		mb_report_socket(ctx, &key, &origin->pods[0], origin->hop, MB_DROP_NO_ENTRY, 0);
+	if (mb_tuple_of(ctx, &key))
+		mb_report_socket(ctx, &key, &original->pods[0], original->hop, MB_DROP_NO_ENTRY, 0);
 }
 
 /* Did a connect hook of this node send this here? Then its destination was written down, under the source port that the
  * socket has. Where netfilter has put another source port in the packet, because connection tracking remembers an older
  * connection with that one, it is not found. */
-static __always_inline bool mb_came_redirected(const struct mb_quadruple *key, __u8 hop)
+static __always_inline bool mb_came_redirected(const struct mb_tuple *key, __u8 hop)
 {
 	if (hop == MB_HOP_OUTBOUND)
 		return mb_is_rotating_loopback(&key->local);
@@ -67,10 +68,10 @@ static __always_inline bool mb_came_redirected(const struct mb_quadruple *key, _
 }
 
 /* The accepting side keeps what was dialled on its own socket, where it cannot be evicted. */
-static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_quadruple *key,
-					   __u8 hop)
+static __always_inline void mb_take_original_destination(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
+							 struct mb_tuple *key, __u8 hop)
 {
-	struct mb_pending pending = {
+	struct mb_pending_handshake pending = {
 		.netns = key->netns,
 		.client = key->remote,
 		.client_port = key->remote_port,
@@ -78,7 +79,7 @@ static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_
 		.client_isn = key->remote_isn,
 	};
 	struct mb_endpoint *destination = bpf_map_lookup_elem(&pair_original_dst, &pending);
-	struct mb_origin *origin;
+	struct mb_original_destination *original;
 
 	if (!destination && hop == MB_HOP_OUTBOUND) {
 		pending.client_port = 0;
@@ -88,19 +89,19 @@ static __always_inline void mb_take_origin(struct bpf_sock_ops *ctx, struct bpf_
 	 * redirected this one, and connection tracking knows. The sidecar asks, then it shows. */
 	if (!destination && !mb_came_redirected(key, hop))
 		return;
-	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!origin) {
+	original = bpf_sk_storage_get(&socket_origin, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!original) {
 		mb_count(MB_COUNT_HOOK_ERRORS, 1);
 		mb_report_socket(ctx, key, hop == MB_HOP_INBOUND ? &key->local : &key->remote, hop, MB_DROP_NO_MEMORY,
 				 0);
 		return;
 	}
-	__builtin_memset(origin, 0, sizeof(*origin));
-	origin->pods[0] = hop == MB_HOP_INBOUND ? key->local : key->remote;
-	origin->hop = hop;
-	origin->accepted = 1;
+	__builtin_memset(original, 0, sizeof(*original));
+	original->pods[0] = hop == MB_HOP_INBOUND ? key->local : key->remote;
+	original->hop = hop;
+	original->accepted = 1;
 	if (destination) {
-		origin->destination = *destination;
+		original->destination = *destination;
 		bpf_map_delete_elem(&pair_original_dst, &pending);
 	}
 }

@@ -17,8 +17,8 @@ static __always_inline __u32 mb_event_of(enum mb_verdict verdict, const struct m
 	return verdict == MB_VERDICT_SELF_CALL ? MB_EVENT_SELF_CALL : MB_EVENT_CONNECTION;
 }
 
-static __noinline int mb_send_dial(struct bpf_sock_addr *ctx, const struct mb_flow *flow, enum mb_verdict verdict,
-				   const struct mb_outcome *outcome, __u32 limit)
+static __noinline int mb_send_connect(struct bpf_sock_addr *ctx, const struct mb_flow *flow, enum mb_verdict verdict,
+				      const struct mb_outcome *outcome, __u32 limit)
 {
 	struct mb_event event = {};
 
@@ -38,13 +38,13 @@ static __noinline int mb_send_dial(struct bpf_sock_addr *ctx, const struct mb_fl
 	return mb_send_event(&event, limit);
 }
 
-static __always_inline void mb_report_dial(struct bpf_sock_addr *ctx, const struct mb_flow *flow,
-					   enum mb_verdict verdict, const struct mb_outcome *outcome)
+static __always_inline void mb_report_connect(struct bpf_sock_addr *ctx, const struct mb_flow *flow,
+					      enum mb_verdict verdict, const struct mb_outcome *outcome)
 {
 	__u32 limit = mb_event_limit(mb_event_of(verdict, outcome));
 
 	if (limit)
-		mb_send_dial(ctx, flow, verdict, outcome, limit);
+		mb_send_connect(ctx, flow, verdict, outcome, limit);
 }
 
 #endif

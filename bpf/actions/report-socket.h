@@ -16,8 +16,8 @@ static __always_inline __u32 mb_refused_for(long error)
 	return error == -E2BIG ? MB_DROP_MAP_FULL : MB_DROP_SOCKET;
 }
 
-static __noinline int mb_send_socket(struct bpf_sock_ops *ctx, const struct mb_quadruple *key,
-				     const struct mb_address *pod, __u32 what, __u32 error)
+static __noinline int mb_send_socket(struct bpf_sock_ops *ctx, const struct mb_tuple *key, const struct mb_address *pod,
+				     __u32 what, __u32 error)
 {
 	struct mb_event event = {};
 
@@ -35,7 +35,7 @@ static __noinline int mb_send_socket(struct bpf_sock_ops *ctx, const struct mb_q
 }
 
 /* `pod` is in a map or on the stack. */
-static __always_inline void mb_report_socket(struct bpf_sock_ops *ctx, const struct mb_quadruple *key,
+static __always_inline void mb_report_socket(struct bpf_sock_ops *ctx, const struct mb_tuple *key,
 					     const struct mb_address *pod, __u32 hop, __u32 reason, __u32 error)
 {
 	if (mb_event_limit(MB_EVENT_DROPPED))

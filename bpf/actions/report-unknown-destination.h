@@ -8,7 +8,8 @@
 #include "lib/address.h"
 #include "lib/bpf.h"
 
-static __noinline int mb_send_unknown(struct bpf_sockopt *ctx, struct bpf_sock *sk, __u64 netns, __be32 pod, __u8 hop)
+static __noinline int mb_send_unknown_destination(struct bpf_sockopt *ctx, struct bpf_sock *sk, __u64 netns, __be32 pod,
+						  __u8 hop)
 {
 	struct mb_event event = {};
 

@@ -23,7 +23,7 @@ static __always_inline int mb_connect(struct bpf_sock_addr *ctx, const bool is_i
 	/* Only what an enrolled pod dials is counted and told. */
 	if (mb_is_set(&flow.pod)) {
 		mb_count_flow(verdict, &outcome);
-		mb_report_dial(ctx, &flow, verdict, &outcome);
+		mb_report_connect(ctx, &flow, verdict, &outcome);
 	}
 	return proceeds ? MB_PROCEED : MB_REFUSE;
 }

@@ -6,10 +6,10 @@
 
 static __always_inline int mb_getpeername(struct bpf_sock_addr *ctx, const bool is_ip6)
 {
-	struct mb_origin *origin = bpf_sk_storage_get(&socket_origin, ctx->sk, NULL, 0);
+	struct mb_original_destination *original = bpf_sk_storage_get(&socket_origin, ctx->sk, NULL, 0);
 
-	if (origin && !origin->accepted)
-		mb_write_endpoint(ctx, is_ip6, &origin->destination);
+	if (original && !original->accepted)
+		mb_write_endpoint(ctx, is_ip6, &original->destination);
 	return MB_PROCEED;
 }
 

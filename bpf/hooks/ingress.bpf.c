@@ -5,7 +5,7 @@
  * for "nothing more is there": with edge-triggered epoll they sleep until the next event (nginx, tokio), which has been
  * already; together with EPOLLRDHUP they take it for the end of the stream (HAProxy, libuv), and cut its tail. So a
  * segment that comes while redirected bytes are unread is dropped, as if the network had lost it, and TCP sends it
- * again: then the receiver has left sock_pair_map (leave.h), and its arrival is an event of its own. */
+ * again: then the receiver has left sock_pair_map (actions/leave.h), and its arrival is an event of its own. */
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -64,9 +64,9 @@ static __always_inline bool mb_read_segment(struct __sk_buff *skb, struct mb_seg
 }
 
 /* Has the sender nothing behind this segment, or the end of the stream alone? */
-static __always_inline bool mb_is_last(const struct mb_peer *peer, const struct mb_segment *segment)
+static __always_inline bool mb_is_last(const struct mb_socket *socket, const struct mb_segment *segment)
 {
-	struct tcp_sock *sender = (struct tcp_sock *)peer->sock;
+	struct tcp_sock *sender = (struct tcp_sock *)socket->peer_sock;
 
 	return sender && mb_read(false, sender, struct tcp_sock, write_seq) - (segment->seq + segment->size) <= 1;
 }
@@ -94,14 +94,14 @@ static __always_inline bool mb_is_probe(struct tcp_sock *receiver, const struct 
 /* An application that has half-closed and could not leave then (mb_on_last) may wait in recv(2) for the answer. What
  * acknowledges its FIN and brings nothing to read would wake it, and recv would return EAGAIN. Until an answer on the
  * stack, or the end of the stream, acknowledges the FIN, TCP sends the FIN again. */
-static __always_inline bool mb_would_wake_reader(const struct mb_peer *peer, struct tcp_sock *receiver,
+static __always_inline bool mb_would_wake_reader(const struct mb_socket *socket, struct tcp_sock *receiver,
 						 const struct mb_segment *segment)
 {
 	struct inet_connection_sock *connection = &receiver->inet_conn;
 	struct sock *sk = &connection->icsk_inet.sk;
 
 	return segment->acknowledged == receiver->write_seq && !segment->rst && !mb_is_next(receiver, segment) &&
-	       !mb_is_probe(receiver, segment) && sk->sk_shutdown == SEND_SHUTDOWN && mb_is_application(peer) &&
+	       !mb_is_probe(receiver, segment) && sk->sk_shutdown == SEND_SHUTDOWN && mb_is_application(socket) &&
 	       mb_psock_of(receiver) && !connection->icsk_user_timeout &&
 	       connection->icsk_retransmits + MB_RETRIES_LEFT <
 		       BPF_CORE_READ(sk, __sk_common.skc_net.net, ipv4.sysctl_tcp_retries2);
@@ -113,7 +113,7 @@ int mb_ingress(struct __sk_buff *skb)
 	struct bpf_sock *sk = skb->sk;
 	struct mb_segment segment;
 	struct tcp_sock *receiver;
-	struct mb_peer *peer;
+	struct mb_socket *socket;
 	__u64 now, *held;
 	__u32 zero = 0;
 	bool is_empty;
@@ -123,18 +123,18 @@ int mb_ingress(struct __sk_buff *skb)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return MB_PROCEED;
-	peer = bpf_sk_storage_get(&socket_peer, sk, NULL, 0);
-	if (!peer || peer->leaving == MB_OUT)
+	socket = bpf_sk_storage_get(&socket_peer, sk, NULL, 0);
+	if (!socket || socket->leaving == MB_OUT)
 		return MB_PROCEED;
 	receiver = bpf_skc_to_tcp_sock(sk);
 	if (!receiver)
 		return MB_PROCEED;
 	is_empty = mb_psock_is_empty(receiver);
 	if (is_empty)
-		peer->held_since = 0;
+		socket->held_since = 0;
 	if (!mb_read_segment(skb, &segment))
 		return MB_PROCEED;
-	if (sk->state == BPF_TCP_FIN_WAIT1 && mb_would_wake_reader(peer, receiver, &segment)) {
+	if (sk->state == BPF_TCP_FIN_WAIT1 && mb_would_wake_reader(socket, receiver, &segment)) {
 		mb_count(MB_COUNT_HELD_SEGMENTS, 1);
 		return MB_DROP;
 	}
@@ -145,11 +145,11 @@ int mb_ingress(struct __sk_buff *skb)
 	if (!segment.size && !(segment.fin && segment.seq != receiver->copied_seq))
 		return MB_PROCEED;
 	now = bpf_ktime_get_ns();
-	if (!peer->held_since)
-		peer->held_since = now;
+	if (!socket->held_since)
+		socket->held_since = now;
 	if (segment.seq == receiver->rcv_nxt &&
-	    now - peer->held_since > (mb_is_last(peer, &segment) ? MB_HOLD_LAST_NS : MB_HOLD_NS)) {
-		peer->held_since = now;
+	    now - socket->held_since > (mb_is_last(socket, &segment) ? MB_HOLD_LAST_NS : MB_HOLD_NS)) {
+		socket->held_since = now;
 		return MB_PROCEED;
 	}
 	held = bpf_map_lookup_elem(&last_held, &zero);

@@ -11,27 +11,29 @@
 #include "maps/sockets.h"
 #include "policy/acceleration.h"
 #include "policy/backlog.h"
+#include "policy/message-verdict.h"
 #include "policy/message.h"
 
-static __always_inline __u32 mb_find_peer(struct mb_peer *peer, __u32 size)
+static __always_inline enum mb_message_verdict mb_find_peer(struct mb_socket *socket, __u32 size)
 {
-	if (mb_take_answer(peer))
-		return peer->is_alone ? MB_COUNT_PASSED_NO_PEER : MB_COUNT_REDIRECTED_MESSAGES;
+	if (mb_take_answer(socket))
+		return socket->is_alone ? MB_PASS_NO_PEER : MB_REDIRECT;
 	/* Its handshake may be under way on another CPU. */
-	if (mb_is_first(peer, size))
-		return MB_COUNT_PASSED_FIRST;
-	mb_take_back(peer);
-	return MB_COUNT_PASSED_NO_PEER;
+	if (mb_is_first(socket, size))
+		return MB_PASS_FIRST;
+	mb_take_back(socket);
+	return MB_PASS_NO_PEER;
 }
 
-static __always_inline __u32 mb_decide_message(const bool plain, struct mb_peer *peer, struct tcp_sock *sender,
-					       const struct mb_settings *settings, __u32 size)
+static __always_inline enum mb_message_verdict mb_decide_message(const bool plain, struct mb_socket *socket,
+								 struct tcp_sock *sender,
+								 const struct mb_settings *settings, __u32 size)
 {
-	__u32 verdict = peer->refusal;
+	enum mb_message_verdict verdict = socket->acceleration;
 
-	if (verdict == MB_COUNT_REDIRECTED_MESSAGES && !peer->sock)
-		verdict = mb_find_peer(peer, size);
-	return verdict == MB_COUNT_REDIRECTED_MESSAGES ? mb_may_redirect(plain, peer, sender, settings, size) : verdict;
+	if (verdict == MB_REDIRECT && !socket->peer_sock)
+		verdict = mb_find_peer(socket, size);
+	return verdict == MB_REDIRECT ? mb_may_redirect(plain, socket, sender, settings, size) : verdict;
 }
 
 static __always_inline int mb_message(const bool plain, struct sk_msg_md *msg)
@@ -39,34 +41,35 @@ static __always_inline int mb_message(const bool plain, struct sk_msg_md *msg)
 	const struct mb_settings *settings = mb_settings();
 	struct bpf_sock *sk = msg->sk;
 	struct tcp_sock *sender;
-	struct mb_peer *peer;
-	__u32 verdict, size;
+	struct mb_socket *socket;
+	enum mb_message_verdict verdict;
+	__u32 size;
 
 	if (!settings || !sk)
 		return SK_PASS;
-	peer = bpf_sk_storage_get(&socket_peer, sk, NULL, 0);
+	socket = bpf_sk_storage_get(&socket_peer, sk, NULL, 0);
 	sender = bpf_skc_to_tcp_sock(sk);
-	if (!peer || !sender)
+	if (!socket || !sender)
 		return SK_PASS;
-	if (peer->leaving) {
-		mb_count(peer->reason, 1);
+	if (socket->leaving) {
+		mb_count(mb_counter_of(socket->reason), 1);
 		return SK_PASS;
 	}
-	if (peer->generation != settings->generation) {
+	if (socket->generation != settings->generation) {
 		__u32 generation = settings->generation;
 
-		peer->refusal = mb_refusal(settings, peer->pods, peer->hop);
-		peer->generation = generation;
+		socket->acceleration = mb_acceleration_verdict(settings, socket->pods, socket->hop);
+		socket->generation = generation;
 	}
 	size = msg->size;
 	/* A receiver that leaves by itself says so, then looks whether this socket is at work (mb_leave_alone). */
 	if (profile.weakly_ordered)
-		mb_barrier(&peer->order);
-	verdict = mb_decide_message(plain, peer, sender, settings, size);
-	if (verdict == MB_COUNT_REDIRECTED_MESSAGES) {
+		mb_barrier(&socket->order);
+	verdict = mb_decide_message(plain, socket, sender, settings, size);
+	if (verdict == MB_REDIRECT) {
 		/* A failed look-up answers SK_DROP but changes nothing: the message takes the stack all the same. */
-		if (bpf_msg_redirect_hash(msg, &sock_pair_map, &peer->key, BPF_F_INGRESS) == SK_PASS) {
-			mb_account(&peer->unread, size);
+		if (bpf_msg_redirect_hash(msg, &sock_pair_map, &socket->peer_key, BPF_F_INGRESS) == SK_PASS) {
+			mb_account(&socket->unread, size);
 			mb_count(MB_COUNT_REDIRECTED_MESSAGES, 1);
 			mb_count(MB_COUNT_REDIRECTED_BYTES, size);
 			return SK_PASS;
@@ -74,16 +77,16 @@ static __always_inline int mb_message(const bool plain, struct sk_msg_md *msg)
 		/* One that leaves says so before it takes its key out. Without a key it is closed otherwise, which
 		 * waits for its system calls. */
 		barrier();
-		verdict = mb_has_in_flag(plain, peer) ? MB_COUNT_PASSED_PEER_GONE : MB_COUNT_PASSED_PEER_LEFT;
+		verdict = mb_peer_has_in_flag(plain, socket) ? MB_PASS_PEER_GONE : MB_PASS_PEER_LEFT;
 	}
-	mb_count(verdict, 1);
-	if (verdict == MB_COUNT_PASSED_FIRST)
+	mb_count(mb_counter_of(verdict), 1);
+	if (verdict == MB_PASS_FIRST)
 		return SK_PASS;
-	/* From now on everything that this socket sends takes the stack (leave.h). */
-	if (verdict == MB_COUNT_PASSED_PEER_GONE)
-		peer->is_alone = 1;
-	peer->reason = verdict;
-	peer->leaving = MB_SENDS_STACK;
+	/* From now on everything that this socket sends takes the stack (actions/leave.h). */
+	if (verdict == MB_PASS_PEER_GONE)
+		socket->is_alone = 1;
+	socket->reason = verdict;
+	socket->leaving = MB_SENDS_STACK;
 	return SK_PASS;
 }
 
@@ -93,7 +96,7 @@ int mb_redirect_msg(struct sk_msg_md *msg)
 	return mb_message(true, msg);
 }
 
-/* The same for kernels before Linux 6.2; see read.h. */
+/* The same for kernels before Linux 6.2; see lib/read.h. */
 SEC("sk_msg")
 int mb_redirect_msg_by_calls(struct sk_msg_md *msg)
 {

@@ -22,16 +22,16 @@
  * not find its original destination. */
 static __noinline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
-	struct mb_pending pending = {};
-	struct mb_origin *origin = mb_pending_of(ctx, sk, &pending);
-	struct tcp_sock *tcp = origin ? bpf_skc_to_tcp_sock(sk) : NULL;
+	struct mb_pending_handshake pending = {};
+	struct mb_original_destination *original = mb_pending_handshake_of(ctx, sk, &pending);
+	struct tcp_sock *tcp = original ? bpf_skc_to_tcp_sock(sk) : NULL;
 
 	mb_forget_earlier(ctx, sk);
 	if (!tcp)
 		return;
 	/* snd_una is not there yet. */
 	pending.client_isn = tcp->write_seq;
-	mb_write_pending(ctx, origin, &pending);
+	mb_write_pending_handshake(ctx, original, &pending);
 	bpf_sock_ops_cb_flags_set(ctx,
 				  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTO_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
@@ -40,25 +40,25 @@ static __noinline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *
  * evicted. */
 static __noinline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
-	struct mb_pending pending = {};
-	struct mb_origin *origin;
+	struct mb_pending_handshake pending = {};
+	struct mb_original_destination *original;
 
 	/* The SYN counts as one. */
 	if (ctx->state != BPF_TCP_SYN_SENT && (ctx->state != BPF_TCP_ESTABLISHED || ctx->bytes_acked > 1))
 		return;
-	origin = mb_pending_of(ctx, sk, &pending);
-	if (!origin)
+	original = mb_pending_handshake_of(ctx, sk, &pending);
+	if (!original)
 		return;
 	pending.client_isn = mb_isn_of_dialler(ctx);
-	mb_write_pending(ctx, origin, &pending);
+	mb_write_pending_handshake(ctx, original, &pending);
 }
 
 /* A dial has failed, or was given up. */
 static __noinline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
-	struct mb_pending pending = {};
+	struct mb_pending_handshake pending = {};
 
-	if (!mb_pending_of(ctx, sk, &pending))
+	if (!mb_pending_handshake_of(ctx, sk, &pending))
 		return;
 	pending.client_isn = mb_isn_of_dialler(ctx);
 	bpf_map_delete_elem(&pair_original_dst, &pending);
@@ -67,26 +67,26 @@ static __noinline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *
 static __noinline int mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	const struct mb_settings *settings = mb_settings();
-	struct mb_origin *origin;
-	struct mb_quadruple key;
+	struct mb_original_destination *original;
+	struct mb_tuple key;
 
 	if (!settings || settings->acceleration == MB_OFF || !sk)
 		return 0;
-	origin = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
-	if (!origin || origin->accepted || !mb_in_scope(settings, origin->pods, origin->hop) ||
-	    !mb_quadruple_of(ctx, &key))
+	original = bpf_sk_storage_get(&socket_origin, sk, NULL, 0);
+	if (!original || original->accepted || !mb_may_accelerate(settings, original->pods, original->hop) ||
+	    !mb_tuple_of(ctx, &key))
 		return 0;
-	if (!mb_is_own_address(key.netns, &key.local, origin->pods))
+	if (!mb_is_own_address(key.netns, &key.local, original->pods))
 		return 0;
 	mb_add_isns(ctx, true, &key);
-	return mb_enter(ctx, sk, &key, NULL, origin->pods, origin->hop, settings->generation);
+	return mb_enter(ctx, sk, &key, NULL, original->pods, original->hop, settings->generation);
 }
 
 static __noinline int mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	const struct mb_settings *settings = mb_settings();
-	struct mb_introduction other;
-	struct mb_quadruple key;
+	struct mb_pending_peer other;
+	struct mb_tuple key;
 	__u32 port = ctx->local_port;
 	__u8 hop;
 
@@ -98,15 +98,16 @@ static __noinline int mb_on_passive(struct bpf_sock_ops *ctx, struct bpf_sock *s
 		hop = MB_HOP_DELIVERY;
 	else
 		return 0;
-	if (!sk || !mb_quadruple_of(ctx, &key))
+	if (!sk || !mb_tuple_of(ctx, &key))
 		return 0;
 	mb_add_isns(ctx, false, &key);
 	if (hop != MB_HOP_DELIVERY)
-		mb_take_origin(ctx, sk, &key, hop);
+		mb_take_original_destination(ctx, sk, &key, hop);
 
-	if (!settings || settings->acceleration == MB_OFF || !mb_take_introduction(&key, &other))
+	if (!settings || settings->acceleration == MB_OFF || !mb_take_pending_peer(&key, &other))
 		return 0;
-	if (mb_is_own_address(key.netns, &key.remote, other.pods) && mb_in_scope(settings, other.pods, other.hop) &&
+	if (mb_is_own_address(key.netns, &key.remote, other.pods) &&
+	    mb_may_accelerate(settings, other.pods, other.hop) &&
 	    mb_enter(ctx, sk, &key, &other, other.pods, other.hop, settings->generation))
 		return 1;
 	/* So that the dialling side does not wait for it. */

@@ -9,19 +9,19 @@
 
 /* The flags and the cookie of the other end, whose memory is a TCP socket for ever, but perhaps another one by now
  * (SLAB_TYPESAFE_BY_RCU). */
-static __always_inline bool mb_has_in_flag(const bool plain, const struct mb_peer *peer)
+static __always_inline bool mb_peer_has_in_flag(const bool plain, const struct mb_socket *socket)
 {
-	struct tcp_sock *other = (struct tcp_sock *)peer->sock;
+	struct tcp_sock *other = (struct tcp_sock *)socket->peer_sock;
 
 	return mb_read(plain, other, struct tcp_sock, bpf_sock_ops_cb_flags) & MB_IN_FLAG;
 }
 
-static __always_inline bool mb_is_still_there(const bool plain, const struct mb_peer *peer)
+static __always_inline bool mb_peer_is_still_there(const bool plain, const struct mb_socket *socket)
 {
-	struct tcp_sock *other = (struct tcp_sock *)peer->sock;
+	struct tcp_sock *other = (struct tcp_sock *)socket->peer_sock;
 
 	return (__u64)mb_read(plain, other, struct tcp_sock, inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter) ==
-	       peer->cookie;
+	       socket->peer_cookie;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Quadruples of sockets. */
+/* The 4-tuple of a socket, with what makes it unique on the node. */
 #ifndef MERBRIDGE_LIB_TUPLE_H
 #define MERBRIDGE_LIB_TUPLE_H
 
@@ -7,9 +7,9 @@
 #include "lib/address.h"
 #include "lib/bpf.h"
 
-/* ctx of a sockops callback -> its quadruple, without initial sequence numbers; false for anything that is not TCP over
+/* ctx of a sockops callback -> its 4-tuple, without initial sequence numbers; false for anything that is not TCP over
  * IPv4, in either kind of socket. */
-static __always_inline bool mb_quadruple_of(struct bpf_sock_ops *ctx, struct mb_quadruple *key)
+static __always_inline bool mb_tuple_of(struct bpf_sock_ops *ctx, struct mb_tuple *key)
 {
 	if (ctx->family == AF_INET6) {
 		if (ctx->remote_ip6[0] || ctx->remote_ip6[1] || ctx->remote_ip6[2] != bpf_htonl(0xffff))
@@ -35,13 +35,13 @@ static __always_inline __u32 mb_isn_of_dialler(struct bpf_sock_ops *ctx)
 }
 
 /* When a connection has just been established, nothing was received but the SYN. */
-static __always_inline void mb_add_isns(struct bpf_sock_ops *ctx, bool dialled, struct mb_quadruple *key)
+static __always_inline void mb_add_isns(struct bpf_sock_ops *ctx, bool dialled, struct mb_tuple *key)
 {
 	key->local_isn = dialled ? mb_isn_of_dialler(ctx) : ctx->snd_nxt - 1;
 	key->remote_isn = ctx->rcv_nxt - 1;
 }
 
-static __always_inline void mb_reverse(const struct mb_quadruple *key, struct mb_quadruple *reversed)
+static __always_inline void mb_reverse(const struct mb_tuple *key, struct mb_tuple *reversed)
 {
 	reversed->netns = key->netns;
 	reversed->local = key->remote;

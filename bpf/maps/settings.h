@@ -11,7 +11,7 @@
 /* The mesh profile, in .rodata, written between open and load. */
 extern const volatile struct mb_profile profile;
 
-/* Written by user space: scope and switch. Read at every decision, also by sockets that outlive the attachment. */
+/* Written by user space. Read at every decision, also by sockets that outlive the attachment. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -3,26 +3,27 @@
 #ifndef MERBRIDGE_POLICY_ACCELERATION_H
 #define MERBRIDGE_POLICY_ACCELERATION_H
 
-#include "abi/counters.h"
 #include "abi/hop.h"
 #include "lib/bpf.h"
 #include "maps/pods.h"
 #include "maps/settings.h"
+#include "policy/message-verdict.h"
 
 static __always_inline bool mb_pod_allows(const struct mb_address *address, __u32 inherited, __u32 needed)
 {
 	struct mb_pod *pod = bpf_map_lookup_elem(&local_pod_ips, address);
-	__u32 scope;
+	__u32 acceleration;
 
 	if (!pod)
 		return false;
-	scope = pod->acceleration == MB_INHERIT ? inherited : pod->acceleration;
-	return scope >= needed;
+	acceleration = pod->acceleration == MB_INHERIT ? inherited : pod->acceleration;
+	return acceleration >= needed;
 }
 
 /* Between two sidecars "proxies" is enough; where an application has an end it takes "full". Every pod that has an end
  * must allow it, and "off" for the whole accelerator is final. */
-static __always_inline bool mb_in_scope(const struct mb_settings *settings, const struct mb_address pods[2], __u32 hop)
+static __always_inline bool mb_may_accelerate(const struct mb_settings *settings, const struct mb_address pods[2],
+					      __u32 hop)
 {
 	__u32 needed = hop == MB_HOP_INBOUND ? MB_PROXIES : MB_FULL;
 
@@ -33,12 +34,13 @@ static __always_inline bool mb_in_scope(const struct mb_settings *settings, cons
 	return pods[1].word[3] == 0 || mb_pod_allows(&pods[1], settings->acceleration, needed);
 }
 
-/* The counter of what keeps this connection from being accelerated, MB_COUNT_REDIRECTED_MESSAGES if nothing does. */
-static __always_inline __u32 mb_refusal(const struct mb_settings *settings, const struct mb_address pods[2], __u32 hop)
+/* MB_REDIRECT, or what keeps this connection from being accelerated. */
+static __always_inline enum mb_message_verdict mb_acceleration_verdict(const struct mb_settings *settings,
+								       const struct mb_address pods[2], __u32 hop)
 {
 	if (settings->acceleration == MB_OFF)
-		return MB_COUNT_PASSED_SWITCH;
-	return mb_in_scope(settings, pods, hop) ? MB_COUNT_REDIRECTED_MESSAGES : MB_COUNT_PASSED_SCOPE;
+		return MB_PASS_SWITCH;
+	return mb_may_accelerate(settings, pods, hop) ? MB_REDIRECT : MB_PASS_SCOPE;
 }
 
 #endif

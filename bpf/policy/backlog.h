@@ -16,10 +16,10 @@
 /* Does more wait than may? A sockmap redirect has no flow control. Where the kernel charges what waits to the receiver
  * (sk_rmem_alloc), bytes are exact, and no more messages wait than fit into them. Where it does not, all counts as
  * unread until the receiver has read everything. */
-static __always_inline bool mb_is_over_limit(const bool plain, struct mb_peer *peer, struct tcp_sock *receiver,
+static __always_inline bool mb_is_over_limit(const bool plain, struct mb_socket *socket, struct tcp_sock *receiver,
 					     __u32 *bytes)
 {
-	struct mb_unread *unread = &peer->unread;
+	struct mb_unread *unread = &socket->unread;
 	__u32 messages;
 	int charged = 0;
 

@@ -32,8 +32,8 @@ __noinline enum mb_verdict mb_decide(const struct mb_flow *flow)
 	unread = mb_rules_of(&flow->pod, &rules);
 	if (unread)
 		return unread == -EAGAIN ? MB_VERDICT_UNREADABLE : MB_VERDICT_KEEP;
-	verdict = mb_decide_output(flow, &rules, is_uid, is_sidecar);
-	return verdict == MB_VERDICT_KEEP && !is_local ? mb_decide_input(flow, is_sidecar) : verdict;
+	verdict = mb_istio_output(flow, &rules, is_uid, is_sidecar);
+	return verdict == MB_VERDICT_KEEP && !is_local ? mb_istio_input(flow, is_sidecar) : verdict;
 }
 
 #endif

@@ -56,8 +56,8 @@ static __always_inline bool mb_is_loop(const struct mb_flow *flow, __u16 port)
 }
 
 /* Chain ISTIO_OUTPUT of the pod that dials. */
-static __always_inline enum mb_verdict mb_decide_output(const struct mb_flow *flow, const struct mb_rules_of *rules,
-							bool is_uid, bool is_sidecar)
+static __always_inline enum mb_verdict mb_istio_output(const struct mb_flow *flow, const struct mb_rules_of *rules,
+						       bool is_uid, bool is_sidecar)
 {
 	const struct mb_address *destination = &flow->destination.address;
 	__u16 port = bpf_ntohs(flow->destination.port);
@@ -91,7 +91,7 @@ static __always_inline enum mb_verdict mb_decide_output(const struct mb_flow *fl
 }
 
 /* Chain ISTIO_INBOUND of the pod that is dialled, if it is one of this node. */
-static __always_inline enum mb_verdict mb_decide_input(const struct mb_flow *flow, bool is_sidecar)
+static __always_inline enum mb_verdict mb_istio_input(const struct mb_flow *flow, bool is_sidecar)
 {
 	struct mb_rules_of rules;
 	int unread;

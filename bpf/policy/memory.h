@@ -43,7 +43,7 @@ static __always_inline bool mb_under_pressure(const bool plain, struct tcp_sock 
 }
 
 /* The limit of the receiver's cgroup. A socket belongs to none before it is accepted. */
-static __always_inline bool mb_is_within_memcg(const bool plain, struct mb_peer *peer, struct tcp_sock *receiver)
+static __always_inline bool mb_is_within_memcg(const bool plain, struct mb_socket *socket, struct tcp_sock *receiver)
 {
 	struct mem_cgroup *memcg;
 	__u64 at;
@@ -51,21 +51,21 @@ static __always_inline bool mb_is_within_memcg(const bool plain, struct mb_peer 
 	if (!bpf_core_field_exists(struct mem_cgroup, tcpmem_active) || !bpf_core_field_exists(struct sock, sk_memcg))
 		return true;
 	/* Hardly anybody sets this limit: where there was none, only some messages ask again. */
-	if (peer->without_limit && ++peer->without_limit < MB_MEMCG_TURN)
+	if (socket->without_limit && ++socket->without_limit < MB_MEMCG_TURN)
 		return true;
 	/* The lowest bits of the pointer may be flags. */
 	at = (__u64)receiver + bpf_core_field_offset(struct tcp_sock, inet_conn.icsk_inet.sk.sk_memcg);
 	memcg = (void *)(mb_read_u64(plain, at) & ~7ull);
 	if (!memcg)
 		return true;
-	peer->without_limit = !mb_read(plain, memcg, struct mem_cgroup, tcpmem_active);
-	return peer->without_limit || mb_memcg_has_room(memcg);
+	socket->without_limit = !mb_read(plain, memcg, struct mem_cgroup, tcpmem_active);
+	return socket->without_limit || mb_memcg_has_room(memcg);
 }
 
-static __always_inline bool mb_has_memory(const bool plain, struct mb_peer *peer, struct tcp_sock *sender,
+static __always_inline bool mb_has_memory(const bool plain, struct mb_socket *socket, struct tcp_sock *sender,
 					  struct tcp_sock *receiver)
 {
-	return !mb_under_pressure(plain, sender) && mb_is_within_memcg(plain, peer, receiver);
+	return !mb_under_pressure(plain, sender) && mb_is_within_memcg(plain, socket, receiver);
 }
 
 #endif

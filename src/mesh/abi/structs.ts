@@ -8,8 +8,8 @@ export const mbEndpoint = codec.struct({
   port: codec.port,
 }, { name: 'mb_endpoint' });
 
-/** struct mb_quadruple */
-export const mbQuadruple = codec.struct({
+/** struct mb_tuple */
+export const mbTuple = codec.struct({
   netns: codec.u64,
   local: codec.ipAddress,
   remote: codec.ipAddress,
@@ -17,16 +17,16 @@ export const mbQuadruple = codec.struct({
   remotePort: codec.port,
   localIsn: codec.u32,
   remoteIsn: codec.u32,
-}, { name: 'mb_quadruple' });
+}, { name: 'mb_tuple' });
 
-/** struct mb_pending */
-export const mbPending = codec.struct({
+/** struct mb_pending_handshake */
+export const mbPendingHandshake = codec.struct({
   netns: codec.u64,
   client: codec.ipAddress,
   clientPort: codec.port,
   sidecarPort: codec.port,
   clientIsn: codec.u32,
-}, { name: 'mb_pending' });
+}, { name: 'mb_pending_handshake' });
 
 /** struct mb_pod */
 export const mbPod = codec.struct({

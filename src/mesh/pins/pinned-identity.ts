@@ -6,7 +6,10 @@ import { meshIdentity, sentenceOf, type MeshIdentity } from './mesh-identity';
 import type { PinSet } from './pin-tree';
 
 const SIZE = 4096;
-/** A map like any other, so that it is pinned and removed like any other. */
+/**
+ * A map like any other, so that it is pinned and removed like any other. Its name never changes: versions find each
+ * other's by it.
+ */
 const NAME = 'mesh_about';
 /** Raised when a field changes its meaning. One more field does not raise it: who does not know it leaves it alone. */
 const VERSION = 1;
@@ -22,7 +25,7 @@ const text: Codec<string> = {
 };
 
 /** What a set says of the mesh that it was started for, as far as a later start has to compare it. */
-export interface MeshAbout {
+export interface PinnedIdentity {
   /** Version of these fields; 0 of a version that wrote none. */
   readonly version: number;
   /** What is known of the profile; empty of a version that wrote no fields. */
@@ -32,11 +35,11 @@ export interface MeshAbout {
 }
 
 /** A map that says it. The caller closes it. */
-export function aboutMap({ cgroup, profile }: ResolvedOptions): BpfArrayMap<string> {
+export function identityMap({ cgroup, profile }: ResolvedOptions): BpfArrayMap<string> {
   const mesh = meshIdentity(profile);
-  const about = { version: VERSION, mesh, profile: sentenceOf(mesh) };
+  const identity = { version: VERSION, mesh, profile: sentenceOf(mesh) };
   // The cgroup is for people: where it is attached is what the links say. The longest paths have no room here.
-  const written = [{ ...about, cgroup }, about]
+  const written = [{ ...identity, cgroup }, identity]
     .map(each => JSON.stringify(each))
     .find(each => Buffer.byteLength(each) < SIZE);
   if (written === undefined)
@@ -51,7 +54,7 @@ export function aboutMap({ cgroup, profile }: ResolvedOptions): BpfArrayMap<stri
  *
  * @throws ForeignPinError if the map is there and says something else
  */
-export function readAbout(set: PinSet): MeshAbout | undefined {
+export function readIdentity(set: PinSet): PinnedIdentity | undefined {
   const pin = set.maps.get(NAME);
   if (pin === undefined) return undefined;
   using map = BpfArrayMap.fromPin(pin.path, { value: text });
@@ -61,13 +64,13 @@ export function readAbout(set: PinSet): MeshAbout | undefined {
   } catch (cause) {
     throw new ForeignPinError(pin.path, 'it does not say which mesh this is', { cause });
   }
-  const { version = 0, mesh = {}, profile } = (found ?? {}) as Partial<MeshAbout>;
+  const { version = 0, mesh = {}, profile } = (found ?? {}) as Partial<PinnedIdentity>;
   if (typeof version !== 'number' || typeof mesh !== 'object' || mesh === null || typeof profile !== 'string')
     throw new ForeignPinError(pin.path, 'it does not say which mesh this is');
   return { version, mesh, profile };
 }
 
 /** Whether the fields of a set are of a version whose meaning is known here. */
-export function isReadable({ version }: MeshAbout): boolean {
+export function isReadable({ version }: PinnedIdentity): boolean {
   return version <= VERSION;
 }
