@@ -1,12 +1,13 @@
 // Writes src/mesh/abi/ from the type information (BTF) in the compiled programs: `npm run abi`. With --check it writes
 // nothing, and fails if the files there are not what it would write.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 process.chdir(join(import.meta.dirname, '..'));
 
 const OBJECT = 'dist/objects/merbridge.bpf.o';
+const HEADERS = 'bpf/abi';
 const FOLDER = 'src/mesh/abi';
 const COMMAND = 'npm run abi';
 
@@ -50,6 +51,30 @@ const CODECS = {
   mb_address: 'ipAddress',
   bpf_spin_lock: 'u32',
 };
+
+/** Names of the structs and enums that the headers declare, with the file of each. */
+function declared() {
+  const found = new Map();
+  for (const name of readdirSync(HEADERS)) {
+    const path = join(HEADERS, name);
+    // Without comments, so that a name in one is no declaration.
+    const source = readFileSync(path, 'utf8').replace(/\/\*.*?\*\//gs, '');
+    for (const [, type] of source.matchAll(/\b(?:struct|enum)\s+(mb_\w+)\s*\{/g)) found.set(type, path);
+  }
+  return found;
+}
+
+/** What is declared and in no list would be left out here, without a word. */
+function assertComplete() {
+  const listed = new Set([...Object.keys(ENUMS), ...STRUCTS, ...Object.keys(CODECS)]);
+  const headers = declared();
+  for (const [type, path] of headers)
+    if (!listed.has(type)) throw new Error(`${path} declares ${type}, which no list of this script names`);
+  for (const type of [...Object.keys(ENUMS), ...STRUCTS])
+    if (!headers.has(type)) throw new Error(`${type} is in a list of this script, but ${HEADERS}/ does not declare it`);
+}
+
+assertComplete();
 
 // Debian has bpftool where only root looks.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
