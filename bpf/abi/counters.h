@@ -35,7 +35,7 @@ enum mb_counter {
 	/* Messages left to the stack: the other end was closed. */
 	MB_COUNT_PASSED_PEER_GONE,
 	/* Connections of this node whose original destination a sidecar asked for, and nobody knew. */
-	MB_COUNT_UNKNOWN_ORIGINS,
+	MB_COUNT_UNKNOWN_ORIGINAL_DESTINATIONS,
 	/* Events put into mesh_events. */
 	MB_COUNT_EVENTS,
 	/* Events left out, because more than mb_settings.events came in one second. */

@@ -24,7 +24,7 @@ enum mb_drop_reason {
 	/* A sidecar dialled itself: its call failed with EPERM. */
 	MB_DROP_LOOP = 1,
 	/* A sidecar accepted a connection of this node whose original destination was not found. */
-	MB_DROP_UNKNOWN_ORIGIN = 2,
+	MB_DROP_UNKNOWN_ORIGINAL_DESTINATION = 2,
 	/* Nothing could be kept on the socket: the connection kept its old path. */
 	MB_DROP_NO_MEMORY = 3,
 	/* The pod's address could not be bound: the connection kept its old path. */

@@ -17,7 +17,7 @@ static __noinline int mb_send_unknown_destination(struct bpf_sockopt *ctx, struc
 	event.pid = bpf_get_current_pid_tgid() >> 32;
 	event.kind = MB_EVENT_DROPPED;
 	event.hop = hop;
-	event.reason = MB_DROP_UNKNOWN_ORIGIN;
+	event.reason = MB_DROP_UNKNOWN_ORIGINAL_DESTINATION;
 	event.pod = mb_from_ip4(pod);
 	/* An IPv6 socket with mapped addresses has the IPv4 ones as well. */
 	event.client = mb_from_ip4(sk->dst_ip4);

@@ -46,7 +46,7 @@ static __always_inline void mb_report_unknown_destination(struct bpf_sockopt *ct
 	pod = mb_asking_pod(netns);
 	if (!pod)
 		return;
-	mb_count(MB_COUNT_UNKNOWN_ORIGINS, 1);
+	mb_count(MB_COUNT_UNKNOWN_ORIGINAL_DESTINATIONS, 1);
 	if (mb_event_limit(MB_EVENT_DROPPED))
 		mb_send_unknown_destination(ctx, sk, netns, pod, original->hop);
 }

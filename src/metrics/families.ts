@@ -32,7 +32,8 @@ const HELP = {
   merbridge_sockets_total:
     'Sockets that entered sock_pair_map, those that left it before they were closed, and those that it refused.',
   merbridge_hook_errors_total: 'Times that a hook could not do its work, or kept a sidecar from dialling itself.',
-  merbridge_unknown_origins_total: 'Connections that a sidecar accepted, but whose destination was not found.',
+  merbridge_unknown_original_destinations_total:
+    'Connections that a sidecar accepted, but whose destination was not found.',
   merbridge_events_total: 'Events of the programs: sent, over the rate, or lost because nobody took them fast enough.',
 };
 
@@ -55,7 +56,7 @@ const SAMPLES: Readonly<Record<keyof MeshCounters, readonly [family: keyof typeo
   socketsLeft: ['merbridge_sockets_total', { result: 'left' }],
   socketErrors: ['merbridge_sockets_total', { result: 'refused' }],
   hookErrors: ['merbridge_hook_errors_total', {}],
-  unknownOrigins: ['merbridge_unknown_origins_total', {}],
+  unknownOriginalDestinations: ['merbridge_unknown_original_destinations_total', {}],
   events: ['merbridge_events_total', { result: 'sent' }],
   eventsLimited: ['merbridge_events_total', { result: 'limited' }],
   eventsLost: ['merbridge_events_total', { result: 'lost' }],

@@ -30,7 +30,7 @@ export const mbEventKind = {
 export const mbDropReason = {
   nothing: 0,
   loop: 1,
-  unknownOrigin: 2,
+  unknownOriginalDestination: 2,
   noMemory: 3,
   noSource: 4,
   noEntry: 5,
@@ -71,7 +71,7 @@ export const mbCounter = {
   heldSegments: 12,
   passedSwitch: 13,
   passedPeerGone: 14,
-  unknownOrigins: 15,
+  unknownOriginalDestinations: 15,
   events: 16,
   eventsLimited: 17,
   eventsLost: 18,
