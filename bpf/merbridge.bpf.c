@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* All hooks in one object, so that they share their maps without a linker; each hook has a file of its own. */
-#include "connect4.bpf.c"
-#include "connect6.bpf.c"
-#include "getpeername4.bpf.c"
-#include "getpeername6.bpf.c"
-#include "getsockopt.bpf.c"
-#include "sockops.bpf.c"
-#include "sk_msg.bpf.c"
-#include "ingress.bpf.c"
+/* All hooks in one object, so that they share their maps without a linker; each hook has a file in hooks/. */
+#include "abi/constants.h"
+#include "abi/counters.h"
+#include "abi/profile.h"
+#include "abi/rules.h"
+#include "hooks/connect.bpf.c"
+#include "hooks/getpeername.bpf.c"
+#include "hooks/getsockopt.bpf.c"
+#include "hooks/sockops.bpf.c"
+#include "hooks/sk_msg.bpf.c"
+#include "hooks/ingress.bpf.c"
 
 const volatile struct mb_profile profile = {};
 

@@ -2,9 +2,9 @@
 /* Asks the running kernel whether redirected bytes are charged to the receiver, and counted by its FIONREAD: moves
  * every message to the socket under key 1. And tells where the sender is, whose state then shows whether the process
  * that owns it is alive. */
-#include "kernel.h"
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include "lib/kernel.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);

@@ -38,7 +38,7 @@ function shippedObject(): void {
 
   open.map('local_pod_ips').maxEntries = 64; // settings are made between open and load
   using object = open.load(); // verified and in the kernel, attached to nothing
-  const pod = struct({ acceleration: u32, rules: u32, cgroup: u64 }, { name: 'mb_pod' }); // bpf/include/abi.h
+  const pod = struct({ acceleration: u32, rules: u32, cgroup: u64 }, { name: 'mb_pod' }); // bpf/abi/pod.h
   const pods = BpfHashMap.from(object.map('local_pod_ips'), { key: ipAddress, value: pod });
   pods.set('10.0.0.7', { acceleration: 0, rules: 0, cgroup: 0n });
   console.log(`loaded: local_pod_ips has room for ${pods.maxEntries} pods and holds ${pods.count()}`);

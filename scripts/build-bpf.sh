@@ -28,7 +28,7 @@ compile() {
   # shellcheck disable=SC2064
   trap "rm -f '$temporary' '$started'" EXIT
   "$clang" -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter \
-    -Ibpf/include "${include[@]}" "${reproducible[@]}" -c "$source" -o "$temporary"
+    -Ibpf "${include[@]}" "${reproducible[@]}" -c "$source" -o "$temporary"
   "$strip" -g "$temporary"
   chmod 644 "$temporary"
   touch -r "$started" "$temporary"

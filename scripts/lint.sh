@@ -26,9 +26,22 @@ generated_abi() {
   bash scripts/build-bpf.sh >/dev/null && node scripts/generate-abi.mjs --check
 }
 
+# A header of bpf/ includes what it uses, so that it compiles alone, and only from its own folder and those before it here.
+includes_of_bpf() {
+  local folder header allowed= status=0
+  for folder in abi maps lib policy actions hooks; do
+    allowed=$allowed${allowed:+'|'}$folder
+    ! grep -n '^#include "' "bpf/$folder"/* | grep -vE "#include \"($allowed)/" >&2 || status=1
+  done
+  for header in bpf/*/*.h; do
+    "${CLANG:-clang}" -target bpf -O2 -fsyntax-only -Ibpf "-I/usr/include/$(uname -m)-linux-gnu" -x c "$header" || status=1
+  done
+  return "$status"
+}
+
 format_of_c() {
   command -v clang-format >/dev/null || { echo 'lint: clang-format is not installed (scripts/setup.sh installs it)' >&2; return 1; }
-  clang-format --dry-run --Werror bpf/*.c bpf/include/*.h bench/library/*.c test/bed/apps/readers/*.[ch]
+  clang-format --dry-run --Werror bpf/*.c bpf/*/*.[ch] bench/library/*.c test/bed/apps/readers/*.[ch]
 }
 
 # The report is of the declarations that are compiled.
@@ -46,6 +59,7 @@ check 'the rule of the rooms' node --test --test-reporter=dot test/package/*.tes
 check 'TypeScript and JavaScript' node_modules/.bin/eslint .
 check 'format of TypeScript and JavaScript' node_modules/.bin/prettier --log-level warn --check .
 check 'format of C' format_of_c
+check 'includes of bpf/' includes_of_bpf
 check 'src/mesh/abi' generated_abi
 check 'api/' api_report
 check 'shell scripts' shell_syntax

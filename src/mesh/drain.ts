@@ -13,8 +13,8 @@ const QUIET_NS = 2_700_000_000n;
 const LONGEST_MS = 8000;
 
 /**
- * Tells when readers have read what was redirected to them: when the gate (bpf/ingress.bpf.c) holds nothing back any
- * more.
+ * Tells when readers have read what was redirected to them: when the gate (bpf/hooks/ingress.bpf.c) holds nothing back
+ * any more.
  *
  * @internal
  */

@@ -36,7 +36,7 @@ export function isServiceHook(attachType: AttachTypeName | undefined): boolean {
 }
 
 /**
- * Two programs do the same for messages; the first names a function that older kernels refuse, see bpf/include/read.h.
+ * Two programs do the same for messages; the first names a function that older kernels refuse, see bpf/lib/read.h.
  */
 export const MESSAGE_PROGRAMS = ['mb_redirect_msg', 'mb_redirect_msg_by_calls'] as const;
 

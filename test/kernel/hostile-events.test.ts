@@ -111,7 +111,7 @@ for (const [who, unshare, destination] of [
       t.diagnostic(`${stdout.trim()} of 20000 were refused an answer; told ${JSON.stringify([...told])}`);
       assert.ok(Number(stdout) > 10_000, 'the attack was one');
       assert.deepEqual([...told], [[`${honest.address} loop`, HONEST]]);
-      assert.equal(mesh.counters().unknownOrigins, 0n);
+      assert.equal(mesh.counters().unknownOriginalDestinations, 0n);
     },
   );
 }

@@ -91,7 +91,7 @@ for (const kind of KINDS) {
         t.diagnostic(
           `${answered} of ${CONNECTIONS} answered, ${wrong} wrong, lost ${JSON.stringify(lost)}, ` +
             `the last ${((performance.now() - began) / 1000).toFixed(1)} s after the stop; ` +
-            `${dials} dials of the flood, errors ${JSON.stringify(errors)}; unknown origins ${mesh?.counters().unknownOrigins}`,
+            `${dials} dials of the flood, errors ${JSON.stringify(errors)}; unknown original destinations ${mesh?.counters().unknownOriginalDestinations}`,
         );
         assert.ok(dials > 2 * DIALS, `the flood was one: ${dials} dials`);
         assert.deepEqual({ answered, wrong, lost }, { answered: CONNECTIONS, wrong: 0, lost: {} });

@@ -8,7 +8,7 @@ import { OpenBpfObject } from 'merbridge/bpf';
 import { APPLICATION_UID, Bed, STREAM_PORT, stall, startSidecar, startStreamServer, stream } from '../bed';
 
 const ACCOUNTS = ['auto', 'programs'] as const;
-/** backlogLimit / MB_LEAST_MESSAGE of bpf/sk_msg.bpf.c, with the default limit. */
+/** backlogLimit / MB_LEAST_MESSAGE of bpf/policy/backlog.h, with the default limit. */
 const MESSAGES = (2 << 20) / 512;
 
 /** Says hello, waits for a line, sends single bytes for two seconds, and reads as many back. */

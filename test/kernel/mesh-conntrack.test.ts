@@ -31,7 +31,7 @@ for (const kind of KINDS) {
       );
       const after = mesh.counters();
       assert.equal(after.inbound - before.inbound, 1n, 'the sidecar was not sent to itself');
-      assert.equal(after.unknownOrigins - before.unknownOrigins, 1n);
+      assert.equal(after.unknownOriginalDestinations - before.unknownOriginalDestinations, 1n);
 
       server.admin('iptables', ['-t', 'nat', '-D', 'INPUT', ...snat]);
       assert.equal((await request(client, url, { timeoutMs: 8000 })).ok, true, 'and others are not concerned');

@@ -20,7 +20,7 @@ import {
 
 for (const kind of SIDECAR_KINDS) {
   test(
-    `${kind}: what the node translates and the mesh's own rules redirect is no unknown origin`,
+    `${kind}: what the node translates and the mesh's own rules redirect is no unknown original destination`,
     { timeout: 60_000 },
     async () => {
       using bed = Bed.create({ subnet: 134 });
@@ -51,7 +51,7 @@ for (const kind of SIDECAR_KINDS) {
         (await sidecar.logged(3)).every(({ destination }) => destination === `${server.address}:${WEB_PORT}`),
         true,
       );
-      assert.equal(mesh.counters().unknownOrigins, 0n);
+      assert.equal(mesh.counters().unknownOriginalDestinations, 0n);
     },
   );
 }

@@ -245,7 +245,7 @@ int mb_refused(struct bpf_sock_addr *ctx)
       'bpf',
       '-mcpu=v3',
       `-I/usr/include/${triplet}`,
-      `-I${source}/include`,
+      `-I${source}`,
       '-c',
       join(source, 'refused.bpf.c'),
       '-o',

@@ -182,12 +182,12 @@ test('what was refused: a sidecar that dials itself, and one that is asked by no
   own.admin('python3', ['-c', `import socket; s=socket.create_connection(('${other.address}', 15006)); s.recv(100)`]);
   await until(
     () => heard.drops.length === 2,
-    () => 'the unknown origin',
+    () => 'the unknown original destination',
   );
   const unknown = heard.drops[1]!;
   assert.deepEqual(
     [unknown.reason, unknown.hop, unknown.pod, unknown.client, unknown.destination],
-    ['unknownOrigin', 'inbound', other.address, own.address, undefined],
+    ['unknownOriginalDestination', 'inbound', other.address, own.address, undefined],
   );
   assert.deepEqual(unknown.target, { address: other.address, port: 15006 });
   assert.deepEqual(heard.connections, [], 'only what was asked for');

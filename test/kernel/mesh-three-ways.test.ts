@@ -70,7 +70,7 @@ async function observe(kind: SidecarKind, way: Way, subnet: number): Promise<Rec
           .sort(),
       };
     }
-    assert.equal(mesh?.counters().unknownOrigins ?? 0n, 0n);
+    assert.equal(mesh?.counters().unknownOriginalDestinations ?? 0n, 0n);
     return seen;
   } finally {
     await mesh?.close();

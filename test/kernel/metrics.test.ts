@@ -70,7 +70,7 @@ test('a scrape after real traffic says what mesh.counters() says, in each family
       'result="refused"': counters.socketErrors,
     },
     merbridge_hook_errors_total: { '': counters.hookErrors },
-    merbridge_unknown_origins_total: { '': counters.unknownOrigins },
+    merbridge_unknown_original_destinations_total: { '': counters.unknownOriginalDestinations },
     merbridge_events_total: {
       'result="sent"': counters.events,
       'result="limited"': counters.eventsLimited,

@@ -98,7 +98,7 @@ describe('quadruple', () => {
       [{ remoteIsn: 1 }, 'remote_isn'],
     ];
     for (const [change, member] of changes)
-      assert.deepEqual(touched('mb_quadruple', quadrupleCodec, value, { ...value, ...change }), [member]);
+      assert.deepEqual(touched('mb_tuple', quadrupleCodec, value, { ...value, ...change }), [member]);
   });
 
   it('has no namespace and no sequence numbers unless they are given, takes IPv6, and refuses what is none', () => {
@@ -140,7 +140,7 @@ describe('pending connection', () => {
       [{ clientIsn: 1 }, 'client_isn'],
     ];
     for (const [change, member] of changes)
-      assert.deepEqual(touched('mb_pending', pendingCodec, value, { ...value, ...change }), [member]);
+      assert.deepEqual(touched('mb_pending_handshake', pendingCodec, value, { ...value, ...change }), [member]);
   });
 });
 

@@ -25,7 +25,7 @@ export function diagnoseHazards(backlogLimit: number): DiagnosedHazard[] {
       'bridge-conntrack',
       '/proc/sys/net/bridge/bridge-nf-call-iptables',
       /^1/,
-      'bridged packets pass iptables (br_netfilter): where that translates addresses or ports between pods, connections are not recognised (unknownOrigins)',
+      'bridged packets pass iptables (br_netfilter): where that translates addresses or ports between pods, connections are not recognised (unknownOriginalDestinations)',
     ),
     {
       id: 'small-receive-buffers',

@@ -47,15 +47,16 @@ export interface ConnectionEvent extends ReportedEvent {
 /**
  * Why something was refused, or could not be done.
  *
- * - `'loop'`: a sidecar dialled itself, its call failed with EPERM. `'unknownOrigin'`: a sidecar accepted a connection
- *   of this node, but what was dialled is not known.
+ * - `'loop'`: a sidecar dialled itself, its call failed with EPERM.
+ * - `'unknownOriginalDestination'`: a sidecar accepted a connection of this node, but what was dialled is not known.
  * - `'noMemory'`, `'noSource'`: nothing could be kept on the socket; the pod's address could not be bound. The
  *   connection kept its old path.
  * - `'noEntry'`: `pair_original_dst` took no entry.
  * - `'mapFull'`, `'socket'`: `sock_pair_map` is full; the kernel takes no such socket (`error` says why). It stays on
  *   the TCP stack.
  */
-export type DropReason = 'loop' | 'unknownOrigin' | 'noMemory' | 'noSource' | 'noEntry' | 'mapFull' | 'socket';
+export type DropReason =
+  'loop' | 'unknownOriginalDestination' | 'noMemory' | 'noSource' | 'noEntry' | 'mapFull' | 'socket';
 
 /** Something was refused, or could not be done. */
 export interface DroppedEvent extends ReportedEvent {

@@ -60,7 +60,7 @@ export interface MeshCounters {
    * programs were attached. Where connection tracking says that the sidecar itself was dialled, SO_ORIGINAL_DST fails
    * with EPERM. Each is a connection that failed.
    */
-  readonly unknownOrigins: bigint;
+  readonly unknownOriginalDestinations: bigint;
   /** Events that the programs sent. */
   readonly events: bigint;
   /** Events that were left out because more of their kind came in one second than `events` allows. */

@@ -1,5 +1,5 @@
 import type { Codec } from '../../codec';
-import { mbPending, mbQuadruple } from '../abi/structs';
+import { mbPendingHandshake, mbTuple } from '../abi/structs';
 
 /** An address with a port. */
 export interface Endpoint {
@@ -44,10 +44,10 @@ export interface PendingConnection {
 
 /** Addresses are in one form for both families, ports in network byte order. */
 export const quadrupleCodec: Codec<Quadruple> = {
-  size: mbQuadruple.size,
+  size: mbTuple.size,
   encode(value, buffer, offset = 0) {
     const { local, remote, netns = 0n, localIsn = 0, remoteIsn = 0 } = value;
-    mbQuadruple.encode(
+    mbTuple.encode(
       {
         netns,
         local: local.address,
@@ -62,7 +62,7 @@ export const quadrupleCodec: Codec<Quadruple> = {
     );
   },
   decode(buffer, offset = 0) {
-    const raw = mbQuadruple.decode(buffer, offset);
+    const raw = mbTuple.decode(buffer, offset);
     return {
       local: { address: raw.local, port: raw.localPort },
       remote: { address: raw.remote, port: raw.remotePort },
@@ -75,16 +75,16 @@ export const quadrupleCodec: Codec<Quadruple> = {
 
 /** Likewise. */
 export const pendingCodec: Codec<PendingConnection> = {
-  size: mbPending.size,
+  size: mbPendingHandshake.size,
   encode({ client, clientIsn, sidecarPort, netns = 0n }, buffer, offset = 0) {
-    mbPending.encode(
+    mbPendingHandshake.encode(
       { netns, client: client.address, clientPort: client.port, sidecarPort, clientIsn },
       buffer,
       offset,
     );
   },
   decode(buffer, offset = 0) {
-    const { client, clientPort, clientIsn, sidecarPort, netns } = mbPending.decode(buffer, offset);
+    const { client, clientPort, clientIsn, sidecarPort, netns } = mbPendingHandshake.decode(buffer, offset);
     return { client: { address: client, port: clientPort }, clientIsn, sidecarPort, netns };
   },
 };

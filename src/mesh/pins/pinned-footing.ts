@@ -9,12 +9,12 @@ import type { FionreadCounts } from '../fionread';
 import type { Footing, MeshAdoption, MeshHandles } from '../footing';
 import { load, type Loaded } from '../load';
 import { SETTLED_MS } from '../own-footing';
-import { aboutMap, isReadable, readAbout } from './mesh-about';
 import { difference, meshIdentity, sentenceOf } from './mesh-identity';
 import type { BacklogAccount, ResolvedOptions } from '../mesh-options';
 import { MeshSettings, NO_EVENTS, OWNED_BY_NOBODY, OWNED_BY_PINS } from '../maps/mesh-settings';
 import { makeDirectory, PinDirectory, removeIfEmpty } from './pin-directory';
 import { allProgramIds, isInUse, pinPaths, readPinTree, type PinSet, type PinTree } from './pin-tree';
+import { identityMap, isReadable, readIdentity } from './pinned-identity';
 import { OpenPinSet, pinSet } from './pinned-set';
 import { removeOthers, removeSet } from './remove-pins';
 import { Resources } from '../resources';
@@ -24,7 +24,10 @@ import { witness } from '../witness';
 import { WriterLock } from './writer-lock';
 import { cgroupPathOf } from '../cgroup-paths';
 
-/** Without these nothing can be taken over. Other maps may be missing in pins of an older version. */
+/**
+ * Without these nothing can be taken over, so their names never change. Other maps may be missing in pins of an older
+ * version.
+ */
 const INDISPENSABLE = [
   'mesh_settings',
   'local_pod_ips',
@@ -117,7 +120,7 @@ export class PinnedFooting implements Footing {
       pinSet(
         this.#directory,
         number,
-        [...this.object.maps(), this.#resources.use(aboutMap(this.#options))],
+        [...this.object.maps(), this.#resources.use(identityMap(this.#options))],
         this.object.programs(),
       );
       endLinks(first, this.#tree, undo);
@@ -223,18 +226,20 @@ export class PinnedFooting implements Footing {
   }
 
   #refuseOtherMesh(running: PinSet, hint: string): void {
-    const about = readAbout(running);
-    if (about === undefined) return;
+    const pinned = readIdentity(running);
+    if (pinned === undefined) return;
     const mesh = meshIdentity(this.#options.profile);
     const wanted = sentenceOf(mesh);
-    if (!isReadable(about)) {
-      const values = { pinned: `${about.profile}, described in version ${about.version}`, wanted };
+    if (!isReadable(pinned)) {
+      const values = { pinned: `${pinned.profile}, described in version ${pinned.version}`, wanted };
       throw new PinConflictError(this.#directory, 'profile', values, {
         hint: 'remove it with the version that made it',
       });
     }
     const differs =
-      about.version > 0 ? difference(about.mesh, mesh) : about.profile !== wanted && { pinned: about.profile, wanted };
+      pinned.version > 0
+        ? difference(pinned.mesh, mesh)
+        : pinned.profile !== wanted && { pinned: pinned.profile, wanted };
     if (differs) throw new PinConflictError(this.#directory, 'profile', differs, { hint });
   }
 }

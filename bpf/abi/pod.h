@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is known of pods, and of the processes of their sidecars. */
+#ifndef MERBRIDGE_ABI_POD_H
+#define MERBRIDGE_ABI_POD_H
+
+#include "abi/acceleration.h"
+#include "abi/address.h"
+
+/* Value of local_pod_ips. */
+struct mb_pod {
+	enum mb_acceleration acceleration;
+	/* Key in pod_rules; 0 = the profile's own rules. */
+	__u32 rules;
+	/* Id of the pod's cgroup, whose processes it is; 0 = not known: whoever has its address is the pod. */
+	__u64 cgroup;
+};
+
+/* Value of process_ip: valid only in that network namespace, so a process id that is used again elsewhere never
+ * inherits it. */
+struct mb_process {
+	struct mb_address pod;
+	__u64 netns;
+};
+
+_Static_assert(sizeof(struct mb_pod) == 16, "mb_pod");
+_Static_assert(sizeof(struct mb_process) == 24, "mb_process");
+
+#endif

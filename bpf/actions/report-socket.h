@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What sockops tells: sockets that could not be served. */
+#ifndef MERBRIDGE_ACTIONS_REPORT_SOCKET_H
+#define MERBRIDGE_ACTIONS_REPORT_SOCKET_H
+
+#include "abi/events.h"
+#include "abi/tuple.h"
+#include "actions/send-event.h"
+#include "lib/bpf.h"
+#include "lib/errno.h"
+
+static __always_inline __u32 mb_refused_for(long error)
+{
+	if (!error)
+		return MB_DROP_NO_MEMORY;
+	return error == -E2BIG ? MB_DROP_MAP_FULL : MB_DROP_SOCKET;
+}
+
+static __noinline int mb_send_socket(struct bpf_sock_ops *ctx, const struct mb_tuple *key, const struct mb_address *pod,
+				     __u32 what, __u32 error)
+{
+	struct mb_event event = {};
+
+	event.netns = bpf_get_netns_cookie(ctx);
+	event.cookie = bpf_get_socket_cookie(ctx);
+	event.kind = MB_EVENT_DROPPED;
+	event.hop = what >> 8;
+	event.reason = what;
+	event.error = error;
+	event.pod = *pod;
+	event.client = key->remote;
+	event.target.address = key->local;
+	event.target.port = key->local_port;
+	return mb_send_event(&event, mb_event_limit(MB_EVENT_DROPPED));
+}
+
+/* `pod` is in a map or on the stack. */
+static __always_inline void mb_report_socket(struct bpf_sock_ops *ctx, const struct mb_tuple *key,
+					     const struct mb_address *pod, __u32 hop, __u32 reason, __u32 error)
+{
+	if (mb_event_limit(MB_EVENT_DROPPED))
+		mb_send_socket(ctx, key, pod, hop << 8 | reason, error);
+}
+
+#endif

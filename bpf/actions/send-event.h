@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Telling user space what happens. Off, this is one branch on mesh_settings, and so it is written: the rest is in
+ * functions of their own. */
+#ifndef MERBRIDGE_ACTIONS_SEND_EVENT_H
+#define MERBRIDGE_ACTIONS_SEND_EVENT_H
+
+#include "abi/events.h"
+#include "lib/bpf.h"
+#include "lib/count.h"
+#include "maps/events.h"
+#include "maps/settings.h"
+
+#define MB_SECOND_NS (1000ull * 1000 * 1000)
+
+/* How many events of this kind may be sent a second; 0 = none. */
+static __always_inline __u32 mb_event_limit(__u32 kind)
+{
+	const struct mb_settings *settings = mb_settings();
+
+	return settings ? settings->events[kind] : 0;
+}
+
+/* Which event of its pod in this second is this? The first is 1. Not exact where CPUs meet, and need not be. */
+static __always_inline __u32 mb_number_in_pod(const struct mb_event *event, __u32 second)
+{
+	struct mb_pod_events_key key = { .pod = event->pod, .kind = event->kind };
+	struct mb_pod_events *events = bpf_map_lookup_elem(&pod_events, &key);
+
+	if (!events) {
+		struct mb_pod_events first = { .second = second, .count = 1 };
+
+		bpf_map_update_elem(&pod_events, &key, &first, BPF_ANY);
+		return 1;
+	}
+	if (events->second != second) {
+		events->second = second;
+		events->count = 1;
+		return 1;
+	}
+	__sync_fetch_and_add(&events->count, 1);
+	return *(volatile __u32 *)&events->count;
+}
+
+/* May one more be sent in this second? Counts it, or counts it as missed. Pods share alike what may be sent, so a busy
+ * one does not hide what the others do. Under a lock, and not by atomic operations that return a value: arm64 has these
+ * for programs since Linux 5.18 only. */
+static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second, __u32 number_in_pod,
+					   __u32 *missed)
+{
+	__u32 pods, share;
+	bool within;
+
+	bpf_spin_lock(&rate->lock);
+	if (rate->second != second) {
+		rate->pods_before = rate->second + 1 == second ? rate->pods : 0;
+		rate->pods = 0;
+		rate->second = second;
+		rate->sent = 0;
+	}
+	if (number_in_pod == 1)
+		rate->pods++;
+	pods = rate->pods > rate->pods_before ? rate->pods : rate->pods_before;
+	share = pods > 1 ? limit / pods : limit;
+	within = rate->sent < limit && number_in_pod <= (share ? share : 1);
+	if (within) {
+		*missed = rate->missed;
+		rate->missed = 0;
+		rate->sent++;
+	} else {
+		rate->missed++;
+	}
+	bpf_spin_unlock(&rate->lock);
+	return within;
+}
+
+/* Sends an event, or counts why not. `event->kind` is set. Returns whether it was sent. */
+static __noinline int mb_send_event(struct mb_event *event, __u32 limit)
+{
+	__u32 kind = event->kind;
+	struct mb_event_rate *rate = bpf_map_lookup_elem(&event_rates, &kind);
+	__u32 second, number;
+
+	if (!rate)
+		return 0;
+	event->time = bpf_ktime_get_ns();
+	second = event->time / MB_SECOND_NS;
+	number = mb_number_in_pod(event, second);
+	if (!mb_within_rate(rate, limit, second, number, &event->missed)) {
+		mb_count(MB_COUNT_EVENTS_LIMITED, 1);
+		return 0;
+	}
+	if (!bpf_ringbuf_output(&mesh_events, event, sizeof(*event), 0)) {
+		mb_count(MB_COUNT_EVENTS, 1);
+		return 1;
+	}
+	bpf_spin_lock(&rate->lock);
+	rate->missed += event->missed + 1;
+	bpf_spin_unlock(&rate->lock);
+	mb_count(MB_COUNT_EVENTS_LOST, 1);
+	return 0;
+}
+
+#endif

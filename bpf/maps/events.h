@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The ring of events, and how many of them may be sent. */
+#ifndef MERBRIDGE_MAPS_EVENTS_H
+#define MERBRIDGE_MAPS_EVENTS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "abi/address.h"
+#include "abi/events.h"
+
+/* Records of struct mb_event, for one reader in user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 128 * 1024);
+} mesh_events SEC(".maps");
+
+/* How many events of a kind were sent in the current second. Written by whoever sends one. */
+struct mb_event_rate {
+	struct bpf_spin_lock lock;
+	__u32 second;
+	__u32 sent;
+	/* Since the last one that was sent. */
+	__u32 missed;
+	/* Pods that had such events in this second. */
+	__u32 pods;
+	/* And in the one before. */
+	__u32 pods_before;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, __MB_EVENT_KINDS);
+	__type(key, __u32);
+	__type(value, struct mb_event_rate);
+} event_rates SEC(".maps");
+
+/* How many events of a kind one pod had in the current second. */
+struct mb_pod_events_key {
+	struct mb_address pod;
+	__u32 kind;
+};
+
+struct mb_pod_events {
+	__u32 second;
+	__u32 count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct mb_pod_events_key);
+	__type(value, struct mb_pod_events);
+} pod_events SEC(".maps");
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A connection that a socket dials: its 4-tuple as far as it is known yet, and who dials. */
+#ifndef MERBRIDGE_POLICY_FLOW_H
+#define MERBRIDGE_POLICY_FLOW_H
+
+#include "abi/address.h"
+#include "lib/address.h"
+#include "lib/bpf.h"
+#include "lib/kernel.h"
+#include "lib/pod.h"
+#include "lib/sock-addr.h"
+
+struct mb_flow {
+	struct mb_endpoint source;      /* that the caller chose; address and port are zero where it did not */
+	struct mb_endpoint destination; /* that the caller named; never 0.0.0.0 */
+	struct mb_address pod;          /* that dials; all zero: none that is enrolled */
+	__u64 netns;                    /* cookie of its network namespace */
+	struct net *net;
+	__u32 uid; /* of who made the socket */
+	__u32 gid;
+	__u8 protocol;
+	__u8 pad[7];
+};
+
+/* User and group as the owner match of iptables takes them (net/netfilter/xt_owner.c): of the file of the socket, which
+ * are those of who made it. A socket without one is the kernel's, and then the caller counts. */
+static __always_inline void mb_read_owner(struct bpf_sock_addr *ctx, struct mb_flow *flow)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(ctx->sk);
+	struct socket *socket = tcp ? tcp->inet_conn.icsk_inet.sk.sk_socket : NULL;
+	struct file *file = socket ? BPF_CORE_READ(socket, file) : NULL;
+	const struct cred *cred = file ? BPF_CORE_READ(file, f_cred) : NULL;
+	__u64 ids = bpf_get_current_uid_gid();
+
+	flow->uid = cred ? BPF_CORE_READ(cred, fsuid.val) : (__u32)ids;
+	flow->gid = cred ? BPF_CORE_READ(cred, fsgid.val) : (__u32)(ids >> 32);
+}
+
+static __always_inline void mb_read_source(struct bpf_sock_addr *ctx, struct mb_flow *flow)
+{
+	/* An IPv6 socket that is bound to a mapped address has the IPv4 one as well. */
+	if (ctx->sk->src_ip4)
+		flow->source.address = mb_from_ip4(ctx->sk->src_ip4);
+	flow->source.port = bpf_htons(ctx->sk->src_port);
+}
+
+/* A socket with IPV6_V6ONLY. The kernel runs this hook first, then connect(2) of an IPv4-mapped address fails with
+ * ENETUNREACH. */
+static __always_inline bool mb_is_ip6_only(struct bpf_sock_addr *ctx)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(ctx->sk);
+
+	return tcp && BPF_CORE_READ_BITFIELD(&tcp->inet_conn.icsk_inet.sk.__sk_common, skc_ipv6only);
+}
+
+/* ctx of a connect hook -> its flow, which is all zero before. False for what no mesh has to do with. */
+static __always_inline bool mb_flow_of(struct bpf_sock_addr *ctx, const bool is_ip6, struct mb_flow *flow)
+{
+	__be32 pod;
+
+	if (ctx->protocol != IPPROTO_TCP || ctx->user_family != (is_ip6 ? AF_INET6 : AF_INET))
+		return false;
+	flow->destination = mb_read_endpoint(ctx, is_ip6);
+	if (!mb_is_mapped(&flow->destination.address) || (is_ip6 && mb_is_ip6_only(ctx)))
+		return false;
+	flow->netns = bpf_get_netns_cookie(ctx);
+	/* The node's own network: no pod of a mesh, and no reason to look further. */
+	if (flow->netns == bpf_get_netns_cookie(NULL))
+		return false;
+	flow->protocol = ctx->protocol;
+	mb_read_source(ctx, flow);
+	/* What connect(2) takes 0.0.0.0 for. */
+	if (mb_is_ip4(&flow->destination.address, 0))
+		flow->destination.address =
+			mb_is_set(&flow->source.address) ? flow->source.address : mb_from_ip4(bpf_htonl(MB_LOCALHOST));
+	flow->net = mb_net_of(ctx->sk);
+	pod = mb_own_pod(flow->net, flow->netns);
+	if (!pod)
+		return true;
+	flow->pod = mb_from_ip4(pod);
+	mb_read_owner(ctx, flow);
+	return true;
+}
+
+/* A destination that never leaves the pod. */
+static __always_inline bool mb_is_local(const struct mb_flow *flow)
+{
+	return mb_is_same(&flow->destination.address, &flow->pod) || mb_is_loopback(&flow->destination.address);
+}
+
+#endif
