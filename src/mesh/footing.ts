@@ -1,7 +1,7 @@
 import type { BpfObject } from '../bpf';
 import type { MeshCounters } from './maps/counters';
-import type { Drain } from './drain';
-import type { FionreadCounts } from './fionread';
+import type { Drain } from './datapath/drain';
+import type { FionreadCounts } from './datapath/fionread';
 import type { BacklogAccount } from './mesh-options';
 import type { MeshSettings } from './maps/mesh-settings';
 

@@ -1,9 +1,9 @@
 import { release, version } from 'node:os';
 import { ClosedError, KernelAdvisoryError, UnreadNotCountedError } from '../errors';
-import { assertAcceleration, type Acceleration } from './acceleration';
-import { Drain } from './drain';
+import { assertAcceleration, SteadyEmitter, type Acceleration, type MeshProfile } from '../policy';
+import { Drain } from './datapath/drain';
 import { CounterReader, type MeshCounters } from './maps/counters';
-import type { FionreadCounts } from './fionread';
+import type { FionreadCounts } from './datapath/fionread';
 import type { Footing, MeshAdoption, MeshHandles } from './footing';
 import { kernelAdvisories } from './kernel-advisories';
 import { LocalPodIps } from './maps/local-pod-ips';
@@ -18,10 +18,8 @@ import { PairOriginalDst } from './maps/pair-original-dst';
 import { ProcessIp } from './maps/process-ip';
 import { assertRequirements, typedError } from './requirements';
 import { PinnedFooting } from './pins/pinned-footing';
-import type { MeshProfile } from './profile';
 import { replacePods } from './maps/replace-pods';
 import { SockPairMap } from './maps/sock-pair-map';
-import { SteadyEmitter } from './steady-emitter';
 
 /** What is not as it should be: known faults that the kernel may have, and what it cannot do for `'full'`. */
 export type MeshWarning = KernelAdvisoryError | UnreadNotCountedError;

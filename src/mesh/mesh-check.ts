@@ -1,12 +1,13 @@
 import { realpathSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { Cgroup, type CgroupProgram } from '../bpf';
-import { describeHolder, printable, shown, type AttachmentHolder } from '../errors';
+import { describeHolder, printable, type AttachmentHolder } from '../errors';
+import { isRecord, refuseUnknown } from '../policy';
 import { findAccelerators } from './accelerators/find-accelerators';
 import { remedy } from './accelerators/refuse-second';
 import { cgroupsBelow, hasProcesses } from './cgroup-paths';
 import type { Footing } from './footing';
-import { HOOKS } from './hooks';
+import { HOOKS } from './datapath/hooks';
 
 /** What {@link MeshAccelerator.check} looks at. */
 export interface MeshCheckOptions {
@@ -45,11 +46,9 @@ export interface MeshProblem {
 const MOST = 1024;
 
 function assertOptions(options: unknown): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new TypeError('check: options must be an object');
-  const { cgroups, ...unknown } = options as Record<string, unknown>;
-  const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`check: unknown option '${shown(extra)}'`);
+  if (!isRecord(options)) throw new TypeError('check: options must be an object');
+  const { cgroups, ...unknown } = options;
+  refuseUnknown(unknown, 'check');
   if (cgroups !== undefined && !(Array.isArray(cgroups) && cgroups.every(path => typeof path === 'string')))
     throw new TypeError('check: cgroups must be a list of paths');
 }

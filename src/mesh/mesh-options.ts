@@ -1,9 +1,16 @@
 import { shown } from '../errors';
-import { assertAcceleration, type Acceleration } from './acceleration';
+import {
+  assertAcceleration,
+  assertInteger,
+  refuseUnknown,
+  resolveProfile,
+  type Acceleration,
+  type MeshProfile,
+  type MeshProfileName,
+  type PodOptions,
+} from '../policy';
 import { resolveEvents, type EventOptions } from './events/event-options';
-import type { PodOptions } from './maps/local-pod-ips';
 import { resolvePinDirectory } from './pins/pin-path';
-import { resolveProfile, type MeshProfile, type MeshProfileName } from './profile';
 
 /** How an accelerator is started. */
 export interface MeshAcceleratorOptions {
@@ -148,8 +155,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     events = false,
     ...unknown
   } = options;
-  const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`MeshAccelerator: unknown option '${shown(extra)}'`);
+  refuseUnknown(unknown, 'MeshAccelerator');
   if (typeof cgroup !== 'string' || cgroup === '')
     throw new TypeError('MeshAccelerator: cgroup must be the path of a cgroup2 directory');
   if (typeof pods !== 'object' || pods === null || !(Symbol.iterator in pods))
@@ -189,8 +195,7 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
 }
 
 function assertRange(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max)
-    throw new RangeError(`MeshAccelerator: ${name} must be an integer from ${min} to ${max}, not ${shown(value)}`);
+  assertInteger(value, min, max, `MeshAccelerator: ${name}`);
 }
 
 /**

@@ -1,15 +1,15 @@
 import { setTimeout } from 'node:timers/promises';
 import { BpfSockHashMap, Cgroup, type BpfLink, type BpfObject } from '../bpf';
 import { refuseSecond } from './accelerators/refuse-second';
-import type { FionreadCounts } from './fionread';
+import type { FionreadCounts } from './datapath/fionread';
 import type { Footing, MeshHandles } from './footing';
-import { ENTRANCES, GATE, messageProgram, SERVICES } from './hooks';
-import { load } from './load';
+import { ENTRANCES, GATE, messageProgram, SERVICES } from './datapath/hooks';
+import { load } from './datapath/load';
 import type { BacklogAccount, ResolvedOptions } from './mesh-options';
 import { MeshSettings } from './maps/mesh-settings';
 import { quadrupleCodec } from './maps/quadruple';
 import { Resources } from './resources';
-import { witness, type Witness } from './witness';
+import { witness, type Witness } from './datapath/witness';
 
 /** So long after it was dialled, a sidecar has accepted a connection and has asked where it wanted to go. */
 export const SETTLED_MS = 500;

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 
 import { MerbridgeError } from '../../src/errors';
 import { resolveOptions } from '../../src/mesh/mesh-options';
-import { meshProfiles, resolveProfile, type MeshProfile } from '../../src/mesh/profile';
+import { meshProfiles, resolveProfile, type MeshProfile } from '../../src/policy';
 import { Resources } from '../../src/mesh/resources';
 
 const cgroup = '/sys/fs/cgroup/kubepods';
@@ -129,6 +129,8 @@ describe('profile', () => {
       { excludedInboundPorts: [] },
       { excludedInboundPorts: Array.from({ length: 16 }, (_, i) => 15020 + i) },
       { passthroughAddress: '127.255.255.254' },
+      { passthroughAddress: undefined },
+      { tunnelPort: undefined },
     ])
       assert.deepEqual(resolveProfile(own(change)), own(change));
   });
@@ -136,7 +138,13 @@ describe('profile', () => {
   const wrong: ReadonlyArray<[object, (error: unknown) => boolean]> = [
     [{ outboundPort: 0 }, error => error instanceof RangeError],
     [{ inboundPort: 65536 }, error => error instanceof RangeError],
-    [{ tunnelPort: 1.5 }, error => error instanceof RangeError],
+    [
+      { tunnelPort: 1.5 },
+      error =>
+        error instanceof RangeError &&
+        error.message === 'profile: tunnelPort must be an integer from 1 to 65535, not 1.5',
+    ],
+    [{ tunnelPort: 0 }, error => error instanceof RangeError],
     [{ outboundPort: '15001' }, error => error instanceof RangeError],
     [{ outboundPort: 15006 }, error => error instanceof RangeError],
     [{ sidecarUid: -1 }, error => error instanceof RangeError],
@@ -152,7 +160,8 @@ describe('profile', () => {
       { passthroughAddress: '127.0.0.256' },
       error => error instanceof MerbridgeError && error.code === 'ERR_BPF_INVALID_ADDRESS',
     ],
-    [{ passthroughAddress: undefined }, error => error instanceof TypeError],
+    [{ passthroughAddress: null }, error => error instanceof TypeError],
+    [{ tunnelPort: null }, error => error instanceof RangeError],
   ];
   for (const [change, expected] of wrong) {
     it(`refuses ${JSON.stringify(change, (_, value: unknown) => (value === undefined ? 'undefined' : value))}`, () => {

@@ -1,10 +1,10 @@
 import { OpenBpfObject, type BpfObject, type MapTypeName } from '../../bpf';
 import { attachesByLink, requireBpf, requireBtf, requireTypes } from '../../bpf/internal';
 import { BpfError, exhausted, FIONREAD_PROGRAMS, NotSupportedError, PermissionError } from '../../errors';
-import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from '../hooks';
+import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from '../datapath/hooks';
 import { objectPath } from '../objects';
 import { MAP_TYPES } from '../requirements';
-import { witness, type Witness } from '../witness';
+import { witness, type Witness } from '../datapath/witness';
 
 /** Something that the kernel has to be able to do. */
 export interface DiagnosedFeature {

@@ -1,8 +1,8 @@
 import { BpfArrayMap } from '../../bpf';
 import { fromBytes, toBytes, type Codec, type CodecValue } from '../../codec';
+import { DEFAULT_ACCELERATION, type Acceleration } from '../../policy';
 import { mbConstant } from '../abi/enums';
 import { mbSettings } from '../abi/structs';
-import type { Acceleration } from '../acceleration';
 import type { MapsByName } from './maps-by-name';
 import type { WriterLock } from '../pins/writer-lock';
 
@@ -45,7 +45,7 @@ export class MeshSettings {
    */
   readonly #map: BpfArrayMap<Buffer>;
   readonly #lock: WriterLock | undefined;
-  #last: Acceleration = 'proxies';
+  #last = DEFAULT_ACCELERATION;
 
   /**
    * @param maps - where `mesh_settings` is

@@ -1,9 +1,10 @@
 import { accessSync, constants } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { shown } from '../../errors';
+import { refuseUnknown } from '../../policy';
 import { CounterReader } from '../maps/counters';
-import { Drain } from '../drain';
-import { ENTRANCES, GATE, isServiceHook, SERVICES } from '../hooks';
+import { Drain } from '../datapath/drain';
+import { ENTRANCES, GATE, isServiceHook, SERVICES } from '../datapath/hooks';
 import { MeshSettings } from '../maps/mesh-settings';
 import { SETTLED_MS } from '../own-footing';
 import { PinDirectory, pinDirectoryExists, removeIfEmpty, removePinDirectory } from './pin-directory';
@@ -67,8 +68,7 @@ export interface DetachedItem {
  */
 export async function detachAll(options: DetachAllOptions): Promise<DetachedItem[]> {
   const { pinDirectory, force = false, ...unknown } = options;
-  const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`detachAll: unknown option '${shown(extra)}'`);
+  refuseUnknown(unknown, 'detachAll');
   if (typeof force !== 'boolean') throw new TypeError(`detachAll: force must be true or false, not ${shown(force)}`);
   const directory = resolvePinDirectory(pinDirectory, 'detachAll');
   try {

@@ -1,7 +1,7 @@
 import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { ForeignPinError, PinConflictError } from '../../errors';
-import { HOOKS } from '../hooks';
+import { HOOKS } from '../datapath/hooks';
 import { assertOwnDirectory } from './pin-directory';
 import { assertOurLink, isLink, readLink, readMap, readPin, readProgram, type LinkPin, type Pin } from './read-pin';
 

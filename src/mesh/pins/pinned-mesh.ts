@@ -1,6 +1,6 @@
 import { DirectoryLock } from '../../bpf/internal';
 import { BpfError, ClosedError, ForeignPinError, NotPinnedError } from '../../errors';
-import { assertAcceleration, type Acceleration } from '../acceleration';
+import { assertAcceleration, type Acceleration } from '../../policy';
 import { CounterReader, type MeshCounters } from '../maps/counters';
 import { LocalPodIps } from '../maps/local-pod-ips';
 import { mapFill, type MapFill } from '../maps/map-fill';

@@ -1,7 +1,7 @@
 import { unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfLink, BpfSockHashMap, type BpfObject, type BpfProgram, type Cgroup } from '../../bpf';
-import { ENTRANCES, GATE, messageProgram, SERVICES } from '../hooks';
+import { ENTRANCES, GATE, messageProgram, SERVICES } from '../datapath/hooks';
 import { pinPaths, type PinTree } from './pin-tree';
 import { quadrupleCodec } from '../maps/quadruple';
 

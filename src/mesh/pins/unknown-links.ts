@@ -1,6 +1,6 @@
 import { BpfProgram, Cgroup } from '../../bpf';
 import { cgroupPathOf } from '../cgroup-paths';
-import { HOOKS, isServiceHook } from '../hooks';
+import { HOOKS, isServiceHook } from '../datapath/hooks';
 import type { PinTree } from './pin-tree';
 import type { LinkPin } from './read-pin';
 import { detachLink } from './remove-pins';

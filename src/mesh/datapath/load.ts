@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os';
-import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpfMap } from '../bpf';
-import { requireFds } from '../bpf/internal';
-import { NotSupportedError, ObjectFileError, VerifierError } from '../errors';
+import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpfMap } from '../../bpf';
+import { requireFds } from '../../bpf/internal';
+import { NotSupportedError, ObjectFileError, VerifierError } from '../../errors';
 import { bufferSizes } from './buffer-sizes';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from './hooks';
-import { MAP_SIZES } from './maps/map-sizes';
-import type { BacklogAccount, ResolvedOptions } from './mesh-options';
-import { objectPath } from './objects';
-import { programSettingsCodec } from './profile';
+import { MAP_SIZES } from '../maps/map-sizes';
+import type { BacklogAccount, ResolvedOptions } from '../mesh-options';
+import { objectPath } from '../objects';
+import { programSettingsCodec } from './program-settings';
 
 /**
  * What a sk_msg program works with. It stays with its sockets, so it never works with some of the old and some of the

@@ -1,4 +1,4 @@
-import { kernelAtLeast, type AttachTypeName } from '../bpf';
+import { kernelAtLeast, type AttachTypeName } from '../../bpf';
 
 /** Protects accelerated sockets, so it is around everything else: attached first, detached last. */
 export const GATE = 'mb_ingress';
