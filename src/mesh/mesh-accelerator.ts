@@ -173,7 +173,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   }
 
   async #attach(options: ResolvedOptions): Promise<void> {
-    if (options.given.has('pods')) replacePods(this.localPodIps, options.pods, this.adoption !== undefined);
+    if (options.pods !== undefined) replacePods(this.localPodIps, options.pods, this.adoption !== undefined);
     // What can fail comes first: nothing that is pinned then is of a start that failed.
     this.#events.set(options.events);
     try {

@@ -10,6 +10,7 @@ import {
   type PodOptions,
 } from '../policy';
 import { resolveEvents, type EventOptions } from './events/event-options';
+import type { MapSizes } from './maps/map-sizes';
 import { resolvePinDirectory } from './pins/pin-path';
 
 /** How an accelerator is started. */
@@ -104,22 +105,20 @@ export interface MeshAcceleratorOptions {
  */
 export type BacklogAccount = 'kernel' | 'programs';
 
-/** Options with every default filled in. @internal */
-export interface ResolvedOptions {
-  /** Names of the options that were given. */
-  readonly given: ReadonlySet<string>;
+/**
+ * Options, checked. What a pinned mesh may say instead stays `undefined` where the caller did not say it: its default
+ * is filled in where it is known whether something is pinned. All other defaults are filled in.
+ *
+ * @internal
+ */
+export interface ResolvedOptions extends MapSizes {
   readonly cgroup: string;
   readonly pinDirectory: string | undefined;
   readonly profile: MeshProfile;
-  readonly acceleration: Acceleration;
-  readonly pods: Iterable<string | readonly [address: string, options: PodOptions]>;
-  readonly maxPods: number;
-  readonly maxRulePorts: number;
-  readonly maxRuleRanges: number;
-  /** Undefined: a share of what the map holds, which may be a pinned one of another size. */
+  readonly acceleration: Acceleration | undefined;
+  readonly pods: Iterable<string | readonly [address: string, options: PodOptions]> | undefined;
   readonly maxPodRulePorts: number | undefined;
   readonly maxPodRuleRanges: number | undefined;
-  readonly maxSockets: number;
   readonly backlogLimit: number;
   readonly backlogAccount: 'auto' | 'programs';
   readonly keepAlive: number;
@@ -128,9 +127,13 @@ export interface ResolvedOptions {
 }
 
 const MiB = 1024 * 1024;
+const MAX_ENTRIES = 0x7fffffff;
 
 /**
+ * Checks what the caller gave.
+ *
  * @internal
+ * @param options - of {@link MeshAccelerator.start}
  * @throws TypeError for an unknown option or a wrong type, RangeError for a number out of range
  */
 export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions {
@@ -140,14 +143,14 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     cgroup,
     pinDirectory,
     profile = 'istio',
-    acceleration = 'proxies',
-    pods = [],
-    maxPods = 16384,
-    maxRulePorts = 131_072,
-    maxRuleRanges = 262_144,
+    acceleration,
+    pods,
+    maxPods,
+    maxRulePorts,
+    maxRuleRanges,
     maxPodRulePorts,
     maxPodRuleRanges,
-    maxSockets = 65536,
+    maxSockets,
     backlogLimit = 2 * MiB,
     backlogAccount = 'auto',
     keepAlive = 60,
@@ -158,44 +161,33 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
   refuseUnknown(unknown, 'MeshAccelerator');
   if (typeof cgroup !== 'string' || cgroup === '')
     throw new TypeError('MeshAccelerator: cgroup must be the path of a cgroup2 directory');
-  if (typeof pods !== 'object' || pods === null || !(Symbol.iterator in pods))
+  if (pods !== undefined && (typeof pods !== 'object' || pods === null || !(Symbol.iterator in pods)))
     throw new TypeError('MeshAccelerator: pods must be a list of addresses, or of pairs of address and options');
-  assertAcceleration(acceleration, 'MeshAccelerator: acceleration');
-  assertRange('maxPods', maxPods, 1, 0x7fffffff);
-  assertRange('maxRulePorts', maxRulePorts, 1, 0x7fffffff);
-  assertRange('maxRuleRanges', maxRuleRanges, 1, 0x7fffffff);
-  if (maxPodRulePorts !== undefined) assertRange('maxPodRulePorts', maxPodRulePorts, 1, 0x7fffffff);
-  if (maxPodRuleRanges !== undefined) assertRange('maxPodRuleRanges', maxPodRuleRanges, 1, 0x7fffffff);
-  assertRange('maxSockets', maxSockets, 2, 0x7fffffff);
-  assertRange('backlogLimit', backlogLimit, MiB, 1024 * MiB);
+  if (acceleration !== undefined) assertAcceleration(acceleration, 'MeshAccelerator: acceleration');
+  const sizes = { maxPods, maxRulePorts, maxRuleRanges, maxSockets };
+  for (const [name, size] of Object.entries({ ...sizes, maxPodRulePorts, maxPodRuleRanges }))
+    if (size !== undefined) assertInteger(size, name === 'maxSockets' ? 2 : 1, MAX_ENTRIES, `MeshAccelerator: ${name}`);
+  assertInteger(backlogLimit, MiB, 1024 * MiB, 'MeshAccelerator: backlogLimit');
   if (backlogAccount !== 'auto' && backlogAccount !== 'programs')
     throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${shown(backlogAccount)}'`);
-  assertRange('keepAlive', keepAlive, 0, 32_767);
+  assertInteger(keepAlive, 0, 32_767, 'MeshAccelerator: keepAlive');
   assertAdvisories(ignoreAdvisories);
   resolveEvents(events);
   return {
-    given: new Set(Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))),
     cgroup,
     pinDirectory: pinDirectory === undefined ? undefined : resolvePinDirectory(pinDirectory, 'MeshAccelerator'),
     profile: resolveProfile(profile),
     acceleration,
     pods,
-    maxPods,
-    maxRulePorts,
-    maxRuleRanges,
+    ...sizes,
     maxPodRulePorts,
     maxPodRuleRanges,
-    maxSockets,
     backlogLimit,
     backlogAccount,
     keepAlive,
     ignoreAdvisories: typeof ignoreAdvisories === 'boolean' ? ignoreAdvisories : [...ignoreAdvisories],
     events,
   };
-}
-
-function assertRange(name: string, value: number, min: number, max: number): void {
-  assertInteger(value, min, max, `MeshAccelerator: ${name}`);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { BpfSockHashMap, Cgroup, type BpfLink, type BpfObject } from '../bpf';
+import { DEFAULT_ACCELERATION } from '../policy';
 import { refuseSecond } from './accelerators/refuse-second';
 import type { FionreadCounts } from './datapath/fionread';
 import type { Footing, MeshHandles } from './footing';
@@ -59,7 +60,7 @@ export class OwnFooting implements Footing {
   // eslint-disable-next-line @typescript-eslint/require-await -- pins have to wait here
   async attach({ settings }: MeshHandles): Promise<void> {
     const { owner, ownerCookie } = this.#witness;
-    settings.change({ acceleration: this.#options.acceleration, owner, ownerCookie });
+    settings.change({ acceleration: this.#options.acceleration ?? DEFAULT_ACCELERATION, owner, ownerCookie });
     const sockets = BpfSockHashMap.from(this.object.map('sock_pair_map'), { key: quadrupleCodec });
     this.#attach(GATE, this.#foundation);
     this.#foundation.use(sockets.attachVerdict(this.object.program(messageProgram())));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { MerbridgeError } from '../../src/errors';
+import { askedMaps, sizesWithDefaults } from '../../src/mesh/maps/map-sizes';
 import { resolveOptions } from '../../src/mesh/mesh-options';
 import { meshProfiles, resolveProfile, type MeshProfile } from '../../src/policy';
 import { Resources } from '../../src/mesh/resources';
@@ -10,27 +11,33 @@ const cgroup = '/sys/fs/cgroup/kubepods';
 const MiB = 1 << 20;
 
 describe('options', () => {
-  it('have their defaults', () => {
+  it('have their defaults, but for what a pinned mesh may say instead', () => {
     assert.deepEqual(resolveOptions({ cgroup }), {
-      given: new Set(['cgroup']),
       pinDirectory: undefined,
       cgroup,
       profile: meshProfiles.istio,
-      acceleration: 'proxies',
-      pods: [],
-      maxPods: 16384,
-      maxRulePorts: 131072,
-      maxRuleRanges: 262144,
+      acceleration: undefined,
+      pods: undefined,
+      maxPods: undefined,
+      maxRulePorts: undefined,
+      maxRuleRanges: undefined,
       maxPodRulePorts: undefined,
       maxPodRuleRanges: undefined,
-      maxSockets: 65536,
+      maxSockets: undefined,
       backlogLimit: 2 * MiB,
       backlogAccount: 'auto',
       keepAlive: 60,
       ignoreAdvisories: false,
       events: false,
     });
-    assert.equal(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }).maxPods, 16384);
+    assert.deepEqual(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }), resolveOptions({ cgroup }));
+    assert.deepEqual(sizesWithDefaults(resolveOptions({ cgroup, maxSockets: 2 })), {
+      maxPods: 16384,
+      maxSockets: 2,
+      maxRulePorts: 131072,
+      maxRuleRanges: 262144,
+    });
+    assert.deepEqual([...askedMaps(resolveOptions({ cgroup, maxPods: 7 }))], ['local_pod_ips', 'pod_rules']);
   });
 
   it('are taken as they are', () => {
@@ -54,7 +61,6 @@ describe('options', () => {
     assert.deepEqual(resolveOptions(given), {
       ...given,
       profile: meshProfiles.istio,
-      given: new Set(Object.keys(given)),
       pinDirectory: '/sys/fs/bpf/mesh',
     });
   });

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { BpfLink, Cgroup, type BpfObject } from '../../bpf';
 import { copyEntries } from '../../bpf/internal';
 import { ForeignPinError, PinConflictError } from '../../errors';
+import { DEFAULT_ACCELERATION } from '../../policy';
 import { Drain } from '../datapath/drain';
 import { refuseSecond } from '../accelerators/refuse-second';
 import type { FionreadCounts } from '../datapath/fionread';
@@ -113,7 +114,8 @@ export class PinnedFooting implements Footing {
     const { first, last } = unknownLinks(this.#tree);
     const undo = new Undo();
     try {
-      if (this.#before === undefined) settings.change({ acceleration, ...OWNED_BY_PINS });
+      if (this.#before === undefined)
+        settings.change({ acceleration: acceleration ?? DEFAULT_ACCELERATION, ...OWNED_BY_PINS });
       pinSet(
         this.#directory,
         number,
@@ -174,11 +176,10 @@ export class PinnedFooting implements Footing {
     // otherwise.
     refuseSecond(this.#cgroup, { ids: new Set([id]), tags: new Set([tag]) }, before === undefined);
     if (before === undefined) return;
-    const { acceleration, given } = this.#options;
     // What was copied may be seconds old.
     const switched = replaced.includes('mesh_settings') ? new MeshSettings(before).acceleration : settings.acceleration;
-    const isChosen = given.has('acceleration') || settings.isBeingRemoved;
-    settings.change({ ...OWNED_BY_PINS, acceleration: isChosen ? acceleration : switched });
+    const pinned = settings.isBeingRemoved ? DEFAULT_ACCELERATION : switched;
+    settings.change({ ...OWNED_BY_PINS, acceleration: this.#options.acceleration ?? pinned });
   }
 
   /**
