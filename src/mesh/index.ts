@@ -17,7 +17,7 @@ export type { DiagnosedFeature } from './diagnose/diagnose-features';
 export type { DiagnosedHazard } from './diagnose/diagnose-hazards';
 export type { DiagnosedPins } from './diagnose/diagnose-pins';
 export type { FionreadCounts } from './datapath/fionread';
-export type { MeshAdoption } from './footing';
+export type { MeshAdoption } from './datapath/holder';
 export type { EventOptions, EventRates } from './events/event-options';
 export type {
   ConnectionEvent,
@@ -29,11 +29,13 @@ export type {
 } from './events/event-records';
 export type { ReportedEvents } from './events/mesh-events';
 export { kernelAdvisories } from './kernel-advisories';
+export type { MeshWarning } from './kernel-warnings';
 export type { LocalPodIps, Pod } from './maps/local-pod-ips';
 export type { MapFill } from './maps/map-fill';
-export { MeshAccelerator, type MeshEvents, type MeshWarning } from './mesh-accelerator';
+export { MeshAccelerator, type MeshEvents } from './mesh-accelerator';
 export type { MeshCheckOptions, MeshProblem } from './mesh-check';
-export type { BacklogAccount, MeshAcceleratorOptions } from './mesh-options';
+export type { BacklogAccount } from './datapath/witness';
+export type { MeshAcceleratorOptions } from './mesh-options';
 export { objectPath, type ObjectName } from './objects';
 export type { PairOriginalDst } from './maps/pair-original-dst';
 export { PinnedMesh, type PinnedPods } from './pins/pinned-mesh';

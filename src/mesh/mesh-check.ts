@@ -6,8 +6,8 @@ import { isRecord, refuseUnknown } from '../policy';
 import { findAccelerators } from './accelerators/find-accelerators';
 import { remedy } from './accelerators/refuse-second';
 import { cgroupsBelow, hasProcesses } from './cgroup-paths';
-import type { Footing } from './footing';
-import { HOOKS } from './datapath/hooks';
+import type { Holder } from './datapath/holder';
+import { HOOKS, MARK } from './datapath/hooks';
 
 /** What {@link MeshAccelerator.check} looks at. */
 export interface MeshCheckOptions {
@@ -58,7 +58,7 @@ function assertOptions(options: unknown): void {
  *
  * @internal
  */
-export function checkMesh(path: string, footing: Footing, options: MeshCheckOptions): MeshProblem[] {
+export function checkMesh(path: string, holder: Holder, options: MeshCheckOptions): MeshProblem[] {
   assertOptions(options);
   const problems: MeshProblem[] = [];
   const report = (
@@ -74,7 +74,7 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
   const detached = new Set<string>();
   for (const name of HOOKS.keys()) {
     try {
-      const reason = detachment(path, footing, name);
+      const reason = detachment(path, holder, name);
       if (reason === undefined) continue;
       detached.add(name);
       report('detached', path, name, `${name} is not attached to ${path}: ${reason}`);
@@ -87,7 +87,7 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
       );
     }
   }
-  const { id: ownId, tag } = footing.object.program('mb_connect4');
+  const { id: ownId, tag } = holder.datapath.program(MARK);
   /** Each program is looked into once, for all cgroups that it runs for. */
   const seen = { ids: new Set([ownId]), tags: new Set([tag]) };
   const reportSeconds = (cgroup: Cgroup): void => {
@@ -120,10 +120,10 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
     try {
       using open = Cgroup.open(cgroup);
       reportSeconds(open);
-      for (const [name, attachType] of HOOKS) {
+      for (const [name, { attachType }] of HOOKS) {
         if (detached.has(name)) continue;
         const programs = open.programs({ attachType, effective: true });
-        const { id } = footing.object.program(name);
+        const { id } = holder.datapath.program(name);
         if (programs.some(program => program.id === id)) continue;
         const instead =
           programs.map(program => `${program.name || 'program'} (id ${program.id})`).join(', ') || 'nothing';
@@ -143,8 +143,8 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
 }
 
 /** Why a program is not attached, if it is not. */
-function detachment(path: string, footing: Footing, name: string): string | undefined {
-  const link = footing.link(name);
+function detachment(path: string, holder: Holder, name: string): string | undefined {
+  const link = holder.link(name);
   if (link === undefined) return 'its pin is gone';
   try {
     if (!link.isAttached()) return 'its link was detached, or its cgroup was removed';

@@ -3,6 +3,7 @@ import {
   assertAcceleration,
   assertInteger,
   refuseUnknown,
+  resolvePinDirectory,
   resolveProfile,
   type Acceleration,
   type MeshProfile,
@@ -11,7 +12,6 @@ import {
 } from '../policy';
 import { resolveEvents, type EventOptions } from './events/event-options';
 import type { MapSizes } from './maps/map-sizes';
-import { resolvePinDirectory } from './pins/pin-path';
 
 /** How an accelerator is started. */
 export interface MeshAcceleratorOptions {
@@ -97,13 +97,6 @@ export interface MeshAcceleratorOptions {
    */
   readonly events?: boolean | EventOptions | undefined;
 }
-
-/**
- * Who keeps the account of the bytes that wait in an accelerated socket: the kernel, which charges them to the receiver
- * since about Linux 6.13, or the programs, which know only when a reader has read everything, and so let a sender go
- * back to the TCP stack earlier.
- */
-export type BacklogAccount = 'kernel' | 'programs';
 
 /**
  * Options, checked. What a pinned mesh may say instead stays `undefined` where the caller did not say it: its default

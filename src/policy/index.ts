@@ -8,7 +8,7 @@ export {
   type PodAcceleration,
 } from './acceleration';
 export { istioPodRules } from './istio-pod-rules';
-export { assertInteger, assertNumber, isRecord, refuseUnknown } from './option-checks';
+export { assertInteger, assertNumber, isRecord, refuseUnknown, resolvePinDirectory } from './option-checks';
 export { canonicalAddress, podAddress, podAddressIfAny } from './pod-address';
 export { assertCgroup, resolvePodOptions, type PodCgroup, type PodOptions } from './pod-options';
 export type { PodRules } from './pod-rules';

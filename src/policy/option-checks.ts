@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { shown } from '../errors';
 
 /**
@@ -55,4 +56,19 @@ export function assertInteger(value: unknown, min: number, max: number, name: st
 export function assertNumber(value: unknown, min: number, max: number, name: string): asserts value is number {
   if (typeof value !== 'number' || !(value >= min && value <= max))
     throw new RangeError(`${name} must be from ${min} to ${max}, not ${shown(value)}`);
+}
+
+/**
+ * Checks the path of a pin directory and normalizes it: a symbolic link with a slash behind it would be followed
+ * instead of refused.
+ *
+ * @internal
+ * @param path - anything
+ * @param who - what asks for it, for the message
+ * @throws TypeError if it is not an absolute path
+ */
+export function resolvePinDirectory(path: unknown, who: string): string {
+  if (typeof path !== 'string' || !path.startsWith('/'))
+    throw new TypeError(`${who}: pinDirectory must be an absolute path`);
+  return resolve(path);
 }

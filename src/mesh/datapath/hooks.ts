@@ -1,38 +1,55 @@
 import { kernelAtLeast, type AttachTypeName } from '../../bpf';
 
-/** Protects accelerated sockets, so it is around everything else: attached first, detached last. */
-export const GATE = 'mb_ingress';
-
 /**
- * What answers for connections that were redirected: there before the first one is, and until they have found their
- * way.
+ * What is attached together, and detached together. The stages are attached in the order of {@link STAGES} and detached
+ * in the reverse order.
+ *
+ * - `'gate'`: protects accelerated sockets, so it is around everything else. The program that decides about messages is
+ *   attached to `sock_pair_map` right after it.
+ * - `'services'`: answer for connections that were redirected. They are there before the first connection is
+ *   redirected, and until the last one has reached its sidecar.
+ * - `'entrances'`: redirect.
  */
-export const SERVICES = ['mb_sockops', 'mb_getsockopt', 'mb_getpeername4', 'mb_getpeername6'] as const;
+export type Stage = 'gate' | 'services' | 'entrances';
 
-/** What redirects: attached last, so nothing is redirected before it can be answered, and detached first. */
-export const ENTRANCES = ['mb_connect6', 'mb_connect4'] as const;
+/** In the order of attachment. */
+export const STAGES: readonly Stage[] = ['gate', 'services', 'entrances'];
 
-/** Where each program attaches, in the order in which they are attached. */
-export const HOOKS: ReadonlyMap<string, AttachTypeName> = new Map<string, AttachTypeName>([
-  [GATE, 'cgroup_skb/ingress'],
-  ['mb_sockops', 'sockops'],
-  ['mb_getsockopt', 'cgroup/getsockopt'],
-  ['mb_getpeername4', 'cgroup/getpeername4'],
-  ['mb_getpeername6', 'cgroup/getpeername6'],
-  ['mb_connect6', 'cgroup/connect6'],
-  ['mb_connect4', 'cgroup/connect4'],
+/** Where a program is attached, and when. */
+export interface Hook {
+  readonly stage: Stage;
+  readonly attachType: AttachTypeName;
+}
+
+/** All programs that are attached to the cgroup, by name. Those of one stage are attached in this order. */
+export const HOOKS: ReadonlyMap<string, Hook> = new Map<string, Hook>([
+  ['mb_ingress', { stage: 'gate', attachType: 'cgroup_skb/ingress' }],
+  ['mb_sockops', { stage: 'services', attachType: 'sockops' }],
+  ['mb_getsockopt', { stage: 'services', attachType: 'cgroup/getsockopt' }],
+  ['mb_getpeername4', { stage: 'services', attachType: 'cgroup/getpeername4' }],
+  ['mb_getpeername6', { stage: 'services', attachType: 'cgroup/getpeername6' }],
+  ['mb_connect6', { stage: 'entrances', attachType: 'cgroup/connect6' }],
+  ['mb_connect4', { stage: 'entrances', attachType: 'cgroup/connect4' }],
 ]);
+
+/** By this program an accelerator recognizes itself among all that are attached. */
+export const MARK = 'mb_connect4';
+
+/** Names of the programs of a stage, in the order of attachment. */
+export function programsOf(stage: Stage): string[] {
+  return [...HOOKS].flatMap(([name, hook]) => (hook.stage === stage ? [name] : []));
+}
 
 /** Hooks whose programs answer for a connection or watch it, and do not choose where it goes. */
 const SERVICE_HOOKS =
   /^(cgroup\/(get(peer|sock)name[46]|[gs]etsockopt|recvmsg[46]|sock_release)|cgroup_skb\/(in|e)gress|sockops)$/;
 
 /**
- * Whether a program of a later version, of which nothing is known but its hook, is a service: detached after the
- * entrances, when what they redirected has found its way. Any other one may redirect, so it is detached first.
+ * The stage of a program of a later version, of which nothing is known but its hook. What may redirect is an entrance:
+ * it is detached first.
  */
-export function isServiceHook(attachType: AttachTypeName | undefined): boolean {
-  return attachType !== undefined && SERVICE_HOOKS.test(attachType);
+export function stageOfUnknown(attachType: AttachTypeName | undefined): 'services' | 'entrances' {
+  return attachType !== undefined && SERVICE_HOOKS.test(attachType) ? 'services' : 'entrances';
 }
 
 /**

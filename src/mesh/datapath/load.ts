@@ -5,9 +5,10 @@ import { NotSupportedError, ObjectFileError, VerifierError } from '../../errors'
 import { bufferSizes } from './buffer-sizes';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from './hooks';
 import { askedMaps, sizesWithDefaults } from '../maps/map-sizes';
-import type { BacklogAccount, ResolvedOptions } from '../mesh-options';
+import type { ResolvedOptions } from '../mesh-options';
 import { objectPath } from '../objects';
 import { programSettingsCodec } from './program-settings';
+import type { BacklogAccount } from './witness';
 
 /**
  * What a sk_msg program works with. It stays with its sockets, so it never works with some of the old and some of the

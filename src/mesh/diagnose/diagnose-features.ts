@@ -116,7 +116,7 @@ export function diagnoseFeatures(): DiagnosedFeature[] {
   // Each program of the object brings all of its maps along.
   const missing = features.find(({ supported }) => supported !== true);
   const programs: readonly (readonly [name: string, program: string])[] = [
-    ...[...HOOKS].map(([program, hook]) => [hook, program] as const).reverse(),
+    ...[...HOOKS].map(([program, { attachType }]) => [attachType, program] as const).reverse(),
     ['sk_msg', messageProgram()],
   ];
   for (const [name, program] of programs) {

@@ -3,14 +3,13 @@ import { arch, release, version } from 'node:os';
 import { Cgroup } from '../../bpf';
 import { libbpfVersion, missingCapabilities } from '../../bpf/internal';
 import { describeHolder, shown, type AttachmentHolder, type KernelAdvisory } from '../../errors';
-import { refuseUnknown } from '../../policy';
+import { refuseUnknown, resolvePinDirectory } from '../../policy';
 import { diagnoseAttachments, diagnoseCgroup, type DiagnosedAttachment, type DiagnosedCgroup } from './diagnose-cgroup';
 import { diagnoseFeatures, problemsOf, type DiagnosedFeature } from './diagnose-features';
 import { diagnoseHazards, type DiagnosedHazard } from './diagnose-hazards';
 import { diagnosePins, type DiagnosedPins } from './diagnose-pins';
 import { findAccelerators, overlapping } from '../accelerators/find-accelerators';
 import { kernelAdvisories } from '../kernel-advisories';
-import { resolvePinDirectory } from '../pins/pin-path';
 
 /** In the place of what could not be found out: the reason. */
 export interface Unknown {

@@ -79,7 +79,8 @@ export function readPinTree(directory: string): PinTree {
     return { number: Number(name), path, maps, programs: pins(join(path, 'programs'), 'program', readProgram), others };
   });
   const others = joined([layout.others, inSets.others, inLinks.others]);
-  const isKnown = ({ name, attachType }: LinkPin): boolean => HOOKS.has(name) && HOOKS.get(name) === attachType;
+  const isKnown = ({ name, attachType }: LinkPin): boolean =>
+    HOOKS.has(name) && HOOKS.get(name)?.attachType === attachType;
   const links = new Map(inLinks.links.filter(isKnown).map(link => [link.name, link]));
   const elsewhere = [others, ...sets.map(set => set.others)].flatMap(each => each.pins.filter(isLink));
   const unknownLinks = [...inLinks.links.filter(link => !isKnown(link)), ...elsewhere];

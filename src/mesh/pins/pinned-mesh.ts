@@ -1,12 +1,11 @@
 import { DirectoryLock } from '../../bpf/internal';
 import { BpfError, ClosedError, ForeignPinError, NotPinnedError } from '../../errors';
-import { assertAcceleration, type Acceleration } from '../../policy';
-import { CounterReader, type MeshCounters } from '../maps/counters';
+import { assertAcceleration, resolvePinDirectory, type Acceleration } from '../../policy';
+import { Datapath } from '../datapath/datapath';
+import type { MeshCounters } from '../maps/counters';
 import { LocalPodIps } from '../maps/local-pod-ips';
 import { mapFill, type MapFill } from '../maps/map-fill';
-import { MeshSettings } from '../maps/mesh-settings';
 import { pinDirectoryExists } from './pin-directory';
-import { resolvePinDirectory } from './pin-path';
 import { readPinTree } from './pin-tree';
 import { OpenPinSet } from './pinned-set';
 import { typedError } from '../requirements';
@@ -18,8 +17,7 @@ export type PinnedPods = Pick<LocalPodIps, 'get' | 'has' | 'keys' | 'values' | '
 /** What is open of the set that counts now. */
 interface OpenSet {
   readonly set: OpenPinSet;
-  readonly settings: MeshSettings;
-  readonly counters: CounterReader;
+  readonly datapath: Datapath;
   /** Only for who asks: the switch works whatever the layout of the pods is. */
   pods?: LocalPodIps | undefined;
 }
@@ -78,7 +76,7 @@ export class PinnedMesh implements Disposable {
 
   /** The scope for pods that do not choose their own, as it is now. */
   get acceleration(): Acceleration {
-    return this.#current().settings.acceleration;
+    return this.#current().datapath.settings.acceleration;
   }
 
   /**
@@ -89,7 +87,7 @@ export class PinnedMesh implements Disposable {
   set acceleration(value: Acceleration) {
     assertAcceleration(value, 'acceleration');
     this.#writers.hold(() => {
-      this.#current().settings.acceleration = value;
+      this.#current().datapath.settings.acceleration = value;
     });
   }
 
@@ -107,7 +105,7 @@ export class PinnedMesh implements Disposable {
 
   /** What the programs counted since the mesh was pinned, summed over all CPUs. */
   counters(): MeshCounters {
-    return this.#current().counters.read();
+    return this.#current().datapath.counters.read();
   }
 
   /** How full the maps are; see {@link MeshAccelerator.mapFill}. What another version does not have is left out. */
@@ -177,7 +175,10 @@ function openRunning(pinDirectory: string, writers: () => WriterLock): OpenSet {
   return retried(() => {
     const set = runningSet(pinDirectory);
     try {
-      return { set, settings: new MeshSettings(set, writers()), counters: new CounterReader(set) };
+      const datapath = new Datapath(set, writers());
+      // Opened at once: later they may be gone.
+      void [datapath.settings, datapath.counters];
+      return { set, datapath };
     } catch (error) {
       set[Symbol.dispose]();
       throw error;
