@@ -207,6 +207,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    * Changes the scope; see the getter. If this switches acceleration on for the first time, or `'full'`, there may be a
    * `warning` of the kernel.
    *
+   * @throws TypeError if it is no scope
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   set acceleration(value: Acceleration) {
@@ -227,6 +228,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    * Switches the events of the programs, at once. Adding a listener alone does not: an event that nobody asked for must
    * not cost anything.
    *
+   * @throws TypeError for an unknown kind or a wrong type, RangeError for a rate out of range
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   set events(value: boolean | EventOptions) {
@@ -268,6 +270,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    *
    * @param options - which cgroups to look at
    * @returns what is wrong; empty if all is well
+   * @throws TypeError for an unknown option or a wrong type
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   check(options: MeshCheckOptions = {}): MeshProblem[] {

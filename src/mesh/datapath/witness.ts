@@ -1,8 +1,8 @@
 import { BpfArrayMap, BpfSockHashMap, OpenBpfObject } from '../../bpf';
 import { tcpPair, type TcpPair } from '../../bpf/internal';
 import { u32, u64 } from '../../codec';
-import { fionreadCounts, type FionreadCounts } from './fionread';
 import { objectPath } from '../objects';
+import { fionreadCounts, type FionreadCounts } from './fionread';
 
 /** So long a byte over loopback may take, where packets are steered to a CPU that is busy. */
 const LOOPBACK_MS = 1000;

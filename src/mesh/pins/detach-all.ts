@@ -41,11 +41,14 @@ export interface DetachedItem {
  *
  * @param options - where the pins are
  * @returns what was removed; empty if nothing was there
+ * @throws TypeError for an unknown option, or a path that is not absolute
  * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process works with the pins, unless `force` is set
  * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if something lies there that is not of this library; nothing is
  * removed then
  * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if a later version made them; nothing is removed then
- * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if the directory is in none
+ * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if the directory is in none, or in one that is mounted
+ * read-only
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) for what else the kernel refuses
  * @example
  * ```ts
  * import { detachAll } from 'merbridge';

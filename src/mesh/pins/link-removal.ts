@@ -1,9 +1,8 @@
 import { Datapath, detach, type Detacher } from '../datapath/datapath';
 import { programsOf, stageOfUnknown, type Stage } from '../datapath/hooks';
 import { Resources } from '../resources';
-import type { PinTree } from './pin-tree';
+import type { Pin, PinTree } from './pin-tree';
 import { OpenPinSet } from './pinned-set';
-import type { Pin } from './read-pin';
 import { detachLink } from './remove-pins';
 import { WriterLock } from './writer-lock';
 

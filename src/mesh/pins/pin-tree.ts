@@ -5,6 +5,8 @@ import { HOOKS } from '../datapath/hooks';
 import { assertOwnDirectory } from './pin-directory';
 import { assertOurLink, isLink, readLink, readMap, readPin, readProgram, type LinkPin, type Pin } from './read-pin';
 
+export type { LinkPin, Pin };
+
 /**
  * The layout of a pin directory. It is raised when what is pinned changes its meaning without changing its size, or its
  * place:

@@ -74,7 +74,12 @@ export class PinnedMesh implements Disposable {
     }
   }
 
-  /** The scope for pods that do not choose their own, as it is now. */
+  /**
+   * The scope for pods that do not choose their own, as it is now.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
+   */
   get acceleration(): Acceleration {
     return this.#current().datapath.settings.acceleration;
   }
@@ -83,6 +88,10 @@ export class PinnedMesh implements Disposable {
    * Changes it, for existing connections too; see {@link MeshAccelerator.acceleration}. A later start keeps it, unless
    * it says otherwise. There is no `warning` here of what the kernel lacks for `'full'`: {@link diagnose} tells, and
    * that start.
+   *
+   * @throws TypeError if it is no scope
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
    */
   set acceleration(value: Acceleration) {
     assertAcceleration(value, 'acceleration');
@@ -95,6 +104,8 @@ export class PinnedMesh implements Disposable {
    * The pods that are enrolled. To read: what is written belongs to the process that keeps them up to date.
    *
    * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if another version pinned them, and keeps them otherwise
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
    */
   get localPodIps(): PinnedPods {
     return retried(() => {
@@ -103,12 +114,22 @@ export class PinnedMesh implements Disposable {
     });
   }
 
-  /** What the programs counted since the mesh was pinned, summed over all CPUs. */
+  /**
+   * What the programs counted since the mesh was pinned, summed over all CPUs.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
+   */
   counters(): MeshCounters {
     return this.#current().datapath.counters.read();
   }
 
-  /** How full the maps are; see {@link MeshAccelerator.mapFill}. What another version does not have is left out. */
+  /**
+   * How full the maps are; see {@link MeshAccelerator.mapFill}. What another version does not have is left out.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}, also meanwhile
+   * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
+   */
   async mapFill(): Promise<MapFill[]> {
     const maps = retried(() => this.#current().set.maps());
     return mapFill(name => maps.get(name));
@@ -117,6 +138,8 @@ export class PinnedMesh implements Disposable {
   /**
    * Id of the process that keeps the mesh up to date; `undefined` if there is none, or if it is in another process
    * namespace.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   agent(): number | undefined {
     if (this.#closed) throw new ClosedError('PinnedMesh');

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { BpfLink } from '../../bpf';
 import type { BpfError } from '../../errors';
 import { removeIfEmpty } from './pin-directory';
-import { pinPaths, type OtherPins, type PinSet } from './pin-tree';
-import type { Pin } from './read-pin';
+import { pinPaths, type OtherPins, type PinSet, type Pin } from './pin-tree';
 
 /**
  * Ends an attachment at once, whoever else holds it, and removes its pin.

@@ -1,8 +1,7 @@
 import { BpfProgram, Cgroup } from '../../bpf';
 import { cgroupPathOf } from '../cgroup-paths';
 import { HOOKS, stageOfUnknown } from '../datapath/hooks';
-import type { PinTree } from './pin-tree';
-import type { LinkPin } from './read-pin';
+import type { LinkPin, PinTree } from './pin-tree';
 import { detachLink } from './remove-pins';
 import type { Undo } from './undo';
 
