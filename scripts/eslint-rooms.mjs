@@ -7,9 +7,10 @@ export const rooms = {
   codec: ['errors'],
   native: ['errors'],
   bpf: ['native', 'codec', 'errors'],
-  mesh: ['bpf', 'codec', 'errors'],
-  kubernetes: ['mesh', 'errors'],
-  metrics: ['mesh', 'errors'],
+  policy: ['codec', 'errors'],
+  mesh: ['bpf', 'policy', 'codec', 'errors'],
+  kubernetes: ['mesh', 'policy', 'errors'],
+  metrics: ['mesh', 'policy', 'errors'],
 };
 
 /** Packages that belong to one room. */

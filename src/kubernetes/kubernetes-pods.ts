@@ -1,5 +1,6 @@
 import { accessBy, accessTo, inClusterServer, type ApiServerAddress, type KubeConfigLike } from './api-access';
-import { firstProblems, shown } from '../errors';
+import { firstProblems } from '../errors';
+import { assertInteger, assertNumber, refuseUnknown } from '../policy';
 import { KubernetesError, PodRefusedError } from './errors';
 import { istioSidecar } from './istio-sidecar';
 import type { KubernetesPod } from './kubernetes-pod';
@@ -84,12 +85,10 @@ export class KubernetesPods extends PodSourceBase {
       retry = {},
       ...unknown
     } = options;
-    const [extra] = Object.keys(unknown);
-    if (extra !== undefined) throw new TypeError(`KubernetesPods: unknown option '${shown(extra)}'`);
+    refuseUnknown(unknown, 'KubernetesPods');
     if (server !== undefined && kubeConfig !== undefined)
       throw new TypeError('KubernetesPods: either server or kubeConfig, not both');
-    if (typeof watchSeconds !== 'number' || !(watchSeconds >= 1 && watchSeconds <= 3600))
-      throw new RangeError(`KubernetesPods: watchSeconds must be from 1 to 3600, not ${shown(watchSeconds)}`);
+    assertNumber(watchSeconds, 1, 3600, 'KubernetesPods: watchSeconds');
     if (!nodeName)
       throw new KubernetesError('ERR_KUBERNETES_CONFIG', 'the name of the node is not known', {
         hint: 'set NODE_NAME by the downward API (fieldRef: spec.nodeName), or give the option nodeName',
@@ -193,10 +192,8 @@ function retryTimes({
   forbiddenMs = 60_000,
   ...unknown
 }: RetryTimes): Required<RetryTimes> {
-  const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`KubernetesPods: retry: unknown option '${shown(extra)}'`);
+  refuseUnknown(unknown, 'KubernetesPods: retry');
   for (const [name, value] of Object.entries({ initialMs, maxMs, forbiddenMs }))
-    if (!Number.isInteger(value) || value < 1 || value > 3_600_000)
-      throw new RangeError(`KubernetesPods: retry.${name} must be an integer from 1 to 3600000, not ${shown(value)}`);
+    assertInteger(value, 1, 3_600_000, `KubernetesPods: retry.${name}`);
   return { initialMs, maxMs, forbiddenMs };
 }

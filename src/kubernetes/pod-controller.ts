@@ -1,8 +1,5 @@
-import { MerbridgeError, ClosedError, shown } from '../errors';
-import type { PodOptions } from '../mesh';
-// Not from the room's index: that would load libbpf, and a source needs none.
-import { istioPodRules } from '../mesh/rules/istio-pod-rules';
-import { SteadyEmitter } from '../mesh/steady-emitter';
+import { MerbridgeError, ClosedError } from '../errors';
+import { assertNumber, istioPodRules, refuseUnknown, SteadyEmitter, type PodOptions } from '../policy';
 import { Backoff } from './backoff';
 import { PodRefusedError, PodsLeftOutError } from './errors';
 import type { PodSource } from './pod-source';
@@ -139,11 +136,9 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
       resyncSeconds = 300,
       ...unknown
     } = options;
-    const [extra] = Object.keys(unknown);
-    if (extra !== undefined) throw new TypeError(`PodController: unknown option '${shown(extra)}'`);
+    refuseUnknown(unknown, 'PodController');
     if (typeof attach !== 'function') throw new TypeError('PodController: attach must be a function');
-    if (typeof resyncSeconds !== 'number' || !(resyncSeconds >= 0 && resyncSeconds <= 86_400))
-      throw new RangeError(`PodController: resyncSeconds must be from 0 to 86400, not ${shown(resyncSeconds)}`);
+    assertNumber(resyncSeconds, 0, 86_400, 'PodController: resyncSeconds');
     this.#source = source;
     this.#attach = attach;
     this.#resyncMs = resyncSeconds * 1000;

@@ -1,12 +1,15 @@
 import { printable, quoted } from '../errors';
-import type { PodOptions, PodRules } from '../mesh';
-import { assertCgroup } from '../mesh/maps/local-pod-ips';
-import { ruleSetOf } from '../mesh/rules/pod-rules';
+import {
+  assertCgroup,
+  isPodAcceleration,
+  isRecord,
+  podAddressIfAny,
+  ruleSetOf,
+  type PodOptions,
+  type PodRules,
+} from '../policy';
 import { PodFileError } from './errors';
-import { tableForm } from './pod-address';
 import type { SourcePod } from './pod-source';
-
-const ACCELERATIONS: readonly unknown[] = ['inherit', 'off', 'proxies', 'full'];
 
 /**
  * Reads a file of pods, all of it or nothing.
@@ -27,20 +30,20 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
   }
   const twice = doubleKey(text);
   if (twice !== undefined) refuse(`'${printable(twice, 80)}' is there twice`);
-  if (!isObject(content)) return refuse('an object with addresses as its keys is needed');
+  if (!isRecord(content)) return refuse('an object with addresses as its keys is needed');
   const pods = new Map<string, SourcePod>();
   for (const [key, value] of Object.entries(content)) {
     const text = printable(key, 80);
-    const address = tableForm(key) ?? refuse(`'${text}' is not an IPv4 address that a pod has`);
-    if (!isObject(value)) return refuse(`${text}: its options must be an object`);
+    const address = podAddressIfAny(key) ?? refuse(`'${text}' is not an IPv4 address that a pod has`);
+    if (!isRecord(value)) return refuse(`${text}: its options must be an object`);
     const { acceleration, annotations, cgroup, rules, ...unknown } = value;
     const [extra] = Object.keys(unknown);
     if (extra !== undefined) refuse(`${text}: unknown option '${printable(extra, 80)}'`);
-    if (acceleration !== undefined && !ACCELERATIONS.includes(acceleration))
+    if (acceleration !== undefined && !isPodAcceleration(acceleration))
       refuse(`${text}: acceleration must be 'off', 'proxies', 'full' or 'inherit', not ${quoted(acceleration)}`);
     if (
       annotations !== undefined &&
-      !(isObject(annotations) && Object.values(annotations).every(entry => typeof entry === 'string'))
+      !(isRecord(annotations) && Object.values(annotations).every(entry => typeof entry === 'string'))
     )
       refuse(`${text}: annotations must be an object of strings`);
     try {
@@ -80,8 +83,4 @@ function doubleKey(text: string): string | undefined {
     }
   }
   return undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

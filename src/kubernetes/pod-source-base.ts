@@ -1,6 +1,5 @@
 import { ClosedError } from '../errors';
-// Not from the room's index: that would load libbpf, and a source needs none.
-import { SteadyEmitter } from '../mesh/steady-emitter';
+import { SteadyEmitter } from '../policy';
 import { report } from './report';
 import type { PodSource, PodSourceEvents, SourcePod } from './pod-source';
 

@@ -1,4 +1,4 @@
-import type { PodOptions } from '../mesh';
+import type { PodOptions } from '../policy';
 
 /** A pod that shall be enrolled, as a source sees it. Never changed: a pod that changes is a new object. */
 export interface SourcePod {

@@ -1,4 +1,5 @@
-import type { Pod, PodOptions } from '../mesh';
+import type { Pod } from '../mesh';
+import type { PodOptions } from '../policy';
 
 /** What a {@link PodController} writes: `localPodIps` of a `MeshAccelerator`, or anything that works like it. */
 export interface PodTable {

@@ -1,13 +1,11 @@
 import { isIPv4 } from 'node:net';
 import type { PodRulesProblem } from '../errors';
-import type { PodOptions } from '../mesh';
+import { isPodAcceleration, POD_ACCELERATIONS } from '../policy';
 import type { KubernetesPod } from './kubernetes-pod';
 import type { SourcePod } from './pod-source';
 
 /** Name of the annotation by which a pod chooses its scope: `off`, `proxies`, `full` or `inherit`. */
 export const ACCELERATION_ANNOTATION = 'merbridge.io/acceleration';
-
-const ACCELERATIONS: readonly string[] = ['off', 'proxies', 'full', 'inherit'];
 
 /** What a pod of the API server is to the controller. */
 export interface ReadPod {
@@ -41,12 +39,12 @@ export function readPod(
   if (addresses.length === 0) return { ...NOTHING, ipv6 };
   const annotations = Object.fromEntries(Object.entries(metadata.annotations ?? {}).filter(([name]) => keep(name)));
   const scope = metadata.annotations?.[ACCELERATION_ANNOTATION]?.trim() ?? 'inherit';
-  const known = ACCELERATIONS.includes(scope);
+  const known = isPodAcceleration(scope);
   return {
     pod: {
       name: `${metadata.namespace}/${metadata.name}`,
       addresses,
-      options: { acceleration: known ? scope : 'inherit', cgroup: { podUid: kubeletUid(pod) } } as PodOptions,
+      options: { acceleration: known ? scope : 'inherit', cgroup: { podUid: kubeletUid(pod) } },
       annotations,
       rank: rank(pod),
     },
@@ -57,7 +55,7 @@ export function readPod(
             name: ACCELERATION_ANNOTATION,
             position: 1,
             entry: scope,
-            reason: `must be one of ${ACCELERATIONS.join(', ')}`,
+            reason: `must be one of ${POD_ACCELERATIONS.join(', ')}`,
           },
         ],
     ipv6,

@@ -1,5 +1,5 @@
 import { MerbridgeError } from '../errors';
-import type { PodOptions } from '../mesh';
+import type { PodOptions } from '../policy';
 import type { PodTable } from './pod-table';
 import { asError } from './report';
 import { sameTreatment } from './same-treatment';

@@ -1,5 +1,4 @@
-import type { PodOptions } from '../mesh';
-import { rulesOf, ruleSetOf } from '../mesh/rules/pod-rules';
+import { rulesOf, ruleSetOf, type PodOptions } from '../policy';
 
 /**
  * Whether two pods are treated alike. What was asked for and what is read back from the maps may differ in order, in

@@ -1,6 +1,5 @@
 import { shown } from '../errors';
-import type { PodOptions } from '../mesh';
-import { tableForm } from './pod-address';
+import { podAddressIfAny, type PodOptions } from '../policy';
 import { PodSourceBase } from './pod-source-base';
 import type { SourcePod } from './pod-source';
 
@@ -44,7 +43,7 @@ function byAddress(pods: Iterable<string | readonly [address: string, options: P
   const wanted = new Map<string, SourcePod>();
   for (const pod of pods) {
     const [text, options] = typeof pod === 'string' ? [pod, {}] : pod;
-    const address = tableForm(text) ?? text; // the controller says what is wrong with it
+    const address = podAddressIfAny(text) ?? text; // the controller says what is wrong with it
     wanted.set(address, { name: address, addresses: [address], options });
   }
   return wanted;

@@ -1,7 +1,6 @@
 import { firstProblems, printable, type PodRulesProblem } from '../errors';
-import type { PodOptions, PodRules } from '../mesh';
+import { podAddressIfAny, type PodOptions, type PodRules } from '../policy';
 import { PodRefusedError } from './errors';
-import { tableForm } from './pod-address';
 import { asError } from './report';
 import type { SourcePod } from './pod-source';
 
@@ -43,7 +42,7 @@ export class WantedPods {
       const options = this.#options(key, pod);
       if (options === undefined) continue;
       for (const text of pod.addresses) {
-        const address = tableForm(text);
+        const address = podAddressIfAny(text);
         if (address === undefined) continue;
         const other = wanted.get(address);
         if (other === undefined || precedes(other, { key, pod })) wanted.set(address, { key, pod, options });
@@ -61,7 +60,7 @@ export class WantedPods {
   }
 
   #resolve(pod: SourcePod, before: Resolved | undefined): Resolved {
-    const strange = pod.addresses.filter(address => tableForm(address) === undefined);
+    const strange = pod.addresses.filter(address => podAddressIfAny(address) === undefined);
     const problems = strange.map((address): PodRulesProblem => ({
       name: '',
       position: 0,

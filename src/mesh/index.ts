@@ -1,4 +1,14 @@
-export type { Acceleration, PodAcceleration } from './acceleration';
+export {
+  istioPodRules,
+  meshProfiles,
+  type Acceleration,
+  type MeshProfile,
+  type MeshProfileName,
+  type PodAcceleration,
+  type PodCgroup,
+  type PodOptions,
+  type PodRules,
+} from '../policy';
 export type { MeshCounters } from './maps/counters';
 export { detachAll, type DetachAllOptions, type DetachedItem } from './pins/detach-all';
 export { diagnose, type DiagnoseOptions, type Diagnosis, type Unknown } from './diagnose/diagnose';
@@ -6,8 +16,8 @@ export type { DiagnosedAttachment, DiagnosedCgroup } from './diagnose/diagnose-c
 export type { DiagnosedFeature } from './diagnose/diagnose-features';
 export type { DiagnosedHazard } from './diagnose/diagnose-hazards';
 export type { DiagnosedPins } from './diagnose/diagnose-pins';
-export type { FionreadCounts } from './fionread';
-export type { MeshAdoption } from './footing';
+export type { FionreadCounts } from './datapath/fionread';
+export type { MeshAdoption } from './datapath/holder';
 export type { EventOptions, EventRates } from './events/event-options';
 export type {
   ConnectionEvent,
@@ -19,18 +29,16 @@ export type {
 } from './events/event-records';
 export type { ReportedEvents } from './events/mesh-events';
 export { kernelAdvisories } from './kernel-advisories';
-export { istioPodRules } from './rules/istio-pod-rules';
-export type { LocalPodIps, Pod, PodOptions } from './maps/local-pod-ips';
+export type { MeshWarning } from './kernel-warnings';
+export type { LocalPodIps, Pod } from './maps/local-pod-ips';
 export type { MapFill } from './maps/map-fill';
-export { MeshAccelerator, type MeshEvents, type MeshWarning } from './mesh-accelerator';
+export { MeshAccelerator, type MeshEvents } from './mesh-accelerator';
 export type { MeshCheckOptions, MeshProblem } from './mesh-check';
-export type { BacklogAccount, MeshAcceleratorOptions } from './mesh-options';
+export type { BacklogAccount } from './datapath/witness';
+export type { MeshAcceleratorOptions } from './mesh-options';
 export { objectPath, type ObjectName } from './objects';
 export type { PairOriginalDst } from './maps/pair-original-dst';
 export { PinnedMesh, type PinnedPods } from './pins/pinned-mesh';
-export type { PodRules } from './rules/pod-rules';
 export type { ProcessIp, SidecarProcess } from './maps/process-ip';
-export { meshProfiles, type MeshProfile, type MeshProfileName } from './profile';
-export type { PodCgroup } from './maps/pod-cgroups';
 export type { Endpoint, PendingConnection, Quadruple } from './maps/quadruple';
 export type { SockPairMap } from './maps/sock-pair-map';

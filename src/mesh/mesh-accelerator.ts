@@ -1,30 +1,24 @@
-import { release, version } from 'node:os';
-import { ClosedError, KernelAdvisoryError, UnreadNotCountedError } from '../errors';
-import { assertAcceleration, type Acceleration } from './acceleration';
-import { Drain } from './drain';
-import { CounterReader, type MeshCounters } from './maps/counters';
-import type { FionreadCounts } from './fionread';
-import type { Footing, MeshAdoption, MeshHandles } from './footing';
-import { kernelAdvisories } from './kernel-advisories';
+import { ClosedError } from '../errors';
+import { assertAcceleration, SteadyEmitter, type Acceleration, type MeshProfile } from '../policy';
+import type { MeshCounters } from './maps/counters';
+import type { Datapath } from './datapath/datapath';
+import type { FionreadCounts } from './datapath/fionread';
+import type { Holder, MeshAdoption } from './datapath/holder';
+import { ProcessHolder } from './datapath/process-holder';
+import type { BacklogAccount } from './datapath/witness';
+import { KernelWarnings, type MeshWarning } from './kernel-warnings';
 import { LocalPodIps } from './maps/local-pod-ips';
 import { mapFill, type MapFill } from './maps/map-fill';
 import { checkMesh, type MeshCheckOptions, type MeshProblem } from './mesh-check';
 import { MeshEventStream, type ReportedEvents, type Tell } from './events/mesh-events';
 import type { EventOptions, EventRates } from './events/event-options';
-import { resolveOptions, type BacklogAccount, type MeshAcceleratorOptions, type ResolvedOptions } from './mesh-options';
-import type { MeshSettings } from './maps/mesh-settings';
-import { OwnFooting } from './own-footing';
+import { resolveOptions, type MeshAcceleratorOptions, type ResolvedOptions } from './mesh-options';
 import { PairOriginalDst } from './maps/pair-original-dst';
 import { ProcessIp } from './maps/process-ip';
 import { assertRequirements, typedError } from './requirements';
-import { PinnedFooting } from './pins/pinned-footing';
-import type { MeshProfile } from './profile';
+import { PinHolder } from './pins/pin-holder';
 import { replacePods } from './maps/replace-pods';
 import { SockPairMap } from './maps/sock-pair-map';
-import { SteadyEmitter } from './steady-emitter';
-
-/** What is not as it should be: known faults that the kernel may have, and what it cannot do for `'full'`. */
-export type MeshWarning = KernelAdvisoryError | UnreadNotCountedError;
 
 /** What an accelerator reports. */
 export interface MeshEvents extends ReportedEvents {
@@ -91,13 +85,10 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   /** What was taken over from an earlier process; `undefined` if nothing was. */
   readonly adoption: MeshAdoption | undefined;
 
-  readonly #footing: Footing;
-  readonly #settings: MeshSettings;
-  readonly #counters: CounterReader;
-  readonly #drain: Drain;
+  readonly #holder: Holder;
+  readonly #datapath: Datapath;
   readonly #events: MeshEventStream;
-  readonly #ignoreAdvisories: boolean | readonly string[];
-  readonly #warnings: MeshWarning[] = [];
+  readonly #warnings: KernelWarnings;
   #keepAlive: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
@@ -139,35 +130,35 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
 
   static async #start(options: ResolvedOptions): Promise<MeshAccelerator> {
     const { pinDirectory } = options;
-    const footing = pinDirectory === undefined ? OwnFooting.open(options) : PinnedFooting.open(options, pinDirectory);
+    const holder = pinDirectory === undefined ? ProcessHolder.open(options) : PinHolder.open(options, pinDirectory);
     try {
-      const mesh = new MeshAccelerator(options, footing);
+      const mesh = new MeshAccelerator(options, holder);
       await mesh.#attach(options);
       return mesh;
     } catch (error) {
-      footing.abandon();
+      holder.abandon();
       throw error;
     }
   }
 
-  private constructor(options: ResolvedOptions, footing: Footing) {
+  private constructor(options: ResolvedOptions, holder: Holder) {
     super();
-    const { object } = footing;
-    this.#footing = footing;
-    this.#ignoreAdvisories = options.ignoreAdvisories;
-    this.adoption = footing.adoption;
-    this.backlogAccount = footing.account;
-    this.fionreadCounts = footing.fionreadCounts;
+    const { datapath, kernel } = holder;
+    this.#holder = holder;
+    this.#datapath = datapath;
+    this.adoption = holder.adoption;
+    this.backlogAccount = kernel.account;
+    this.fionreadCounts = kernel.fionreadCounts;
+    this.#warnings = new KernelWarnings(options.ignoreAdvisories, kernel.fionreadCounts, warning =>
+      this.#warn(warning),
+    );
     this.cgroup = options.cgroup;
     this.profile = options.profile;
-    this.#settings = footing.settings();
-    this.#counters = new CounterReader(object);
-    this.#drain = new Drain(object);
-    this.pairOriginalDst = new PairOriginalDst(object);
-    this.sockPairMap = new SockPairMap(object);
-    this.processIp = new ProcessIp(object);
-    this.#events = new MeshEventStream(object, this.#settings, this.emit.bind(this) as Tell);
-    this.localPodIps = new LocalPodIps(object, (added, deleted) => this.#podsChanged(added, deleted), {
+    this.pairOriginalDst = new PairOriginalDst(datapath);
+    this.sockPairMap = new SockPairMap(datapath);
+    this.processIp = new ProcessIp(datapath);
+    this.#events = new MeshEventStream(datapath, this.emit.bind(this) as Tell);
+    this.localPodIps = new LocalPodIps(datapath, (added, deleted) => this.#podsChanged(added, deleted), {
       share: { ports: options.maxPodRulePorts, ranges: options.maxPodRuleRanges },
       cgroup: options.cgroup,
     });
@@ -175,11 +166,11 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   }
 
   async #attach(options: ResolvedOptions): Promise<void> {
-    if (options.given.has('pods')) replacePods(this.localPodIps, options.pods, this.adoption !== undefined);
+    if (options.pods !== undefined) replacePods(this.localPodIps, options.pods, this.adoption !== undefined);
     // What can fail comes first: nothing that is pinned then is of a start that failed.
     this.#events.set(options.events);
     try {
-      await this.#footing.attach(this.#handles);
+      await this.#holder.attach();
     } catch (error) {
       this.#events.set(false);
       throw error;
@@ -190,16 +181,12 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     this.#warnOfKernel();
   }
 
-  get #handles(): MeshHandles {
-    return { settings: this.#settings, drain: this.#drain, counters: () => this.#counters.read() };
-  }
-
   /**
    * What there is to know of this kernel: its known faults, if acceleration was on at any time; what `'full'` lacks
    * here, if it was wanted.
    */
   get warnings(): readonly MeshWarning[] {
-    return this.#warnings;
+    return this.#warnings.all;
   }
 
   /** Whether {@link close} was called. */
@@ -213,20 +200,21 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    * for new connections.
    */
   get acceleration(): Acceleration {
-    return this.#settings.acceleration;
+    return this.#datapath.settings.acceleration;
   }
 
   /**
    * Changes the scope; see the getter. If this switches acceleration on for the first time, or `'full'`, there may be a
    * `warning` of the kernel.
    *
+   * @throws TypeError if it is no scope
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   set acceleration(value: Acceleration) {
     assertAcceleration(value, 'acceleration');
     if (this.closed) throw new ClosedError('MeshAccelerator');
-    const before = this.#settings.acceleration;
-    this.#settings.acceleration = value;
+    const before = this.#datapath.settings.acceleration;
+    this.#datapath.settings.acceleration = value;
     if (before !== value) this.emit('acceleration', value, before);
     this.#warnOfKernel();
   }
@@ -240,6 +228,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    * Switches the events of the programs, at once. Adding a listener alone does not: an event that nobody asked for must
    * not cost anything.
    *
+   * @throws TypeError for an unknown kind or a wrong type, RangeError for a rate out of range
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   set events(value: boolean | EventOptions) {
@@ -253,7 +242,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   counters(): MeshCounters {
-    return this.#counters.read();
+    return this.#datapath.counters.read();
   }
 
   /**
@@ -262,7 +251,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   countersPerCpu(): MeshCounters[] {
-    return this.#counters.readPerCpu();
+    return this.#datapath.counters.readPerCpu();
   }
 
   /**
@@ -272,7 +261,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    */
   async mapFill(): Promise<MapFill[]> {
     if (this.closed) throw new ClosedError('MeshAccelerator');
-    return mapFill(name => this.#footing.object.map(name));
+    return mapFill(name => this.#datapath.map(name));
   }
 
   /**
@@ -281,11 +270,12 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
    *
    * @param options - which cgroups to look at
    * @returns what is wrong; empty if all is well
+   * @throws TypeError for an unknown option or a wrong type
    * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   check(options: MeshCheckOptions = {}): MeshProblem[] {
     if (this.closed) throw new ClosedError('MeshAccelerator');
-    return checkMesh(this.cgroup, this.#footing, options);
+    return checkMesh(this.cgroup, this.#holder, options);
   }
 
   /** Lets the process end although the accelerator is not closed; the programs are detached then. Returns this. */
@@ -321,33 +311,22 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
 
   async #close(): Promise<void> {
     clearInterval(this.#keepAlive);
-    await this.#footing.close(this.#handles);
+    await this.#holder.close();
     this.emit('close');
   }
 
   #warn(warning: MeshWarning): void {
-    this.#warnings.push(warning);
     setImmediate(() => {
       if (!this.closed) this.emit('warning', warning);
     });
   }
 
-  /** Each once, and only for what is in use: redirection alone puts no socket into a sockmap. */
   #warnOfKernel(): void {
-    if (this.acceleration !== 'off' && !this.#hasWarned('ERR_BPF_KERNEL_ADVISORY')) {
-      const advisories = kernelAdvisories(release(), version()).filter(({ id }) => !this.#isIgnored(id));
-      if (advisories.length > 0) this.#warn(new KernelAdvisoryError(release(), advisories));
-    }
-    this.#warnOfFionread(this.localPodIps.keys());
+    if (this.acceleration !== 'off') this.#warnings.ofAcceleration();
+    this.#warnings.ofFull(() => this.#isFullWanted(this.localPodIps.keys()));
   }
 
-  /** Where one of these pods wants `'full'`, or all that do not choose. */
-  #warnOfFionread(pods: Iterable<string>): void {
-    if (this.fionreadCounts !== 'stack' || this.#isIgnored('FIONREAD') || this.#hasWarned('ERR_BPF_UNREAD_NOT_COUNTED'))
-      return;
-    if (this.#isFullWanted(pods)) this.#warn(new UnreadNotCountedError(release()));
-  }
-
+  /** Whether one of these pods wants `'full'`, or all that do not choose. */
   #isFullWanted(pods: Iterable<string>): boolean {
     const { acceleration } = this;
     if (acceleration !== 'proxies') return acceleration === 'full';
@@ -355,21 +334,12 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     return false;
   }
 
-  #hasWarned(code: MeshWarning['code']): boolean {
-    return this.#warnings.some(warning => warning.code === code);
-  }
-
-  #isIgnored(id: string): boolean {
-    const ignored = this.#ignoreAdvisories;
-    return typeof ignored === 'boolean' ? ignored : ignored.includes(id);
-  }
-
   #podsChanged(added: readonly string[], deleted: readonly string[]): void {
-    this.#settings.touch();
+    this.#datapath.settings.touch();
     this.#events.podsChanged(added.length, deleted.length);
     if (deleted.length > 0) this.processIp.forget(deleted);
     // Those of the start are looked at when it has come to its end, so that somebody can listen.
-    if (this.#keepAlive !== undefined) this.#warnOfFionread(added);
+    if (this.#keepAlive !== undefined) this.#warnings.ofFull(() => this.#isFullWanted(added));
     if (added.length + deleted.length > 0) this.emit('pods', added, deleted);
   }
 }

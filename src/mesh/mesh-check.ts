@@ -1,12 +1,13 @@
 import { realpathSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { Cgroup, type CgroupProgram } from '../bpf';
-import { describeHolder, printable, shown, type AttachmentHolder } from '../errors';
+import { describeHolder, printable, type AttachmentHolder } from '../errors';
+import { isRecord, refuseUnknown } from '../policy';
 import { findAccelerators } from './accelerators/find-accelerators';
 import { remedy } from './accelerators/refuse-second';
 import { cgroupsBelow, hasProcesses } from './cgroup-paths';
-import type { Footing } from './footing';
-import { HOOKS } from './hooks';
+import type { Holder } from './datapath/holder';
+import { HOOKS, MARK } from './datapath/hooks';
 
 /** What {@link MeshAccelerator.check} looks at. */
 export interface MeshCheckOptions {
@@ -45,11 +46,9 @@ export interface MeshProblem {
 const MOST = 1024;
 
 function assertOptions(options: unknown): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new TypeError('check: options must be an object');
-  const { cgroups, ...unknown } = options as Record<string, unknown>;
-  const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`check: unknown option '${shown(extra)}'`);
+  if (!isRecord(options)) throw new TypeError('check: options must be an object');
+  const { cgroups, ...unknown } = options;
+  refuseUnknown(unknown, 'check');
   if (cgroups !== undefined && !(Array.isArray(cgroups) && cgroups.every(path => typeof path === 'string')))
     throw new TypeError('check: cgroups must be a list of paths');
 }
@@ -59,7 +58,7 @@ function assertOptions(options: unknown): void {
  *
  * @internal
  */
-export function checkMesh(path: string, footing: Footing, options: MeshCheckOptions): MeshProblem[] {
+export function checkMesh(path: string, holder: Holder, options: MeshCheckOptions): MeshProblem[] {
   assertOptions(options);
   const problems: MeshProblem[] = [];
   const report = (
@@ -75,7 +74,7 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
   const detached = new Set<string>();
   for (const name of HOOKS.keys()) {
     try {
-      const reason = detachment(path, footing, name);
+      const reason = detachment(path, holder, name);
       if (reason === undefined) continue;
       detached.add(name);
       report('detached', path, name, `${name} is not attached to ${path}: ${reason}`);
@@ -88,7 +87,7 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
       );
     }
   }
-  const { id: ownId, tag } = footing.object.program('mb_connect4');
+  const { id: ownId, tag } = holder.datapath.program(MARK);
   /** Each program is looked into once, for all cgroups that it runs for. */
   const seen = { ids: new Set([ownId]), tags: new Set([tag]) };
   const reportSeconds = (cgroup: Cgroup): void => {
@@ -121,10 +120,10 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
     try {
       using open = Cgroup.open(cgroup);
       reportSeconds(open);
-      for (const [name, attachType] of HOOKS) {
+      for (const [name, { attachType }] of HOOKS) {
         if (detached.has(name)) continue;
         const programs = open.programs({ attachType, effective: true });
-        const { id } = footing.object.program(name);
+        const { id } = holder.datapath.program(name);
         if (programs.some(program => program.id === id)) continue;
         const instead =
           programs.map(program => `${program.name || 'program'} (id ${program.id})`).join(', ') || 'nothing';
@@ -144,8 +143,8 @@ export function checkMesh(path: string, footing: Footing, options: MeshCheckOpti
 }
 
 /** Why a program is not attached, if it is not. */
-function detachment(path: string, footing: Footing, name: string): string | undefined {
-  const link = footing.link(name);
+function detachment(path: string, holder: Holder, name: string): string | undefined {
+  const link = holder.link(name);
   if (link === undefined) return 'its pin is gone';
   try {
     if (!link.isAttached()) return 'its link was detached, or its cgroup was removed';

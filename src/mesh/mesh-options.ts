@@ -1,9 +1,17 @@
 import { shown } from '../errors';
-import { assertAcceleration, type Acceleration } from './acceleration';
+import {
+  assertAcceleration,
+  assertInteger,
+  refuseUnknown,
+  resolvePinDirectory,
+  resolveProfile,
+  type Acceleration,
+  type MeshProfile,
+  type MeshProfileName,
+  type PodOptions,
+} from '../policy';
 import { resolveEvents, type EventOptions } from './events/event-options';
-import type { PodOptions } from './maps/local-pod-ips';
-import { resolvePinDirectory } from './pins/pin-path';
-import { resolveProfile, type MeshProfile, type MeshProfileName } from './profile';
+import type { MapSizes } from './maps/map-sizes';
 
 /** How an accelerator is started. */
 export interface MeshAcceleratorOptions {
@@ -91,28 +99,19 @@ export interface MeshAcceleratorOptions {
 }
 
 /**
- * Who keeps the account of the bytes that wait in an accelerated socket: the kernel, which charges them to the receiver
- * since about Linux 6.13, or the programs, which know only when a reader has read everything, and so let a sender go
- * back to the TCP stack earlier.
+ * Options, checked. What a pinned mesh may say instead stays `undefined` where the caller did not say it: its default
+ * is filled in where it is known whether something is pinned. All other defaults are filled in.
+ *
+ * @internal
  */
-export type BacklogAccount = 'kernel' | 'programs';
-
-/** Options with every default filled in. @internal */
-export interface ResolvedOptions {
-  /** Names of the options that were given. */
-  readonly given: ReadonlySet<string>;
+export interface ResolvedOptions extends MapSizes {
   readonly cgroup: string;
   readonly pinDirectory: string | undefined;
   readonly profile: MeshProfile;
-  readonly acceleration: Acceleration;
-  readonly pods: Iterable<string | readonly [address: string, options: PodOptions]>;
-  readonly maxPods: number;
-  readonly maxRulePorts: number;
-  readonly maxRuleRanges: number;
-  /** Undefined: a share of what the map holds, which may be a pinned one of another size. */
+  readonly acceleration: Acceleration | undefined;
+  readonly pods: Iterable<string | readonly [address: string, options: PodOptions]> | undefined;
   readonly maxPodRulePorts: number | undefined;
   readonly maxPodRuleRanges: number | undefined;
-  readonly maxSockets: number;
   readonly backlogLimit: number;
   readonly backlogAccount: 'auto' | 'programs';
   readonly keepAlive: number;
@@ -121,9 +120,13 @@ export interface ResolvedOptions {
 }
 
 const MiB = 1024 * 1024;
+const MAX_ENTRIES = 0x7fffffff;
 
 /**
+ * Checks what the caller gave.
+ *
  * @internal
+ * @param options - of {@link MeshAccelerator.start}
  * @throws TypeError for an unknown option or a wrong type, RangeError for a number out of range
  */
 export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions {
@@ -133,45 +136,6 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     cgroup,
     pinDirectory,
     profile = 'istio',
-    acceleration = 'proxies',
-    pods = [],
-    maxPods = 16384,
-    maxRulePorts = 131_072,
-    maxRuleRanges = 262_144,
-    maxPodRulePorts,
-    maxPodRuleRanges,
-    maxSockets = 65536,
-    backlogLimit = 2 * MiB,
-    backlogAccount = 'auto',
-    keepAlive = 60,
-    ignoreAdvisories = false,
-    events = false,
-    ...unknown
-  } = options;
-  const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`MeshAccelerator: unknown option '${shown(extra)}'`);
-  if (typeof cgroup !== 'string' || cgroup === '')
-    throw new TypeError('MeshAccelerator: cgroup must be the path of a cgroup2 directory');
-  if (typeof pods !== 'object' || pods === null || !(Symbol.iterator in pods))
-    throw new TypeError('MeshAccelerator: pods must be a list of addresses, or of pairs of address and options');
-  assertAcceleration(acceleration, 'MeshAccelerator: acceleration');
-  assertRange('maxPods', maxPods, 1, 0x7fffffff);
-  assertRange('maxRulePorts', maxRulePorts, 1, 0x7fffffff);
-  assertRange('maxRuleRanges', maxRuleRanges, 1, 0x7fffffff);
-  if (maxPodRulePorts !== undefined) assertRange('maxPodRulePorts', maxPodRulePorts, 1, 0x7fffffff);
-  if (maxPodRuleRanges !== undefined) assertRange('maxPodRuleRanges', maxPodRuleRanges, 1, 0x7fffffff);
-  assertRange('maxSockets', maxSockets, 2, 0x7fffffff);
-  assertRange('backlogLimit', backlogLimit, MiB, 1024 * MiB);
-  if (backlogAccount !== 'auto' && backlogAccount !== 'programs')
-    throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${shown(backlogAccount)}'`);
-  assertRange('keepAlive', keepAlive, 0, 32_767);
-  assertAdvisories(ignoreAdvisories);
-  resolveEvents(events);
-  return {
-    given: new Set(Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))),
-    cgroup,
-    pinDirectory: pinDirectory === undefined ? undefined : resolvePinDirectory(pinDirectory, 'MeshAccelerator'),
-    profile: resolveProfile(profile),
     acceleration,
     pods,
     maxPods,
@@ -180,17 +144,43 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
     maxPodRulePorts,
     maxPodRuleRanges,
     maxSockets,
+    backlogLimit = 2 * MiB,
+    backlogAccount = 'auto',
+    keepAlive = 60,
+    ignoreAdvisories = false,
+    events = false,
+    ...unknown
+  } = options;
+  refuseUnknown(unknown, 'MeshAccelerator');
+  if (typeof cgroup !== 'string' || cgroup === '')
+    throw new TypeError('MeshAccelerator: cgroup must be the path of a cgroup2 directory');
+  if (pods !== undefined && (typeof pods !== 'object' || pods === null || !(Symbol.iterator in pods)))
+    throw new TypeError('MeshAccelerator: pods must be a list of addresses, or of pairs of address and options');
+  if (acceleration !== undefined) assertAcceleration(acceleration, 'MeshAccelerator: acceleration');
+  const sizes = { maxPods, maxRulePorts, maxRuleRanges, maxSockets };
+  for (const [name, size] of Object.entries({ ...sizes, maxPodRulePorts, maxPodRuleRanges }))
+    if (size !== undefined) assertInteger(size, name === 'maxSockets' ? 2 : 1, MAX_ENTRIES, `MeshAccelerator: ${name}`);
+  assertInteger(backlogLimit, MiB, 1024 * MiB, 'MeshAccelerator: backlogLimit');
+  if (backlogAccount !== 'auto' && backlogAccount !== 'programs')
+    throw new TypeError(`MeshAccelerator: backlogAccount must be 'auto' or 'programs', not '${shown(backlogAccount)}'`);
+  assertInteger(keepAlive, 0, 32_767, 'MeshAccelerator: keepAlive');
+  assertAdvisories(ignoreAdvisories);
+  resolveEvents(events);
+  return {
+    cgroup,
+    pinDirectory: pinDirectory === undefined ? undefined : resolvePinDirectory(pinDirectory, 'MeshAccelerator'),
+    profile: resolveProfile(profile),
+    acceleration,
+    pods,
+    ...sizes,
+    maxPodRulePorts,
+    maxPodRuleRanges,
     backlogLimit,
     backlogAccount,
     keepAlive,
     ignoreAdvisories: typeof ignoreAdvisories === 'boolean' ? ignoreAdvisories : [...ignoreAdvisories],
     events,
   };
-}
-
-function assertRange(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max)
-    throw new RangeError(`MeshAccelerator: ${name} must be an integer from ${min} to ${max}, not ${shown(value)}`);
 }
 
 /**

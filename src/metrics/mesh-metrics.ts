@@ -1,5 +1,5 @@
-import { shown } from '../errors';
 import type { Acceleration, MapFill } from '../mesh';
+import { refuseUnknown } from '../policy';
 import { COUNTER_FAMILIES, type FamilyHead, type Sample } from './families';
 import type { MeasuredController, MeasuredMesh } from './measured';
 import { MeshReader } from './mesh-reader';
@@ -50,8 +50,7 @@ const SCOPES: readonly Acceleration[] = ['off', 'proxies', 'full'];
  */
 export function registerMeshMetrics(options: MeshMetricsOptions): MeshMetrics {
   const { registry, mesh, controller, ...unknown } = options;
-  const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`registerMeshMetrics: unknown option '${shown(extra)}'`);
+  refuseUnknown(unknown, 'registerMeshMetrics');
   if (typeof registry?.registerMetric !== 'function' || typeof registry.removeSingleMetric !== 'function')
     throw new TypeError(
       'registerMeshMetrics: registry must be a Registry of prom-client: npm install prom-client, and pass its `register`',

@@ -14,6 +14,10 @@ export interface IstioRules {
   readonly excludeOutboundRanges?: readonly string[];
   /** Also for IPv6, as Istio does in a pod that has an IPv6 address (default false). */
   readonly dualStack?: boolean;
+  /** Whether the tunnel port is let through (default true, as Istio does). */
+  readonly tunnel?: boolean;
+  /** Whether what comes from the passthrough address is let through (default true, as Istio does). */
+  readonly fromPassthrough?: boolean;
 }
 
 interface Family {
@@ -40,6 +44,8 @@ export function istioRules(options: IstioRules = {}, family: Family = V4): strin
     excludeOutboundPorts = [],
     includeOutboundRanges = '*',
     excludeOutboundRanges = [],
+    tunnel = true,
+    fromPassthrough = true,
   } = options;
   const { passthrough, loopback } = family;
   const ofFamily = (ranges: readonly string[]): string[] => ranges.filter(r => r.includes(':') === (family === V6));
@@ -48,7 +54,7 @@ export function istioRules(options: IstioRules = {}, family: Family = V4): strin
   const includesLoopback =
     includeOutboundRanges !== '*' && includeOutboundRanges.some(range => /^(127\.|::1\/)/.test(range));
   const owner = (kind: 'uid' | 'gid', id: number): string[] => [
-    `-A ISTIO_OUTPUT -o lo ! -d ${loopback} -p tcp ! --dport 15008 -m owner --${kind}-owner ${id} -j ISTIO_IN_REDIRECT`,
+    `-A ISTIO_OUTPUT -o lo ! -d ${loopback} -p tcp${tunnel ? ' ! --dport 15008' : ''} -m owner --${kind}-owner ${id} -j ISTIO_IN_REDIRECT`,
     ...(includesLoopback ? [] : [`-A ISTIO_OUTPUT -o lo -m owner ! --${kind}-owner ${id} -j RETURN`]),
     `-A ISTIO_OUTPUT -m owner --${kind}-owner ${id} -j RETURN`,
   ];
@@ -58,7 +64,7 @@ export function istioRules(options: IstioRules = {}, family: Family = V4): strin
     ':ISTIO_REDIRECT - [0:0]',
     ':ISTIO_IN_REDIRECT - [0:0]',
     ':ISTIO_OUTPUT - [0:0]',
-    '-A ISTIO_INBOUND -p tcp --dport 15008 -j RETURN',
+    ...(tunnel ? ['-A ISTIO_INBOUND -p tcp --dport 15008 -j RETURN'] : []),
     '-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001',
     '-A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports 15006',
     ...(includeInboundPorts.length > 0 ? ['-A PREROUTING -p tcp -j ISTIO_INBOUND'] : []),
@@ -73,7 +79,7 @@ export function istioRules(options: IstioRules = {}, family: Family = V4): strin
       `-A ISTIO_OUTPUT -p tcp --dport ${port} -j RETURN`,
       `-A ISTIO_OUTPUT -p udp --dport ${port} -j RETURN`,
     ]),
-    `-A ISTIO_OUTPUT -o lo -s ${passthrough} -j RETURN`,
+    ...(fromPassthrough ? [`-A ISTIO_OUTPUT -o lo -s ${passthrough} -j RETURN`] : []),
     ...owner('uid', uid),
     ...owner('gid', gid),
     `-A ISTIO_OUTPUT -d ${loopback} -j RETURN`,

@@ -252,6 +252,32 @@ test('which mesh it is: fields with a version, beside the sentence that earlier 
   );
 });
 
+test('a mesh without a passthrough address is another one than a mesh with one', async () => {
+  using place = new PinPlace();
+  const { options } = place;
+  const profile = { ...meshProfiles.istio, passthroughAddress: undefined, tunnelPort: undefined };
+  const conflict = (message: RegExp) => (error: Error & { code?: string }) => {
+    assert.equal(error.code, 'ERR_BPF_PIN_CONFLICT', error.message);
+    assert.match(error.message, message);
+    return true;
+  };
+  await (await MeshAccelerator.start({ ...options, profile })).close();
+  const { mesh } = read(place) as { mesh: { passthroughAddress: unknown } };
+  assert.equal(mesh.passthroughAddress, null);
+  await (await MeshAccelerator.start({ ...options, profile })).close();
+  await assert.rejects(
+    MeshAccelerator.start(options),
+    conflict(/passthroughAddress none, but name istio, passthroughAddress 127\.0\.0\.6/),
+  );
+  await detachAll({ pinDirectory: options.pinDirectory });
+  await (await MeshAccelerator.start(options)).close();
+  await assert.rejects(
+    MeshAccelerator.start({ ...options, profile }),
+    conflict(/passthroughAddress 127\.0\.0\.6, but name istio, passthroughAddress none/),
+  );
+  await place.assertNothingIsLeft(await detachAll({ pinDirectory: options.pinDirectory }), 'in the end');
+});
+
 test('the longest name of a profile that can be pinned, and one that cannot', async () => {
   using place = new PinPlace();
   const { options } = place;

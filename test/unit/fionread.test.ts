@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UnreadNotCountedError } from '../../src/errors';
-import { fionreadCounts } from '../../src/mesh/fionread';
+import { fionreadCounts } from '../../src/mesh/datapath/fionread';
 
 test('what is counted, by what was seen to be', () => {
   assert.equal(fionreadCounts(true, true), 'all');

@@ -20,9 +20,8 @@ import {
 import { parsePods } from '../../src/kubernetes/pod-file';
 import { readPod } from '../../src/kubernetes/read-pod';
 import { WantedPods } from '../../src/kubernetes/wanted-pods';
-import { istioPodRules } from '../../src/mesh/rules/istio-pod-rules';
 import { resolveOptions } from '../../src/mesh/mesh-options';
-import { ruleSetOf } from '../../src/mesh/rules/pod-rules';
+import { istioPodRules, ruleSetOf } from '../../src/policy';
 
 const PREFIX = 'traffic.sidecar.istio.io/';
 const ANNOTATIONS = [

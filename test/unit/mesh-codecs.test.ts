@@ -7,9 +7,10 @@ import { describe, it } from 'node:test';
 import { fromBytes, objectBtf, structLayout, toBytes, type Codec } from '../../src/codec';
 import { mbAcceleration } from '../../src/mesh/abi/enums';
 import * as structs from '../../src/mesh/abi/structs';
-import { bufferSizes } from '../../src/mesh/buffer-sizes';
+import { bufferSizes } from '../../src/mesh/datapath/buffer-sizes';
 import { objectPath } from '../../src/mesh/objects';
-import { meshProfiles, programSettingsCodec } from '../../src/mesh/profile';
+import { programSettingsCodec } from '../../src/mesh/datapath/program-settings';
+import { meshProfiles } from '../../src/policy';
 import { pendingCodec, quadrupleCodec } from '../../src/mesh/maps/quadruple';
 
 const { mbEndpoint, mbPod } = structs;
@@ -209,6 +210,18 @@ describe('profile', () => {
     assert.equal(size, 32);
     const ports = Array.from({ length: 16 }, (_, i) => bytes.readUInt16LE(excluded + 2 * i));
     assert.deepEqual(ports, [15020, 15021, 15090, ...Array<number>(13).fill(0)]);
+  });
+
+  it('says 0 for a tunnel port and a passthrough address that a mesh does not have', () => {
+    const none = { ...meshProfiles.istio, tunnelPort: undefined, passthroughAddress: undefined };
+    const without = { ...settings, profile: none };
+    assert.deepEqual(touched('mb_profile', programSettingsCodec, settings, without), ['passthrough', 'tunnel_port']);
+    const bytes = toBytes(programSettingsCodec, without);
+    const at = members('mb_profile');
+    assert.equal(bytes.readUInt32LE(at['passthrough']![0]), 0);
+    assert.equal(bytes.readUInt16LE(at['tunnel_port']![0]), 0);
+    const { tunnelPort: _, passthroughAddress: __, ...leftOut } = none;
+    assert.deepEqual(toBytes(programSettingsCodec, { ...settings, profile: leftOut }), bytes, 'left out is none, too');
   });
 
   it('is never read', () => {

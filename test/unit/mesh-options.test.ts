@@ -2,35 +2,42 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { MerbridgeError } from '../../src/errors';
+import { askedMaps, sizesWithDefaults } from '../../src/mesh/maps/map-sizes';
 import { resolveOptions } from '../../src/mesh/mesh-options';
-import { meshProfiles, resolveProfile, type MeshProfile } from '../../src/mesh/profile';
+import { meshProfiles, resolveProfile, type MeshProfile } from '../../src/policy';
 import { Resources } from '../../src/mesh/resources';
 
 const cgroup = '/sys/fs/cgroup/kubepods';
 const MiB = 1 << 20;
 
 describe('options', () => {
-  it('have their defaults', () => {
+  it('have their defaults, but for what a pinned mesh may say instead', () => {
     assert.deepEqual(resolveOptions({ cgroup }), {
-      given: new Set(['cgroup']),
       pinDirectory: undefined,
       cgroup,
       profile: meshProfiles.istio,
-      acceleration: 'proxies',
-      pods: [],
-      maxPods: 16384,
-      maxRulePorts: 131072,
-      maxRuleRanges: 262144,
+      acceleration: undefined,
+      pods: undefined,
+      maxPods: undefined,
+      maxRulePorts: undefined,
+      maxRuleRanges: undefined,
       maxPodRulePorts: undefined,
       maxPodRuleRanges: undefined,
-      maxSockets: 65536,
+      maxSockets: undefined,
       backlogLimit: 2 * MiB,
       backlogAccount: 'auto',
       keepAlive: 60,
       ignoreAdvisories: false,
       events: false,
     });
-    assert.equal(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }).maxPods, 16384);
+    assert.deepEqual(resolveOptions({ cgroup, maxPods: undefined, profile: undefined }), resolveOptions({ cgroup }));
+    assert.deepEqual(sizesWithDefaults(resolveOptions({ cgroup, maxSockets: 2 })), {
+      maxPods: 16384,
+      maxSockets: 2,
+      maxRulePorts: 131072,
+      maxRuleRanges: 262144,
+    });
+    assert.deepEqual([...askedMaps(resolveOptions({ cgroup, maxPods: 7 }))], ['local_pod_ips', 'pod_rules']);
   });
 
   it('are taken as they are', () => {
@@ -54,7 +61,6 @@ describe('options', () => {
     assert.deepEqual(resolveOptions(given), {
       ...given,
       profile: meshProfiles.istio,
-      given: new Set(Object.keys(given)),
       pinDirectory: '/sys/fs/bpf/mesh',
     });
   });
@@ -129,6 +135,8 @@ describe('profile', () => {
       { excludedInboundPorts: [] },
       { excludedInboundPorts: Array.from({ length: 16 }, (_, i) => 15020 + i) },
       { passthroughAddress: '127.255.255.254' },
+      { passthroughAddress: undefined },
+      { tunnelPort: undefined },
     ])
       assert.deepEqual(resolveProfile(own(change)), own(change));
   });
@@ -136,7 +144,13 @@ describe('profile', () => {
   const wrong: ReadonlyArray<[object, (error: unknown) => boolean]> = [
     [{ outboundPort: 0 }, error => error instanceof RangeError],
     [{ inboundPort: 65536 }, error => error instanceof RangeError],
-    [{ tunnelPort: 1.5 }, error => error instanceof RangeError],
+    [
+      { tunnelPort: 1.5 },
+      error =>
+        error instanceof RangeError &&
+        error.message === 'profile: tunnelPort must be an integer from 1 to 65535, not 1.5',
+    ],
+    [{ tunnelPort: 0 }, error => error instanceof RangeError],
     [{ outboundPort: '15001' }, error => error instanceof RangeError],
     [{ outboundPort: 15006 }, error => error instanceof RangeError],
     [{ sidecarUid: -1 }, error => error instanceof RangeError],
@@ -152,7 +166,8 @@ describe('profile', () => {
       { passthroughAddress: '127.0.0.256' },
       error => error instanceof MerbridgeError && error.code === 'ERR_BPF_INVALID_ADDRESS',
     ],
-    [{ passthroughAddress: undefined }, error => error instanceof TypeError],
+    [{ passthroughAddress: null }, error => error instanceof TypeError],
+    [{ tunnelPort: null }, error => error instanceof RangeError],
   ];
   for (const [change, expected] of wrong) {
     it(`refuses ${JSON.stringify(change, (_, value: unknown) => (value === undefined ? 'undefined' : value))}`, () => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { PodRulesError } from '../../src/errors';
-import { istioPodRules } from '../../src/mesh/rules/istio-pod-rules';
-import { digestOf, ruleSetOf, rulesOf, type PodRules } from '../../src/mesh/rules/pod-rules';
+import { digestOf } from '../../src/mesh/maps/rule-entries';
+import { istioPodRules, ruleSetOf, rulesOf, type PodRules } from '../../src/policy';
 
 const PREFIX = 'traffic.sidecar.istio.io/';
 

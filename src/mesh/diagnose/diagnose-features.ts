@@ -1,10 +1,10 @@
 import { OpenBpfObject, type BpfObject, type MapTypeName } from '../../bpf';
 import { attachesByLink, requireBpf, requireBtf, requireTypes } from '../../bpf/internal';
 import { BpfError, exhausted, FIONREAD_PROGRAMS, NotSupportedError, PermissionError } from '../../errors';
-import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from '../hooks';
+import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from '../datapath/hooks';
 import { objectPath } from '../objects';
 import { MAP_TYPES } from '../requirements';
-import { witness, type Witness } from '../witness';
+import { witness, type Witness } from '../datapath/witness';
 
 /** Something that the kernel has to be able to do. */
 export interface DiagnosedFeature {
@@ -116,7 +116,7 @@ export function diagnoseFeatures(): DiagnosedFeature[] {
   // Each program of the object brings all of its maps along.
   const missing = features.find(({ supported }) => supported !== true);
   const programs: readonly (readonly [name: string, program: string])[] = [
-    ...[...HOOKS].map(([program, hook]) => [hook, program] as const).reverse(),
+    ...[...HOOKS].map(([program, { attachType }]) => [attachType, program] as const).reverse(),
     ['sk_msg', messageProgram()],
   ];
   for (const [name, program] of programs) {

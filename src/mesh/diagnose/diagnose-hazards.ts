@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { bufferSizes } from '../buffer-sizes';
+import { bufferSizes } from '../datapath/buffer-sizes';
 
 /** Something of this machine that changes what acceleration does. */
 export interface DiagnosedHazard {

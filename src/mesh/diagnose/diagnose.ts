@@ -3,13 +3,13 @@ import { arch, release, version } from 'node:os';
 import { Cgroup } from '../../bpf';
 import { libbpfVersion, missingCapabilities } from '../../bpf/internal';
 import { describeHolder, shown, type AttachmentHolder, type KernelAdvisory } from '../../errors';
+import { refuseUnknown, resolvePinDirectory } from '../../policy';
 import { diagnoseAttachments, diagnoseCgroup, type DiagnosedAttachment, type DiagnosedCgroup } from './diagnose-cgroup';
 import { diagnoseFeatures, problemsOf, type DiagnosedFeature } from './diagnose-features';
 import { diagnoseHazards, type DiagnosedHazard } from './diagnose-hazards';
 import { diagnosePins, type DiagnosedPins } from './diagnose-pins';
 import { findAccelerators, overlapping } from '../accelerators/find-accelerators';
 import { kernelAdvisories } from '../kernel-advisories';
-import { resolvePinDirectory } from '../pins/pin-path';
 
 /** In the place of what could not be found out: the reason. */
 export interface Unknown {
@@ -84,8 +84,7 @@ export interface Diagnosis {
  */
 export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
   const { cgroup: path, pinDirectory, backlogLimit = 2 * 1024 * 1024, ...unknown } = options;
-  const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`diagnose: unknown option '${shown(extra)}'`);
+  refuseUnknown(unknown, 'diagnose');
   if (!Number.isInteger(backlogLimit) || backlogLimit < 1)
     throw new TypeError(`diagnose: backlogLimit must be a number of bytes, not ${shown(backlogLimit)}`);
   const directory = pinDirectory === undefined ? undefined : resolvePinDirectory(pinDirectory, 'diagnose');

@@ -1,4 +1,5 @@
 import { shown } from '../../errors';
+import { assertInteger, isRecord } from '../../policy';
 import { mbEventKind } from '../abi/enums';
 
 /** How many events of each kind the programs send a second at most; 0: none. */
@@ -35,8 +36,8 @@ const MAX_RATE = 1_000_000;
  */
 export function resolveEvents(events: boolean | EventOptions): EventRates {
   if (typeof events === 'boolean') return rates(() => (events ? DEFAULT_RATE : 0));
-  if (typeof events !== 'object' || events === null || Array.isArray(events))
-    throw new TypeError(`events must be true, false or an object, not ${shown(events)}`);
+  const given: unknown = events;
+  if (!isRecord(given)) throw new TypeError(`events must be true, false or an object, not ${shown(events)}`);
   const { perSecond = DEFAULT_RATE, ...kinds } = events;
   assertRate('perSecond', perSecond, 1);
   const extra = Object.keys(kinds).find(kind => !Object.hasOwn(mbEventKind, kind));
@@ -63,6 +64,5 @@ function rates(of: (kind: keyof EventRates) => number): EventRates {
 function assertRate(name: string, value: unknown, min: number): void {
   if (typeof value !== 'number')
     throw new TypeError(`events: ${name} must be a number of events a second, not ${typeof value}`);
-  if (!Number.isInteger(value) || value < min || value > MAX_RATE)
-    throw new RangeError(`events: ${name} must be an integer from ${min} to ${MAX_RATE}, not ${value}`);
+  assertInteger(value, min, MAX_RATE, `events: ${name}`);
 }

@@ -1,5 +1,6 @@
-import { RingBuffer, type BpfObject } from '../../bpf';
+import { RingBuffer } from '../../bpf';
 import { EntryCounter } from '../../bpf/internal';
+import type { Datapath } from '../datapath/datapath';
 import { ratesByNumber, resolveEvents, type EventOptions, type EventRates } from './event-options';
 import { mbEvent } from '../abi/structs';
 import {
@@ -12,7 +13,6 @@ import {
 } from './event-records';
 import type { LocalPodIps } from '../maps/local-pod-ips';
 import { alarmsFor, MapPressure, PRESSURE_LEVELS } from './map-pressure';
-import type { MeshSettings } from '../maps/mesh-settings';
 
 /**
  * Events that come from the programs, and from the maps. The first three, and pressure of `sock_pair_map`, only where
@@ -51,13 +51,12 @@ export class MeshEventStream {
   #early: (() => void)[] | undefined = [];
 
   constructor(
-    object: BpfObject,
-    private readonly settings: MeshSettings,
+    private readonly datapath: Pick<Datapath, 'map' | 'settings'>,
     private readonly emit: Tell,
   ) {
-    this.#ring = RingBuffer.from(object.map('mesh_events'), { value: mbEvent }).unref();
-    this.#maxSockets = object.map('sock_pair_map').maxEntries;
-    const pods = object.map('local_pod_ips');
+    this.#ring = RingBuffer.from(datapath.map('mesh_events'), { value: mbEvent }).unref();
+    this.#maxSockets = datapath.map('sock_pair_map').maxEntries;
+    const pods = datapath.map('local_pod_ips');
     const counter = EntryCounter.from(pods);
     this.#podPressure = new MapPressure(
       pods.name,
@@ -96,7 +95,7 @@ export class MeshEventStream {
             [0, 0],
             [0, 0],
           ];
-    this.settings.report({ events, socketAlarm, socketRearm });
+    this.datapath.settings.report({ events, socketAlarm, socketRearm });
     if (!on) this.#ring.stop();
     this.#rates = rates;
   }

@@ -1,32 +1,21 @@
-import { isIPv4 } from 'node:net';
 import { BpfHashMap } from '../../bpf';
-import { fromBytes, ipAddress, toBytes, type CodecValue } from '../../codec';
-import { InvalidAddressError, MapFullError, shown } from '../../errors';
+import { ipAddress, type CodecValue } from '../../codec';
+import { MapFullError } from '../../errors';
+import {
+  assertShare,
+  canonicalAddress,
+  podAddress,
+  resolvePodOptions,
+  type PodAcceleration,
+  type PodOptions,
+  type PodRules,
+  type PodShare,
+} from '../../policy';
 import { mbPod } from '../abi/structs';
-import { assertAcceleration, type PodAcceleration } from '../acceleration';
 import { sizeOption } from './map-sizes';
 import type { MapsByName } from './maps-by-name';
-import { PodCgroups, type PodCgroup } from './pod-cgroups';
-import { ruleSetOf, type PodRules, type RuleSet } from '../rules/pod-rules';
-import { assertShare, type PodShare } from '../rules/pod-share';
-import { RuleSets, type RuleFill } from '../rules/rule-sets';
-
-/** How one pod is treated. */
-export interface PodOptions {
-  /** Scope of this pod; default `'inherit'`: the accelerator's. `'full'` is how a pod opts its application in. */
-  readonly acceleration?: PodAcceleration | undefined;
-  /**
-   * Which of its connections go through its sidecar; default all of them. `istioPodRules` reads them from annotations.
-   */
-  readonly rules?: PodRules | undefined;
-  /**
-   * The cgroup of the pod: a path such as `'/sys/fs/cgroup/kubepods.slice/…-pod<uid>.slice'`, or the UID of the
-   * Kubernetes pod, whose cgroup is then looked for below the accelerator's. The processes in it are the pod. Without
-   * it, or if none is found, whoever has the pod's address on a device is the pod: a container with a network of its
-   * own inside another pod, say, if it was given that address.
-   */
-  readonly cgroup?: PodCgroup | undefined;
-}
+import { PodCgroups } from './pod-cgroups';
+import { RuleSets, type RuleFill } from './rule-sets';
 
 /** What is kept of a pod. */
 export interface Pod {
@@ -45,12 +34,7 @@ export interface Pod {
 type Stored = CodecValue<typeof mbPod>;
 
 /** A pod as it is to be stored, checked. */
-interface Wanted {
-  readonly address: string;
-  readonly acceleration: PodAcceleration;
-  readonly rules: RuleSet | undefined;
-  readonly cgroup: PodCgroup | undefined;
-}
+type Wanted = ReturnType<typeof resolvePodOptions> & { readonly address: string };
 
 /**
  * The pods of this node that carry a sidecar: `local_pod_ips`, by address.
@@ -299,48 +283,6 @@ function podOf({ acceleration, rules, cgroup }: Stored, rulesOf: (number: number
   return { acceleration, rules: rulesOf(rules), cgroup: cgroup === 0n ? undefined : cgroup };
 }
 
-/** An address in the form in which the map gives it back. @internal */
-export function canonicalAddress(address: string): string {
-  return fromBytes(ipAddress, toBytes(ipAddress, address));
-}
-
-/** Refuses what no pod has: a loopback address would enrol every network namespace, because each of them has it. */
-function podAddress(address: string): string {
-  const canonical = canonicalAddress(address);
-  if (!isIPv4(canonical)) throw new InvalidAddressError(address, 'only IPv4 addresses of pods are acted upon so far');
-  const first = Number.parseInt(canonical, 10);
-  if (first === 0 || first === 127 || first >= 224)
-    throw new InvalidAddressError(address, 'a pod has a unicast address that is neither 0.0.0.0/8 nor 127.0.0.0/8');
-  return canonical;
-}
-
-/**
- * @internal
- * @throws TypeError for what names no cgroup, whatever lies there
- */
-export function assertCgroup(cgroup: unknown): asserts cgroup is PodCgroup {
-  const { podUid, ...unknown } = (typeof cgroup === 'object' ? (cgroup ?? {}) : {}) as { podUid?: unknown };
-  // 1 is the root, in which everybody is.
-  const isId = typeof cgroup === 'bigint' && cgroup > 1n && cgroup < 1n << 64n;
-  const isUid = typeof podUid === 'string' && podUid !== '' && Object.keys(unknown).length === 0;
-  if (isId || isUid || (typeof cgroup === 'string' && cgroup.startsWith('/'))) return;
-  throw new TypeError(
-    "pod options: cgroup must be an absolute path, an id (bigint), or { podUid: '…' } with the UID of a Kubernetes pod",
-  );
-}
-
 function toWanted(address: string, options: PodOptions): Wanted {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new TypeError(`pod options must be an object, not ${shown(options)}`);
-  const { acceleration = 'inherit', rules, cgroup, ...unknown } = options;
-  const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`pod options: unknown option '${shown(extra)}'`);
-  if (acceleration !== 'inherit') assertAcceleration(acceleration, 'pod options: acceleration');
-  if (cgroup !== undefined) assertCgroup(cgroup);
-  return {
-    address: podAddress(address),
-    acceleration,
-    rules: rules === undefined ? undefined : ruleSetOf(rules),
-    cgroup,
-  };
+  return { ...resolvePodOptions(options), address: podAddress(address) };
 }

@@ -1,10 +1,9 @@
 import { BpfArrayMap } from '../../bpf';
 import { fromBytes, toBytes, type Codec, type CodecValue } from '../../codec';
+import { DEFAULT_ACCELERATION, type Acceleration } from '../../policy';
 import { mbConstant } from '../abi/enums';
 import { mbSettings } from '../abi/structs';
-import type { Acceleration } from '../acceleration';
 import type { MapsByName } from './maps-by-name';
-import type { WriterLock } from '../pins/writer-lock';
 
 /** `'inherit'` is what a new map holds, before the first write. */
 type Stored = CodecValue<typeof mbSettings>;
@@ -29,6 +28,12 @@ export const OWNED_BY_NOBODY: Owner = { owner: 0n, ownerCookie: 0n };
 /** Nobody, and acceleration was switched off for a removal: not a word of whoever may switch. */
 export const BEING_REMOVED: Owner = { owner: 0n, ownerCookie: 0xffff_ffff_ffff_ffffn };
 
+/** What writers of a pinned mesh hold, one process at a time. */
+export interface Writers {
+  /** Runs a function while no other process writes. The function may call this again. */
+  hold<T>(body: () => T): T;
+}
+
 /**
  * The switch: the one element of `mesh_settings`, which every program reads at every decision, also for connections
  * that are already accelerated.
@@ -44,17 +49,17 @@ export class MeshSettings {
    * ones.
    */
   readonly #map: BpfArrayMap<Buffer>;
-  readonly #lock: WriterLock | undefined;
-  #last: Acceleration = 'proxies';
+  readonly #writers: Writers | undefined;
+  #last = DEFAULT_ACCELERATION;
 
   /**
    * @param maps - where `mesh_settings` is
-   * @param lock - what writers hold, if there may be others; stays the caller's
+   * @param writers - what writers hold, if there may be others; stays the caller's
    */
-  constructor(maps: MapsByName, lock?: WriterLock) {
+  constructor(maps: MapsByName, writers?: Writers) {
     const map = maps.map('mesh_settings');
     this.#map = BpfArrayMap.from(map, { value: bytes(map.valueSize) });
-    this.#lock = lock;
+    this.#writers = writers;
   }
 
   /** The scope; after the map was closed the last one that was seen. */
@@ -121,8 +126,8 @@ export class MeshSettings {
   }
 
   #locked(write: () => void): void {
-    if (this.#lock === undefined) write();
-    else this.#lock.hold(write);
+    if (this.#writers === undefined) write();
+    else this.#writers.hold(write);
   }
 }
 

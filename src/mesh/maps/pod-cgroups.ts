@@ -2,12 +2,7 @@ import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Cgroup } from '../../bpf';
 import { NotACgroupError } from '../../errors';
-
-/**
- * The cgroup of a pod: the path of its directory, the UID by which the kubelet has named it, or its id, the inode
- * number of the directory.
- */
-export type PodCgroup = string | bigint | { readonly podUid: string };
+import type { PodCgroup } from '../../policy';
 
 /**
  * `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice` and one more above it, as kind has it.

@@ -1,5 +1,6 @@
 import { MapFullError } from '../../errors';
-import { canonicalAddress, type LocalPodIps, type PodOptions } from './local-pod-ips';
+import { canonicalAddress, type PodOptions } from '../../policy';
+import type { LocalPodIps } from './local-pod-ips';
 
 /**
  * Enrols exactly these pods. Those that were enrolled and stay are so at every moment.

@@ -1,20 +1,12 @@
 import { accessSync, constants } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
 import { shown } from '../../errors';
-import { CounterReader } from '../maps/counters';
-import { Drain } from '../drain';
-import { ENTRANCES, GATE, isServiceHook, SERVICES } from '../hooks';
-import { MeshSettings } from '../maps/mesh-settings';
-import { SETTLED_MS } from '../own-footing';
-import { PinDirectory, pinDirectoryExists, removeIfEmpty, removePinDirectory } from './pin-directory';
-import { resolvePinDirectory } from './pin-path';
-import { pinPaths, readPinTree, type PinTree } from './pin-tree';
-import { OpenPinSet } from './pinned-set';
-import type { Pin } from './read-pin';
-import { detachLink, removeOthers, removeSet } from './remove-pins';
+import { refuseUnknown, resolvePinDirectory } from '../../policy';
 import { typedError } from '../requirements';
 import { Resources } from '../resources';
-import { WriterLock } from './writer-lock';
+import { detachLinks } from './link-removal';
+import { PinDirectory, pinDirectoryExists, removePinDirectory } from './pin-directory';
+import { readPinTree } from './pin-tree';
+import { removeEmptyLayout, removeOthers, removeSet } from './remove-pins';
 
 /** How everything is removed. */
 export interface DetachAllOptions {
@@ -49,11 +41,14 @@ export interface DetachedItem {
  *
  * @param options - where the pins are
  * @returns what was removed; empty if nothing was there
+ * @throws TypeError for an unknown option, or a path that is not absolute
  * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process works with the pins, unless `force` is set
  * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if something lies there that is not of this library; nothing is
  * removed then
  * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if a later version made them; nothing is removed then
- * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if the directory is in none
+ * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if the directory is in none, or in one that is mounted
+ * read-only
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) for what else the kernel refuses
  * @example
  * ```ts
  * import { detachAll } from 'merbridge';
@@ -67,8 +62,7 @@ export interface DetachedItem {
  */
 export async function detachAll(options: DetachAllOptions): Promise<DetachedItem[]> {
   const { pinDirectory, force = false, ...unknown } = options;
-  const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw new TypeError(`detachAll: unknown option '${shown(extra)}'`);
+  refuseUnknown(unknown, 'detachAll');
   if (typeof force !== 'boolean') throw new TypeError(`detachAll: force must be true or false, not ${shown(force)}`);
   const directory = resolvePinDirectory(pinDirectory, 'detachAll');
   try {
@@ -89,49 +83,10 @@ async function removeAll(directory: string, force: boolean): Promise<DetachedIte
     resources.use(held);
   }
   const tree = readPinTree(directory);
-  const removed = await detach(directory, tree);
+  const removed = await detachLinks(directory, tree);
   for (const set of tree.sets) removed.push(...removeSet(set));
   removed.push(...removeOthers(tree.others));
-  const { links, sets, layout } = pinPaths(directory);
-  for (const path of [links, sets, layout]) removeIfEmpty(path);
+  removeEmptyLayout(directory);
   removePinDirectory(directory);
   return removed.map(({ kind, name, path, id }) => ({ kind, name, path, id }));
-}
-
-/** The links, in the order in which nothing is lost. */
-async function detach(directory: string, { links, unknownLinks, sets }: PinTree): Promise<Pin[]> {
-  const removed: Pin[] = [];
-  if (links.size + unknownLinks.length === 0) return removed;
-  using resources = new Resources();
-  const writers = resources.use(WriterLock.open(directory));
-  const meshes = sets
-    .filter(({ maps }) => ['mesh_settings', 'mesh_counters', 'last_held'].every(name => maps.has(name)))
-    .map(set => resources.use(new OpenPinSet(set)));
-  // Sockets keep their sk_msg program until they are closed, whatever is detached: only the switch reaches them.
-  for (const mesh of meshes) new MeshSettings(mesh, writers).retire();
-  const detachLinks = (pins: readonly Pin[]): void => {
-    for (const pin of pins) {
-      detachLink(pin);
-      removed.push(pin);
-    }
-  };
-  const known = (names: readonly string[]): Pin[] => names.flatMap(name => links.get(name) ?? []);
-  const unknownEntrances = unknownLinks.filter(({ attachType }) => !isServiceHook(attachType));
-  detachLinks([...unknownEntrances, ...known(ENTRANCES)]);
-  await Promise.all([
-    unknownEntrances.length > 0 && setTimeout(SETTLED_MS),
-    ...meshes.map(async mesh => {
-      const { outbound, inbound, sockets } = new CounterReader(mesh).read();
-      await Promise.all([
-        outbound + inbound > 0n && setTimeout(SETTLED_MS),
-        sockets > 0n && new Drain(mesh).finished(),
-      ]);
-    }),
-  ]);
-  detachLinks([
-    ...unknownLinks.filter(({ attachType }) => isServiceHook(attachType)),
-    ...known(SERVICES),
-    ...known([GATE]),
-  ]);
-  return removed;
 }

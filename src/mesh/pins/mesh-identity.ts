@@ -1,13 +1,13 @@
-import type { MeshProfile } from '../profile';
+import type { MeshProfile } from '../../policy';
 
 /**
  * What makes a profile this one and no other. Ports that are excluded may change from one start to the next; what
  * existing connections were redirected by may not.
  */
-export type MeshIdentity = Pick<
-  MeshProfile,
-  'name' | 'outboundPort' | 'inboundPort' | 'sidecarUid' | 'passthroughAddress'
->;
+export interface MeshIdentity extends Pick<MeshProfile, 'name' | 'outboundPort' | 'inboundPort' | 'sidecarUid'> {
+  /** Null where the mesh has none: a member that is left out is one that a version does not know. */
+  readonly passthroughAddress: string | null;
+}
 
 /** @internal */
 export function meshIdentity({
@@ -17,7 +17,7 @@ export function meshIdentity({
   sidecarUid,
   passthroughAddress,
 }: MeshProfile): MeshIdentity {
-  return { name, outboundPort, inboundPort, sidecarUid, passthroughAddress };
+  return { name, outboundPort, inboundPort, sidecarUid, passthroughAddress: passthroughAddress ?? null };
 }
 
 /**
@@ -25,7 +25,8 @@ export function meshIdentity({
  * possible.
  */
 export function sentenceOf({ name, outboundPort, inboundPort, sidecarUid, passthroughAddress }: MeshIdentity): string {
-  return `${name} (ports ${outboundPort} and ${inboundPort}, user ${sidecarUid}, from ${passthroughAddress})`;
+  const from = passthroughAddress === null ? '' : `, from ${passthroughAddress}`;
+  return `${name} (ports ${outboundPort} and ${inboundPort}, user ${sidecarUid}${from})`;
 }
 
 /**
@@ -46,7 +47,7 @@ export function difference(
   if (keys.length === 0) return undefined;
   const told = (mesh: Partial<MeshIdentity>): string =>
     ['name' as const, ...keys.filter(key => key !== 'name')]
-      .flatMap(key => (mesh[key] === undefined ? [] : [`${key} ${mesh[key]}`]))
+      .flatMap(key => (mesh[key] === undefined ? [] : [`${key} ${mesh[key] ?? 'none'}`]))
       .join(', ');
   return { pinned: told(pinned), wanted: told(wanted) };
 }

@@ -1,9 +1,11 @@
 import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { ForeignPinError, PinConflictError } from '../../errors';
-import { HOOKS } from '../hooks';
+import { HOOKS } from '../datapath/hooks';
 import { assertOwnDirectory } from './pin-directory';
 import { assertOurLink, isLink, readLink, readMap, readPin, readProgram, type LinkPin, type Pin } from './read-pin';
+
+export type { LinkPin, Pin };
 
 /**
  * The layout of a pin directory. It is raised when what is pinned changes its meaning without changing its size, or its
@@ -79,7 +81,8 @@ export function readPinTree(directory: string): PinTree {
     return { number: Number(name), path, maps, programs: pins(join(path, 'programs'), 'program', readProgram), others };
   });
   const others = joined([layout.others, inSets.others, inLinks.others]);
-  const isKnown = ({ name, attachType }: LinkPin): boolean => HOOKS.has(name) && HOOKS.get(name) === attachType;
+  const isKnown = ({ name, attachType }: LinkPin): boolean =>
+    HOOKS.has(name) && HOOKS.get(name)?.attachType === attachType;
   const links = new Map(inLinks.links.filter(isKnown).map(link => [link.name, link]));
   const elsewhere = [others, ...sets.map(set => set.others)].flatMap(each => each.pins.filter(isLink));
   const unknownLinks = [...inLinks.links.filter(link => !isKnown(link)), ...elsewhere];

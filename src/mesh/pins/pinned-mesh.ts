@@ -1,12 +1,11 @@
 import { DirectoryLock } from '../../bpf/internal';
 import { BpfError, ClosedError, ForeignPinError, NotPinnedError } from '../../errors';
-import { assertAcceleration, type Acceleration } from '../acceleration';
-import { CounterReader, type MeshCounters } from '../maps/counters';
+import { assertAcceleration, resolvePinDirectory, type Acceleration } from '../../policy';
+import { Datapath } from '../datapath/datapath';
+import type { MeshCounters } from '../maps/counters';
 import { LocalPodIps } from '../maps/local-pod-ips';
 import { mapFill, type MapFill } from '../maps/map-fill';
-import { MeshSettings } from '../maps/mesh-settings';
 import { pinDirectoryExists } from './pin-directory';
-import { resolvePinDirectory } from './pin-path';
 import { readPinTree } from './pin-tree';
 import { OpenPinSet } from './pinned-set';
 import { typedError } from '../requirements';
@@ -18,8 +17,7 @@ export type PinnedPods = Pick<LocalPodIps, 'get' | 'has' | 'keys' | 'values' | '
 /** What is open of the set that counts now. */
 interface OpenSet {
   readonly set: OpenPinSet;
-  readonly settings: MeshSettings;
-  readonly counters: CounterReader;
+  readonly datapath: Datapath;
   /** Only for who asks: the switch works whatever the layout of the pods is. */
   pods?: LocalPodIps | undefined;
 }
@@ -76,20 +74,29 @@ export class PinnedMesh implements Disposable {
     }
   }
 
-  /** The scope for pods that do not choose their own, as it is now. */
+  /**
+   * The scope for pods that do not choose their own, as it is now.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
+   */
   get acceleration(): Acceleration {
-    return this.#current().settings.acceleration;
+    return this.#current().datapath.settings.acceleration;
   }
 
   /**
    * Changes it, for existing connections too; see {@link MeshAccelerator.acceleration}. A later start keeps it, unless
    * it says otherwise. There is no `warning` here of what the kernel lacks for `'full'`: {@link diagnose} tells, and
    * that start.
+   *
+   * @throws TypeError if it is no scope
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
    */
   set acceleration(value: Acceleration) {
     assertAcceleration(value, 'acceleration');
     this.#writers.hold(() => {
-      this.#current().settings.acceleration = value;
+      this.#current().datapath.settings.acceleration = value;
     });
   }
 
@@ -97,6 +104,8 @@ export class PinnedMesh implements Disposable {
    * The pods that are enrolled. To read: what is written belongs to the process that keeps them up to date.
    *
    * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if another version pinned them, and keeps them otherwise
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
    */
   get localPodIps(): PinnedPods {
     return retried(() => {
@@ -105,12 +114,22 @@ export class PinnedMesh implements Disposable {
     });
   }
 
-  /** What the programs counted since the mesh was pinned, summed over all CPUs. */
+  /**
+   * What the programs counted since the mesh was pinned, summed over all CPUs.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
+   */
   counters(): MeshCounters {
-    return this.#current().counters.read();
+    return this.#current().datapath.counters.read();
   }
 
-  /** How full the maps are; see {@link MeshAccelerator.mapFill}. What another version does not have is left out. */
+  /**
+   * How full the maps are; see {@link MeshAccelerator.mapFill}. What another version does not have is left out.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}, also meanwhile
+   * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
+   */
   async mapFill(): Promise<MapFill[]> {
     const maps = retried(() => this.#current().set.maps());
     return mapFill(name => maps.get(name));
@@ -119,6 +138,8 @@ export class PinnedMesh implements Disposable {
   /**
    * Id of the process that keeps the mesh up to date; `undefined` if there is none, or if it is in another process
    * namespace.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
    */
   agent(): number | undefined {
     if (this.#closed) throw new ClosedError('PinnedMesh');
@@ -177,7 +198,10 @@ function openRunning(pinDirectory: string, writers: () => WriterLock): OpenSet {
   return retried(() => {
     const set = runningSet(pinDirectory);
     try {
-      return { set, settings: new MeshSettings(set, writers()), counters: new CounterReader(set) };
+      const datapath = new Datapath(set, writers());
+      // Opened at once: later they may be gone.
+      void [datapath.settings, datapath.counters];
+      return { set, datapath };
     } catch (error) {
       set[Symbol.dispose]();
       throw error;

@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import { BpfLink, BpfMapHandle, BpfProgram, type BpfMap } from '../../bpf';
 import type { MapsByName } from '../maps/maps-by-name';
 import { makeDirectory } from './pin-directory';
-import { pinPaths, programIds, type PinSet } from './pin-tree';
-import type { LinkPin } from './read-pin';
+import { pinPaths, programIds, type PinSet, type LinkPin } from './pin-tree';
 import { Resources } from '../resources';
 
 /** The maps and programs of a pinned set, open. */

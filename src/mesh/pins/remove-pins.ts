@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { BpfLink } from '../../bpf';
 import type { BpfError } from '../../errors';
 import { removeIfEmpty } from './pin-directory';
-import type { OtherPins, PinSet } from './pin-tree';
-import type { Pin } from './read-pin';
+import { pinPaths, type OtherPins, type PinSet, type Pin } from './pin-tree';
 
 /**
  * Ends an attachment at once, whoever else holds it, and removes its pin.
@@ -56,4 +55,15 @@ export function removeOthers({ pins, directories }: OtherPins): Pin[] {
   });
   for (const path of directories) removeIfEmpty(path);
   return removed;
+}
+
+/**
+ * Removes the directories that pins lie in, as far as they are empty; the pin directory itself stays.
+ *
+ * @internal
+ * @param directory - the pin directory
+ */
+export function removeEmptyLayout(directory: string): void {
+  const { links, sets, layout } = pinPaths(directory);
+  for (const path of [links, sets, layout]) removeIfEmpty(path);
 }

@@ -1,10 +1,9 @@
 import { BpfProgram, Cgroup } from '../../bpf';
 import { cgroupPathOf } from '../cgroup-paths';
-import { HOOKS, isServiceHook } from '../hooks';
-import type { PinTree } from './pin-tree';
-import type { LinkPin } from './read-pin';
+import { HOOKS, stageOfUnknown } from '../datapath/hooks';
+import type { LinkPin, PinTree } from './pin-tree';
 import { detachLink } from './remove-pins';
-import type { Undo } from './switch-links';
+import type { Undo } from './undo';
 
 /**
  * Attachments of a later version that a rollback to this one has to end: their programs know the maps of that version
@@ -26,7 +25,7 @@ export function unknownLinks({ unknownLinks: all, others, sets }: PinTree): Unkn
     [others, ...sets.map(set => set.others)].flatMap(({ pins }) => pins.map(({ path }) => path)),
   );
   const isInTheWay = ({ name, path }: LinkPin): boolean => HOOKS.has(name) && !elsewhere.has(path);
-  const isFirst = (link: LinkPin): boolean => !isServiceHook(link.attachType) || isInTheWay(link);
+  const isFirst = (link: LinkPin): boolean => stageOfUnknown(link.attachType) === 'entrances' || isInTheWay(link);
   return { first: all.filter(isFirst), last: all.filter(link => !isFirst(link)) };
 }
 

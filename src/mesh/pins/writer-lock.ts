@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { DirectoryLock } from '../../bpf/internal';
+import type { Writers } from '../maps/mesh-settings';
 import { pinPaths } from './pin-tree';
 
 /**
@@ -14,7 +15,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
  *
  * @internal
  */
-export class WriterLock implements Disposable {
+export class WriterLock implements Writers, Disposable {
   #directory: DirectoryLock;
   #depth = 0;
 

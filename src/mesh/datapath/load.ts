@@ -1,13 +1,14 @@
 import { availableParallelism } from 'node:os';
-import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpfMap } from '../bpf';
-import { requireFds } from '../bpf/internal';
-import { NotSupportedError, ObjectFileError, VerifierError } from '../errors';
+import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpfMap } from '../../bpf';
+import { requireFds } from '../../bpf/internal';
+import { NotSupportedError, ObjectFileError, VerifierError } from '../../errors';
 import { bufferSizes } from './buffer-sizes';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from './hooks';
-import { MAP_SIZES } from './maps/map-sizes';
-import type { BacklogAccount, ResolvedOptions } from './mesh-options';
-import { objectPath } from './objects';
-import { programSettingsCodec } from './profile';
+import { askedMaps, sizesWithDefaults } from '../maps/map-sizes';
+import type { ResolvedOptions } from '../mesh-options';
+import { objectPath } from '../objects';
+import { programSettingsCodec } from './program-settings';
+import type { BacklogAccount } from './witness';
 
 /**
  * What a sk_msg program works with. It stays with its sockets, so it never works with some of the old and some of the
@@ -59,16 +60,17 @@ export function load(
   // A CPU takes free elements of an LRU map by the hundred: without room for all CPUs, fresh entries would be evicted.
   const perCpu = availableParallelism() * 1024;
   const pending = Math.max(16384, perCpu);
-  open.map('local_pod_ips').maxEntries = options.maxPods;
-  open.map('netns_pods').maxEntries = Math.max(options.maxPods, pending);
+  const { maxPods, maxSockets, maxRulePorts, maxRuleRanges } = sizesWithDefaults(options);
+  open.map('local_pod_ips').maxEntries = maxPods;
+  open.map('netns_pods').maxEntries = Math.max(maxPods, pending);
   // Each pod may have rules of its own, and be given others.
-  open.map('pod_rules').maxEntries = options.maxPods * 2;
-  open.map('pod_rule_ports').maxEntries = options.maxRulePorts;
-  open.map('pod_rule_ranges').maxEntries = options.maxRuleRanges;
-  open.map('sock_pair_map').maxEntries = options.maxSockets;
+  open.map('pod_rules').maxEntries = maxPods * 2;
+  open.map('pod_rule_ports').maxEntries = maxRulePorts;
+  open.map('pod_rule_ranges').maxEntries = maxRuleRanges;
+  open.map('sock_pair_map').maxEntries = maxSockets;
   // Whoever wants to evict what others dial has to hold as many sockets.
   open.map('pair_original_dst').maxEntries = Math.max(65536, perCpu);
-  open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(options.maxSockets / 4));
+  open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(maxSockets / 4));
   open.variable('profile').set(
     {
       profile: options.profile,
@@ -79,8 +81,7 @@ export function load(
     },
     programSettingsCodec,
   );
-  const sized = new Set(MAP_SIZES.flatMap(([option, ...maps]) => (options.given.has(option) ? maps : [])));
-  const { replaced, replacesAcceleration } = adopt(open.maps(), present, sized);
+  const { replaced, replacesAcceleration } = adopt(open.maps(), present, askedMaps(options));
   // All of them now, while nothing is pinned: taking back takes file descriptors, too.
   requireFds(open.maps().length - present.size + programs.length + LATER_FDS, open.label);
   try {

@@ -1,11 +1,26 @@
-import { BpfArrayMap, BpfSockHashMap, OpenBpfObject } from '../bpf';
-import { tcpPair, type TcpPair } from '../bpf/internal';
-import { u32, u64 } from '../codec';
+import { BpfArrayMap, BpfSockHashMap, OpenBpfObject } from '../../bpf';
+import { tcpPair, type TcpPair } from '../../bpf/internal';
+import { u32, u64 } from '../../codec';
+import { objectPath } from '../objects';
 import { fionreadCounts, type FionreadCounts } from './fionread';
-import { objectPath } from './objects';
 
 /** So long a byte over loopback may take, where packets are steered to a CPU that is busy. */
 const LOOPBACK_MS = 1000;
+
+/**
+ * Who keeps the account of the bytes that wait in an accelerated socket: the kernel, which charges them to the receiver
+ * since about Linux 6.13, or the programs, which know only when a reader has read everything, and so let a sender go
+ * back to the TCP stack earlier.
+ */
+export type BacklogAccount = 'kernel' | 'programs';
+
+/** What a start has to know of the kernel. */
+export interface KernelFindings {
+  /** Who keeps the account of what waits in accelerated sockets. */
+  readonly account: BacklogAccount;
+  /** What FIONREAD counts on an accelerated socket. */
+  readonly fionreadCounts: FionreadCounts;
+}
 
 /** What two messages over a loopback connection tell about the kernel, and about this process. */
 export interface Witness {
@@ -55,4 +70,15 @@ export function witness(): Witness {
     pair.close();
     throw error;
   }
+}
+
+/**
+ * What a start has to know of the kernel.
+ *
+ * @internal
+ * @param witness - what was tried
+ * @param asked - the option `backlogAccount`
+ */
+export function findingsOf({ chargesReceiver, fionreadCounts }: Witness, asked: 'auto' | 'programs'): KernelFindings {
+  return { account: chargesReceiver && asked === 'auto' ? 'kernel' : 'programs', fionreadCounts };
 }

@@ -1,5 +1,5 @@
-import { PodRulesError, type PodRulesProblem } from '../../errors';
-import { PORT_LISTS, RANGE_LISTS, type RuleSet } from './pod-rules';
+import { PodRulesError, type PodRulesProblem } from '../errors';
+import { PORT_LISTS, RANGE_LISTS, type RuleSet } from './rule-set';
 
 /** How much of the maps of rules one pod may have. */
 export interface PodShare {
@@ -20,7 +20,7 @@ const SHARES = 128;
  * @param set - the rules
  * @param share - what was asked for
  * @param sizes - how many ports and ranges the maps hold
- * @throws PodRulesError that names how many there are, how many may be, and the option
+ * @throws PodRulesError (`ERR_BPF_POD_RULES`) that names how many there are, how many may be, and the option
  */
 export function assertShare(
   set: RuleSet,

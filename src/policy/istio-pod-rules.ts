@@ -1,5 +1,6 @@
-import { isEnough, PodRulesError, type PodRulesProblem } from '../../errors';
-import { readRules, type PodRules } from './pod-rules';
+import { isEnough, PodRulesError, type PodRulesProblem } from '../errors';
+import type { PodRules } from './pod-rules';
+import { readRules } from './read-rules';
 
 const PREFIX = 'traffic.sidecar.istio.io/';
 

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
-import { BpfArrayMap } from '../bpf';
-import { u64 } from '../codec';
-import type { MapsByName } from './maps/maps-by-name';
+import { BpfArrayMap } from '../../bpf';
+import { u64 } from '../../codec';
+import type { MapsByName } from '../maps/maps-by-name';
 
 /** Every sender has sent something since the switch, or is idle. */
 const FIRST_MS = 250;

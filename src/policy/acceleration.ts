@@ -1,5 +1,4 @@
 import { shown } from '../errors';
-import { mbAcceleration } from './abi/enums';
 
 /**
  * How far acceleration goes, from narrow to wide.
@@ -17,16 +16,32 @@ export type Acceleration = 'off' | 'proxies' | 'full';
 /** A pod's own choice: a scope, or `'inherit'` for the accelerator's. */
 export type PodAcceleration = Acceleration | 'inherit';
 
-const { inherit: _, ...scopes } = mbAcceleration satisfies Record<PodAcceleration, number>;
+/** The scope where neither the caller nor a pinned mesh says one. @internal */
+export const DEFAULT_ACCELERATION: Acceleration = 'proxies';
+
+const SCOPES: readonly unknown[] = ['off', 'proxies', 'full'] satisfies readonly Acceleration[];
+
+/** What a pod may choose. @internal */
+export const POD_ACCELERATIONS: readonly unknown[] = [...SCOPES, 'inherit'];
 
 /**
  * Checks a scope that comes from outside.
  *
+ * @internal
  * @param value - anything
  * @param name - how to call it in the message
  * @throws TypeError if it is not one of the three
  */
 export function assertAcceleration(value: unknown, name: string): asserts value is Acceleration {
-  if (typeof value !== 'string' || !Object.hasOwn(scopes, value))
-    throw new TypeError(`${name} must be 'off', 'proxies' or 'full', not '${shown(value)}'`);
+  if (!SCOPES.includes(value)) throw new TypeError(`${name} must be 'off', 'proxies' or 'full', not '${shown(value)}'`);
+}
+
+/**
+ * Whether a pod may choose this.
+ *
+ * @internal
+ * @param value - anything
+ */
+export function isPodAcceleration(value: unknown): value is PodAcceleration {
+  return POD_ACCELERATIONS.includes(value);
 }

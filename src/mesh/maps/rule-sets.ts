@@ -1,29 +1,20 @@
 import { randomInt } from 'node:crypto';
-import { isIPv4 } from 'node:net';
 import { BpfArrayOfMaps, BpfHashMap, BpfLpmTrieMap, type BpfMap } from '../../bpf';
-import { fromBytes, u32, u8, type CodecValue } from '../../codec';
-import { mbConstant, mbRuleList, mbRulesFlag } from '../abi/enums';
+import { u32, u8, type CodecValue } from '../../codec';
+import { PORT_LISTS, RANGE_LISTS, rulesOf, type PodRules, type RuleSet } from '../../policy';
 import { mbRulePort, mbRuleRange, mbRules } from '../abi/structs';
-import type { MapsByName } from '../maps/maps-by-name';
+import type { MapsByName } from './maps-by-name';
 import {
   digestOf,
-  PORT_LISTS,
-  RANGE_LISTS,
-  rulesOf,
-  unique,
-  type PodRules,
-  type Range,
-  type RuleSet,
-} from './pod-rules';
-
-type PortKey = CodecValue<typeof mbRulePort>;
-type RangeKey = CodecValue<typeof mbRuleRange>;
-
-const IPPROTO_TCP = 6;
-/** `::/0` would find every IPv4 address, which is one of ::ffff:0:0/96: ranges of IPv6 are in a list of their own. */
-const OF_IPV6 = mbConstant.rulesOfIpv6;
-const FIXED_BITS = mbConstant.ruleRangeFixed;
-const { reserved: RESERVED } = fromBytes(mbRules, Buffer.alloc(mbRules.size));
+  isWhole,
+  keyOf,
+  portKeys,
+  rangeKeys,
+  ruleSetFrom,
+  setEntry,
+  type PortKey,
+  type RangeKey,
+} from './rule-entries';
 
 /** How full one of the maps of rules is. @internal */
 export interface RuleFill {
@@ -158,18 +149,10 @@ export class RuleSets {
 
   #write(set: RuleSet, digest: readonly [bigint, bigint]): number {
     const number = this.#unused();
-    const flags =
-      (set.allInbound ? mbRulesFlag.allInbound : 0) |
-      (set.allOutbound ? mbRulesFlag.allOutbound : 0) |
-      (set.loopback ? mbRulesFlag.loopback : 0) |
-      [...PORT_LISTS, ...RANGE_LISTS].reduce(
-        (bits, name) => bits | (set[name].length > 0 ? 1 << mbRuleList[name] : 0),
-        0,
-      );
     try {
       this.#ports.setMany(portKeys(number, set).map(key => [key, 1]));
       this.#ranges.setMany(rangeKeys(number, set).map(key => [key, 1]));
-      this.#sets.set(number, { digest: [...digest], flags, reserved: RESERVED });
+      this.#sets.set(number, setEntry(set, digest));
     } catch (error) {
       this.#erase(number, set);
       throw error;
@@ -221,58 +204,4 @@ export class RuleSets {
       sets.set(number, { digest: keyOf(digest), set: ruleSetFrom(flags, of(number)) });
     return sets;
   }
-}
-
-/** Whether a set is what it says it is. */
-function isWhole({ digest, set }: { readonly digest: string; readonly set: RuleSet }): boolean {
-  return digest === keyOf(digestOf(set));
-}
-
-function portKeys(set: number, rules: RuleSet): PortKey[] {
-  return PORT_LISTS.flatMap(name =>
-    rules[name].map(port => ({ set, port, list: mbRuleList[name], protocol: IPPROTO_TCP })),
-  );
-}
-
-function rangeKeys(set: number, rules: RuleSet): RangeKey[] {
-  return RANGE_LISTS.flatMap(name =>
-    rules[name].map(({ address, bits }) => ({
-      prefix: FIXED_BITS + bits,
-      set,
-      list: mbRuleList[name] + (isIPv4(address) ? 0 : OF_IPV6),
-      address,
-    })),
-  );
-}
-
-/** The reverse of {@link portKeys} and {@link rangeKeys}, in the order that rule sets have. */
-function ruleSetFrom(
-  flags: number,
-  { ports, ranges }: { ports: readonly PortKey[]; ranges: readonly RangeKey[] },
-): RuleSet {
-  const portsOf = (list: number): number[] =>
-    ports
-      .filter(key => key.list === list)
-      .map(({ port }) => port)
-      .sort((a, b) => a - b);
-  const rangesOf = (list: number): Range[] =>
-    unique(
-      ranges
-        .filter(key => key.list % OF_IPV6 === list)
-        .map(({ address, prefix }) => ({ address, bits: prefix - FIXED_BITS })),
-    );
-  return {
-    allInbound: (flags & mbRulesFlag.allInbound) !== 0,
-    allOutbound: (flags & mbRulesFlag.allOutbound) !== 0,
-    loopback: (flags & mbRulesFlag.loopback) !== 0,
-    inboundPorts: portsOf(mbRuleList.inboundPorts),
-    excludeOutboundPorts: portsOf(mbRuleList.excludeOutboundPorts),
-    includeOutboundPorts: portsOf(mbRuleList.includeOutboundPorts),
-    excludeOutboundRanges: rangesOf(mbRuleList.excludeOutboundRanges),
-    includeOutboundRanges: rangesOf(mbRuleList.includeOutboundRanges),
-  };
-}
-
-function keyOf(digest: readonly bigint[]): string {
-  return digest.join(' ');
 }

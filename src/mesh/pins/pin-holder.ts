@@ -1,0 +1,196 @@
+import { setTimeout } from 'node:timers/promises';
+import { BpfLink, Cgroup } from '../../bpf';
+import { copyEntries } from '../../bpf/internal';
+import { DEFAULT_ACCELERATION } from '../../policy';
+import { refuseSecond } from '../accelerators/refuse-second';
+import { Datapath, SETTLED_MS } from '../datapath/datapath';
+import type { HeldLink, Holder, MeshAdoption } from '../datapath/holder';
+import { load, type Loaded } from '../datapath/load';
+import { findingsOf, witness, type KernelFindings } from '../datapath/witness';
+import { NO_EVENTS, OWNED_BY_PINS } from '../maps/mesh-settings';
+import type { ResolvedOptions } from '../mesh-options';
+import { Resources } from '../resources';
+import { assertSameMesh } from './assert-same-mesh';
+import { LinkSwitch } from './link-switch';
+import { makeDirectory, PinDirectory } from './pin-directory';
+import { allProgramIds, isInUse, pinPaths, readPinTree, type PinSet, type PinTree } from './pin-tree';
+import { identityMap } from './pinned-identity';
+import { OpenPinSet, pinSet } from './pinned-set';
+import { removeEmptyLayout, removeOthers, removeSet } from './remove-pins';
+import { Undo } from './undo';
+import { endLinks, unknownLinks } from './unknown-links';
+import { WriterLock } from './writer-lock';
+
+/** Sockets are not carried over into another map, so neither is their number. */
+const COUNTS_ANEW: ReadonlySet<string> = new Set(['socket_count']);
+
+/** The datapath of an earlier process. */
+interface Before {
+  readonly set: OpenPinSet;
+  readonly datapath: Datapath;
+}
+
+/**
+ * Holds a datapath by pins: what is attached stays when this process ends, and a later one goes on with it.
+ *
+ * Nothing that works is touched before everything else is there. Then the attachments are changed in place, in
+ * microseconds; a process that is killed before leaves a set that no link runs, and one that is killed after leaves the
+ * set before, which no link runs any more.
+ *
+ * @internal
+ */
+export class PinHolder implements Holder {
+  readonly datapath: Datapath;
+  readonly kernel: KernelFindings;
+  readonly adoption: MeshAdoption | undefined;
+  readonly #options: ResolvedOptions;
+  readonly #directory: string;
+  readonly #resources: Resources;
+  readonly #cgroup: Cgroup;
+  readonly #tree: PinTree;
+  readonly #before: Before | undefined;
+  /** What goes when this start stands. */
+  readonly #stale: readonly PinSet[];
+  readonly #loaded: Loaded;
+  readonly #writers: WriterLock;
+
+  /**
+   * Loads the programs, with the maps that are pinned as far as they fit, and changes nothing that runs. If that fails,
+   * nothing stays behind that was not there.
+   *
+   * @param options - the cgroup, the mesh, the sizes
+   * @param directory - the pin directory
+   * @throws what {@link MeshAccelerator.start} throws
+   */
+  static open(options: ResolvedOptions, directory: string): PinHolder {
+    const resources = new Resources();
+    try {
+      return new PinHolder(options, directory, resources);
+    } catch (error) {
+      resources[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  private constructor(options: ResolvedOptions, directory: string, resources: Resources) {
+    this.#options = options;
+    this.#directory = directory;
+    this.#resources = resources;
+    this.#cgroup = resources.use(Cgroup.open(options.cgroup));
+    const held = resources.use(PinDirectory.hold(directory));
+    resources.use({ [Symbol.dispose]: () => held.removeIfMade() });
+    this.#tree = readPinTree(directory);
+    assertSameMesh(directory, this.#tree, this.#cgroup, options.profile);
+    refuseSecond(this.#cgroup, { ids: allProgramIds(this.#tree) });
+    // All of it was looked at, and is ours: from here on it may be changed. What is empty is of a start that failed,
+    // this one too.
+    resources.use({ [Symbol.dispose]: () => removeEmptyLayout(directory) });
+    const { running } = this.#tree;
+    // A link without its program beside it would be taken for a foreign one by the next start, if this one is killed:
+    // such a set goes last.
+    this.#stale = this.#tree.sets.filter(set => isInUse(set, this.#tree));
+    for (const set of this.#tree.sets) if (!this.#stale.includes(set)) removeSet(set);
+    const before = running && resources.use(new OpenPinSet(running));
+    const tried = witness();
+    tried.pair.close();
+    this.kernel = findingsOf(tried, options.backlogAccount);
+    this.#loaded = load(options, this.kernel.account, before?.maps());
+    const object = resources.use(this.#loaded.object);
+    this.adoption = before && carryOver(before, this.#loaded);
+    makeDirectory(pinPaths(directory).layout);
+    this.#writers = resources.use(WriterLock.open(directory));
+    this.datapath = new Datapath(object, this.#writers);
+    if (before === undefined) return;
+    this.#before = { set: before, datapath: new Datapath(before, this.#writers) };
+    // Of a process that was killed; nobody reads what was reported to it.
+    this.datapath.settings.report(NO_EVENTS);
+  }
+
+  async attach(): Promise<void> {
+    const number = Math.max(0, ...this.#tree.sets.map(set => set.number)) + 1;
+    const { first, last } = unknownLinks(this.#tree);
+    const undo = new Undo();
+    try {
+      if (this.#before === undefined) {
+        const acceleration = this.#options.acceleration ?? DEFAULT_ACCELERATION;
+        this.datapath.settings.change({ acceleration, ...OWNED_BY_PINS });
+      }
+      const { object } = this.#loaded;
+      const identity = this.#resources.use(identityMap(this.#options));
+      pinSet(this.#directory, number, [...object.maps(), identity], object.programs());
+      endLinks(first, this.#tree, undo);
+      if (first.length > 0) await setTimeout(SETTLED_MS);
+      // Accelerated sockets keep their program, which knows the old maps only.
+      if (this.#loaded.replacesAcceleration) await this.#withdraw(undo);
+      // Whoever switches meanwhile waits, and finds the new maps then.
+      this.#writers.hold(() => this.#switch(undo));
+      if (last.length > 0) await setTimeout(SETTLED_MS);
+      endLinks(last, this.#tree, undo);
+    } catch (error) {
+      undo.run();
+      for (const set of readPinTree(this.#directory).sets) if (set.number === number) removeSet(set);
+      throw error;
+    }
+    for (const set of this.#stale) removeSet(set);
+    removeOthers(this.#tree.others);
+    this.#before?.set[Symbol.dispose]();
+  }
+
+  link(program: string): HeldLink | undefined {
+    const pin = readPinTree(this.#directory).links.get(program);
+    return pin && BpfLink.openPin(pin.path);
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as every holder
+  async close(): Promise<void> {
+    try {
+      this.datapath.settings.report(NO_EVENTS);
+    } finally {
+      this.abandon();
+    }
+  }
+
+  abandon(): void {
+    this.#resources[Symbol.dispose]();
+  }
+
+  #switch(undo: Undo): void {
+    const { settings } = this.datapath;
+    const { replaced } = this.#loaded;
+    const { set, datapath } = this.#before ?? {};
+    const keepsSockets = !replaced.includes('sock_pair_map');
+    this.datapath.attach(
+      new LinkSwitch({
+        directory: this.#directory,
+        tree: this.#tree,
+        cgroup: this.#cgroup,
+        before: set,
+        keepsSockets,
+        undo,
+      }),
+    );
+    if (datapath === undefined) return;
+    // What was copied may be seconds old.
+    const switched = (replaced.includes('mesh_settings') ? datapath.settings : settings).acceleration;
+    const pinned = settings.isBeingRemoved ? DEFAULT_ACCELERATION : switched;
+    settings.change({ ...OWNED_BY_PINS, acceleration: this.#options.acceleration ?? pinned });
+  }
+
+  async #withdraw(undo: Undo): Promise<void> {
+    const before = this.#before?.datapath;
+    if (before === undefined) return;
+    undo.add(() => before.settings.change(OWNED_BY_PINS));
+    await before.withdraw();
+  }
+}
+
+function carryOver(before: OpenPinSet, { object, replaced }: Loaded): MeshAdoption {
+  const carriedOver: string[] = [];
+  const madeAnew: string[] = [];
+  for (const name of replaced)
+    (COUNTS_ANEW.has(name) || copyEntries(before.map(name), object.map(name)) === undefined
+      ? madeAnew
+      : carriedOver
+    ).push(name);
+  return { carriedOver, madeAnew };
+}
