@@ -52,7 +52,7 @@ run() {
   echo "== $group"
   report=$reports/$group
   # Neither the runner nor the process of a file outlives what started it. After as-root.sh: another user id takes the signal back.
-  "${prefix[@]}" setpriv --pdeathsig KILL -- node -r ts-node/register/transpile-only -r ./test/fixtures/with-runner.cjs --test \
+  "${prefix[@]}" setpriv --pdeathsig KILL -- node -r ./scripts/typescript.cjs -r ./test/fixtures/with-runner.cjs --test \
     --test-concurrency="$together" --test-timeout=$((seconds * 1000)) \
     --test-reporter=spec --test-reporter-destination=stdout --test-reporter=./test/reporter.mjs --test-reporter-destination="$report" \
     "$@" || status=$?
