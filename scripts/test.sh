@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests and ends with one line: N passed, N failed.
+# Runs the tests. Ends with what failed and why, and with one line: N passed, N failed.
 #
 #   scripts/test.sh                     set up what is missing (with Envoy), build, then all tests
 #   scripts/test.sh unit [file…]        tests that need neither root nor the kernel
@@ -21,9 +21,9 @@ trap 'exit 143' TERM
 passed=0
 failed=0
 
-# Adds up what test/reporter.mjs wrote.
+# count <report> <group> <exit code>: adds up what test/reporter.mjs wrote, and keeps what failed for the end.
 count() {
-  local report=$1 status=$2 pass bad unrun is_complete=
+  local report=$1 status=$3 pass bad unrun is_complete=
   if read -r _ pass bad unrun < <(grep "^totals " "$report"); then is_complete=1; else pass=0 bad=0 unrun=0; fi
   passed=$((passed + pass))
   if [ "$unrun" -gt 0 ]; then
@@ -34,6 +34,14 @@ count() {
   # A runner that died has no totals, or totals that hide why it died.
   if [ -z "$is_complete" ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then bad=$((bad + 1)); fi
   failed=$((failed + bad))
+  if [ "$bad" -gt 0 ]; then
+    {
+      echo "== failed in $2"
+      [ -n "$is_complete" ] || echo "the runner of $2 ended before its tests (exit code $status)"
+      sed -n 's/^failure //p' "$report"
+      [ -z "${CI-}" ] || sed -n 's/^unrun /skipped: /p' "$report"
+    } >>"$reports/failures"
+  fi
 }
 
 # run <group> <files at a time> <seconds for one file> <prefix…> -- <file…>
@@ -57,7 +65,7 @@ run() {
     --test-reporter=spec --test-reporter-destination=stdout --test-reporter=./test/reporter.mjs --test-reporter-destination="$report" \
     "$@" || status=$?
   [ -e "$report" ] || : >"$report"
-  count "$report" "$status"
+  count "$report" "$group" "$status"
 }
 
 # The files that were named, or all of the group.
@@ -119,5 +127,6 @@ case $group in
     ;;
 esac
 
+[ ! -e "$reports/failures" ] || cat "$reports/failures"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
