@@ -56,7 +56,7 @@ const written = (): bigint => totals.get(0)!;
 const lost = (): bigint => totals.get(1)!;
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const end = Date.now() + 20_000; !condition();) {
+  for (const end = Date.now() + 60_000; !condition();) {
     assert.ok(Date.now() < end, `never: ${what}`);
     await sleep(5);
   }

@@ -103,7 +103,7 @@ for (const kind of KINDS) {
           const { dials, errors } = await forging.finished();
           assert.deepEqual({ dials, errors }, { dials: PORTS, errors: {} }, `${name}: every port was dialled from`);
           if (forgery.way === 'transparent') {
-            await until(`${name}: the owner of the address has met them`, () => resetsSent(client) > resets, 5000);
+            await until(`${name}: the owner of the address has met them`, () => resetsSent(client) > resets);
             await setTimeout(1500); // until conntrack has forgotten them
           }
           const { answered, wrong, lost } = await secretBurst(client, server, PORT, CONNECTIONS);

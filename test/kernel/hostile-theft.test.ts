@@ -66,12 +66,10 @@ test('the thief is one: from a sockmap that goes by quadruple it takes secrets',
   using _sockmap = await enterNaiveSockmap(bed);
   await startSecretServer(server, PORT);
   using honest = await startSecretClient(client, server, PORT, CONNECTIONS);
-  const { established, bytes, secrets } = await attempt(
-    'thief',
-    { pod: thief, uid: SIDECAR_UID, privilege: 'ownNamespace' },
-    client,
-    server,
-  );
+  const foothold = { pod: thief, uid: SIDECAR_UID, privilege: 'ownNamespace' } as const;
+  let { established, bytes, secrets } = await attempt('thief', foothold, client, server);
+  for (let again = 0; secrets === 0 && again < 10; again++)
+    ({ established, bytes, secrets } = await attempt('thief', foothold, client, server));
   const { answered, lost } = await honest.end();
   t.diagnostic(
     `${established} sockets, ${bytes} bytes with ${secrets} secrets; honest: ${answered} answered, lost ${JSON.stringify(lost)}`,

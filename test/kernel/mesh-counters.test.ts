@@ -17,6 +17,7 @@ import {
   startWebServer,
   type Pod,
 } from '../bed';
+import { until } from '../bed/shell';
 
 for (const kind of SIDECAR_KINDS) {
   test(
@@ -182,8 +183,7 @@ sys.stdin.read()`,
     { uid: 2000, stdio: ['pipe', 'pipe', 'inherit'] },
   );
   assert.equal(String((await once(child.stdout!, 'data'))[0]), 'done\n');
-  await new Promise(resolve => setTimeout(resolve, 200));
-  assert.equal([...mesh.sockPairMap].length, 20, 'one that was disconnected has left the map');
+  await until('one that was disconnected has left the map', () => [...mesh.sockPairMap].length === 20);
   const fill = (await mesh.mapFill()).find(({ map }) => map === 'sock_pair_map');
   assert.equal(fill?.entries, 20);
   child.kill('SIGKILL');

@@ -24,6 +24,7 @@ import {
   type Pod,
   type SidecarKind,
 } from '../bed';
+import { until } from '../bed/shell';
 
 const MB = 1e6;
 const PORT = 9100;
@@ -93,8 +94,7 @@ for (const keep of ['half', 'close'] as const) {
           for (const size of SIZES) {
             await cross(client, server.address, PORT, size, keep);
             expected.push(size);
-            for (let waited = 0; reports().length < expected.length && waited < 500; waited++)
-              await new Promise(resolve => setTimeout(resolve, 20));
+            await until(`report ${expected.length}`, () => reports().length >= expected.length);
           }
         }
         t.diagnostic(`${mesh.counters().heldSegments} segments held over ${expected.length} streams`);

@@ -20,6 +20,7 @@ import {
   type Dialled,
   type Pod,
 } from '../bed';
+import { until } from '../bed/shell';
 import { compile } from '../fixtures/support';
 
 const app = (name: string): string => join(__dirname, '..', 'bed', 'apps', name);
@@ -125,8 +126,10 @@ for (const destination of ['127.0.0.1', '127.9.9.9']) {
     const talks = Promise.all(
       pods.map(pod => python(pod, 'loopback.py', ['client', destination, '9200', '40001', pod.name], SIDECAR_UID)),
     );
-    await new Promise(resolve => setTimeout(resolve, 900));
-    const entries = [...mesh.sockPairMap];
+    const entries = await until('both connections are accelerated', () => {
+      const now = [...mesh.sockPairMap];
+      return now.length === 4 && now;
+    });
     const results = await talks;
     for (const { foreign, count, quadruple } of results) {
       assert.equal(foreign, null);
@@ -136,7 +139,6 @@ for (const destination of ['127.0.0.1', '127.9.9.9']) {
         [destination, 9200],
       ]);
     }
-    assert.equal(entries.length, 4, 'both connections were accelerated');
     assert.equal(new Set(entries.map(([{ netns }]) => netns)).size, 2, 'and told apart by their namespace');
     assert.ok(mesh.counters().redirectedMessages > 100n);
   });

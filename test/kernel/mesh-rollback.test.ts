@@ -18,6 +18,7 @@ import {
 import { BpfArrayMap, BpfLink, BpfMapHandle, BpfProgram, bytes } from 'merbridge/bpf';
 import { Agent } from '../bed/agent';
 import { killedAt } from '../bed/killed';
+import { Random } from '../bed/random';
 import { removeNetns } from '../bed/netns';
 import { ownedNetns } from '../bed/owned';
 import { HOOKS, PinPlace, assertNotInKernel } from '../fixtures/pin-place';
@@ -172,7 +173,8 @@ test(
     const steps = (await killedAt(0, rollback))!;
     // Those before the first change are those of any start: see mesh-killed-steps. The last ones are of the switch and
     // of clearing away.
-    const drawn = Array.from({ length: 8 }, () => Math.ceil(steps * (0.3 + 0.7 * Math.random())));
+    const random = Random.drawn(line => t.diagnostic(line));
+    const drawn = Array.from({ length: 8 }, () => Math.ceil(steps * (0.3 + 0.7 * random.fraction())));
     t.diagnostic(`killed before step ${drawn.join(', ')} of ${steps}`);
     for (const [round, at] of drawn.entries()) {
       const what = `killed before step ${at}`;

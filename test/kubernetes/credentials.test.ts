@@ -98,7 +98,7 @@ test('credentials that never come keep nobody from closing', () =>
     async ({ source }) => {
       source.start();
       await setTimeout(20);
-      const closed = await Promise.race([source.close().then(() => true), setTimeout(5000, false)]);
+      const closed = await Promise.race([source.close().then(() => true), setTimeout(10_000, false, { ref: false })]);
       assert.ok(closed);
     },
     server => ({

@@ -50,7 +50,7 @@ async function closesAtOnce(source: KubernetesPods): Promise<void> {
   const abort = new AbortController();
   const first = await Promise.race([
     source.close().then(() => 'closed'),
-    setTimeout(2000, 'close() does not resolve', { signal: abort.signal }).catch(() => ''),
+    setTimeout(10_000, 'close() does not resolve', { signal: abort.signal }).catch(() => ''),
   ]);
   abort.abort();
   assert.equal(first, 'closed');

@@ -12,7 +12,7 @@ import { MeshAccelerator } from '../../src/mesh';
 import { withCgroup } from '../fixtures/support';
 import { LocalServer } from '../kube/local-server';
 import { PodClient, type PodShape } from '../kube/pod-client';
-import { Random } from '../kube/random';
+import { Random } from '../bed/random';
 import type { ApiServer } from '../kube/server';
 import { until } from '../kube/until';
 import { serverKinds } from './servers';
@@ -136,7 +136,7 @@ for (const kind of serverKinds) {
 
     test('10,000 random changes with cuts, 410s and restarts end in the exact map', { timeout: 480_000 }, () =>
       withAgent('storm', async cgroup => {
-        const random = new Random(Number(process.env.SEED ?? Date.now() % 1_000_000));
+        const random = Random.drawn(line => console.log(`${kind.name}: ${line}`));
         const names = Array.from({ length: 200 }, (_, i) => `pod-${i}`);
         /** What there is on the server: the model. */
         const pods = new Map<string, ModelPod>();
