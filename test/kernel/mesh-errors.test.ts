@@ -387,7 +387,7 @@ describe('attaching twice', () => {
 
 describe('use after close', () => {
   test('every handle, and the accelerator', async () => {
-    const mesh = await MeshAccelerator.start({ cgroup: bed.cgroupPath });
+    await using mesh = await MeshAccelerator.start({ cgroup: bed.cgroupPath });
     const { localPodIps, pairOriginalDst, sockPairMap, processIp } = mesh;
     await mesh.close();
     assert.equal(mesh.closed, true);

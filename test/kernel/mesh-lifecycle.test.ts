@@ -183,7 +183,7 @@ test('close may be called again, at the same time too, and is told once; await u
   await Promise.all([used.close(), used.close()]);
   assert.equal(told, 1);
 
-  const again = await enterMesh(bed, 'off');
+  await using again = await enterMesh(bed, 'off');
   const first = again.close();
   assert.equal(again.closed, true, 'at once');
   await again.close();
@@ -259,7 +259,7 @@ test(
       'without any sidecar',
     );
 
-    const next = await enterMesh(bed, 'full'); // and another one may come
+    await using next = await enterMesh(bed, 'full'); // and another one may come
     await next.close();
   },
 );
@@ -270,6 +270,7 @@ test('coming and going under load loses no established connection', { timeout: 6
   await startWebServer(server);
   await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', log: false })));
   let mesh = await enterMesh(bed, 'full');
+  await using _ = { [Symbol.asyncDispose]: () => mesh.close() };
   const running = load(client, { url: `http://${server.address}:${WEB_PORT}/`, connections: 16, seconds: 6 });
   let rounds = 0;
   let done = false;
@@ -299,7 +300,7 @@ test(
     const [client, server] = [bed.pod('client'), bed.pod('server')];
     for (const pod of [client, server]) applyIstioRules(pod);
     await startWebServer(server);
-    const mesh = await enterMesh(bed, 'full');
+    await using mesh = await enterMesh(bed, 'full');
     const sidecars = await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy' })));
     const url = `http://${server.address}:${WEB_PORT}/`;
     const destination = `${server.address}:${WEB_PORT}`;

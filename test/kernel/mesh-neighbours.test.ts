@@ -97,7 +97,7 @@ test('programs of another owner, attached before and after, run too', async () =
     (BpfPerCpuArrayMap.from(object.map('counters'), { value: u32 }).get(0) ?? []).reduce((sum, n) => sum + n, 0);
   using _first = cgroup.attach(before.program('redirect'));
   using _sockets = cgroup.attach(before.program('count_sockets'));
-  const mesh = await enterMesh(bed, 'full');
+  await using mesh = await enterMesh(bed, 'full');
   using _last = cgroup.attach(after.program('redirect'));
   const names = (): string[] => cgroup.programs({ attachType: 'cgroup/connect4' }).map(({ name }) => name);
   assert.deepEqual(names(), ['redirect', 'mb_connect4', 'redirect']);

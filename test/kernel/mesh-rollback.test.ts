@@ -100,7 +100,7 @@ test(
     assert.ok(pins && 'links' in pins);
     assert.equal(pins.links.filter(({ attached }) => attached).length, HOOKS.length + MORE.length + 1);
 
-    const back = await MeshAccelerator.start(options);
+    await using back = await MeshAccelerator.start(options);
     assert.deepEqual(back.check({ cgroups: [options.cgroup] }), []);
     assert.equal(back.acceleration, 'proxies');
     assert.equal(mesh.acceleration, 'proxies', 'who looked at that one looks at this one now');

@@ -97,6 +97,7 @@ test('switching at random under open streams loses, moves and doubles nothing', 
 test('off reaches connections that are open, and they live on; so do they after close', async () => {
   using bed = Bed.create({ subnet: 53 });
   const { mesh, client, server } = await meshOfTwo(bed, 'full');
+  await using _ = mesh;
   await startStreamServer(server, { mode: 'echo' });
   await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
   const script = `
