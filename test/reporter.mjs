@@ -7,6 +7,7 @@ import { inspect } from 'node:util';
 
 const TOTAL = /^(pass|fail|cancelled|skipped|todo) (\d+)$/;
 const ERROR_LINES = 30;
+const LINE_LENGTH = 500;
 
 /** The error that the test threw: the runner wraps it. Where a file failed as a whole there is none. */
 function reason(error, said = '') {
@@ -42,7 +43,7 @@ export default async function* totals(events) {
     if (type === 'test:fail' && data.todo === undefined && data.details.error.failureType !== 'subtestsFailed')
       failures.push(
         `${relative('', data.file ?? '')}: ${[...path.slice(0, data.nesting), data.name].join(' > ')}`,
-        ...reason(data.details.error, said.get(data.file)).map(line => `    ${line}`),
+        ...reason(data.details.error, said.get(data.file)).map(line => `    ${line.slice(0, LINE_LENGTH)}`),
       );
     if (data.nesting === 0 && data.file !== undefined)
       files.set(data.file, (files.get(data.file) ?? 0) + data.details.duration_ms);

@@ -260,9 +260,9 @@ def main():
         serve(int(sys.argv[2]))
     cases = [upload, put, half, pieces, unread, patient, flooded, first, late, handed]
     case = {each.__name__: each for each in cases}[sys.argv[1]]
-    host, (port, count, least, most) = sys.argv[2], map(int, sys.argv[3:6])
+    host, (port, count, least, most) = sys.argv[2], map(int, sys.argv[3:7])
     whole = body_of(most)
-    seed = int(sys.argv[6])
+    seed = int(sys.argv[7])
     lengths = random.Random(seed)
     for _ in range(count):
         try:
