@@ -126,9 +126,9 @@ kernel() {
   for file in "${files[@]}"; do
     if grep -qs '^// Alone: ' "$file"; then alone+=("$file"); else together+=("$file"); fi
   done
-  [ "${#together[@]}" -eq 0 ] && [ "${#alone[@]}" -gt 0 ] || run kernel "$TOGETHER" 300 bash scripts/as-root.sh -- "${together[@]}"
+  [ "${#together[@]}" -eq 0 ] && [ "${#alone[@]}" -gt 0 ] || run kernel "$TOGETHER" 600 bash scripts/as-root.sh -- "${together[@]}"
   [ -z "$beside" ] || join_beside
-  [ "${#alone[@]}" -eq 0 ] || run 'kernel, alone' 1 300 bash scripts/as-root.sh -- "${alone[@]}"
+  [ "${#alone[@]}" -eq 0 ] || run 'kernel, alone' 1 600 bash scripts/as-root.sh -- "${alone[@]}"
 }
 
 # The real one, where it is or can be built.

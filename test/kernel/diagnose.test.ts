@@ -24,7 +24,7 @@ function diagnoseAs(capabilities: readonly string[], options: object, env: Recor
   const run = spawnSync('setpriv', [...flags, process.execPath, '-e', SCRIPT, JSON.stringify(options)], {
     cwd: ROOT,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 240_000,
     env: { ...process.env, ...env },
   });
   assert.equal(run.stderr, '');
@@ -155,7 +155,7 @@ test('examples/diagnose.ts ends with 1 where acceleration cannot work', () => {
   const run = spawnSync(process.execPath, [...TYPESCRIPT, join(ROOT, 'examples', 'diagnose.ts'), '/proc'], {
     cwd: ROOT,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 240_000,
   });
   assert.equal(run.status, 1, run.stderr);
   assert.match(run.stdout, /^acceleration cannot work here.*\n +.*\/proc/m);

@@ -47,7 +47,7 @@ const HONEST = 60;
 
 test(
   `a pod that dials without a pause: all of ${HONEST} events of another pod are told`,
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async t => {
     using bed = Bed.create({ subnet: 133 });
     const [hostile, honest, other] = [bed.pod('hostile'), bed.pod('honest'), bed.pod('other')];
@@ -88,7 +88,7 @@ for (const [who, unshare, destination] of [
 ] as const) {
   test(
     `${who} that plays a sidecar is no pod: nothing is told of it or of others, and nothing counted`,
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async t => {
       using bed = Bed.create({ subnet: 139 });
       const [honest, other] = [bed.pod('honest'), bed.pod('other')];

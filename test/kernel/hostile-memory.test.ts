@@ -66,7 +66,7 @@ async function hold(foothold: Foothold, from: Pod, to: Pod, memory: () => number
   return { sockets: (max - before) / CONNECTIONS, thief: held };
 }
 
-test('the thief is one: a sockmap that goes by quadruple fills it without a bound', { timeout: 60_000 }, async t => {
+test('the thief is one: a sockmap that goes by quadruple fills it without a bound', { timeout: 240_000 }, async t => {
   using bed = Bed.create({ subnet: 73 });
   const [client, server, thief] = [bed.pod('client'), bed.pod('server'), bed.pod('thief')];
   using _sockmap = await enterNaiveSockmap(bed);
@@ -81,7 +81,7 @@ for (const kind of KINDS) {
   for (const scope of ['proxies', 'full'] as const) {
     test(
       `${kind}, ${scope}: who has the quadruple of a connection and reads nothing costs no memory`,
-      { timeout: 60_000 },
+      { timeout: 240_000 },
       async t => {
         using bed = Bed.create({ subnet: 74 });
         const [client, server] = [bed.pod('client'), bed.pod('server')];

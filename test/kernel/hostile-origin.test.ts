@@ -69,7 +69,7 @@ for (const kind of KINDS) {
     test(
       `${kind}, ${mode}: dials from the address of a client outside the mesh do not change where its connections go`,
       {
-        timeout: 60_000,
+        timeout: 240_000,
       },
       async t => {
         using bed = Bed.create({ subnet: 76 });
@@ -123,7 +123,7 @@ for (const kind of KINDS) {
 
   test(
     `${kind}: dials from the address of a pod of the mesh do not change where its pending connections go`,
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async t => {
       using bed = Bed.create({ subnet: 77 });
       const [server, client, neighbour] = [bed.pod('server'), bed.pod('client'), bed.pod('neighbour')];

@@ -22,7 +22,7 @@ import { until } from '../bed/shell';
 for (const kind of SIDECAR_KINDS) {
   test(
     `${kind}: what the node translates and the mesh's own rules redirect is no unknown origin`,
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       using bed = Bed.create({ subnet: 134 });
       const [client, server] = [bed.pod('client'), bed.pod('server')];

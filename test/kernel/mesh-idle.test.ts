@@ -104,7 +104,7 @@ own = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.
 none = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)]
 print(json.dumps({'nothing': ask([], []), 'before': ask(own, []), 'after': ask([], own), 'off after': ask([], none)}))`;
 
-test('keep-alive as set by a program stands; what it finds where it set none', { timeout: 120_000 }, async () => {
+test('keep-alive as set by a program stands; what it finds where it set none', { timeout: 240_000 }, async () => {
   using bed = Bed.create({ subnet: 164 });
   const [client, server] = [bed.pod('client'), bed.pod('server')];
   for (const pod of bed.pods) await startListener(pod, [15_001, INBOUND_PORT], SIDECAR_UID);

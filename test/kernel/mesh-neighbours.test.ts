@@ -174,7 +174,7 @@ test('a process id that was learned for one pod means nothing in another namespa
   assert.equal(reached(JSON.parse(stdout) as Dialled), 8080, 'left alone, as the pod it is in now');
 });
 
-test('unusual ways to connect', { timeout: 60_000 }, async t => {
+test('unusual ways to connect', { timeout: 240_000 }, async t => {
   using bed = Bed.create({ subnet: 66 });
   const [client, server, bare] = [bed.pod('client'), bed.pod('server'), bed.pod('bare')];
   await using mesh = await enterMesh(bed, 'full');

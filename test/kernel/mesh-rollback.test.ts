@@ -77,7 +77,7 @@ async function startLater({ options }: PinPlace, how: object = {}): Promise<void
 
 test(
   'pins with more hooks, maps, programs and directories are opened, told of, taken over and removed',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     using place = new PinPlace();
     using _ = new Netns();
@@ -140,7 +140,7 @@ test(
 
 test(
   'a rollback that fails at its last hook leaves every hook of the later version as it was',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     using place = new PinPlace();
     const { options } = place;

@@ -59,7 +59,7 @@ test('a pod narrows or widens the scope of its own connections', async () => {
   assert.equal(await sockets(), 0, 'off for the accelerator is final, whatever pods say');
 });
 
-test('switching at random under open streams loses, moves and doubles nothing', { timeout: 120_000 }, async t => {
+test('switching at random under open streams loses, moves and doubles nothing', { timeout: 240_000 }, async t => {
   using bed = Bed.create({ subnet: 52 });
   const { mesh, client, server } = await meshOfTwo(bed, 'full');
   await using _ = mesh;

@@ -214,7 +214,7 @@ const as = (options: object): [string, string[]] => [
 for (const pins of [true, false]) {
   test(
     `without CAP_SYS_ADMIN, which hides names, ${pins ? 'pins' : 'processes'} of the same user are recognized`,
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       chmodSync(place.bpffs.path, 0o755);
       const pinDirectory = place.bpffs.directory('other');
@@ -225,7 +225,7 @@ for (const pins of [true, false]) {
       try {
         const [line] = (await once(createInterface({ input: first.stdout }), 'line')) as [string];
         assert.equal(line, 'started');
-        const { stdout, stderr } = spawnSync(...as(at(pod)), { encoding: 'utf8', timeout: 20_000 });
+        const { stdout, stderr } = spawnSync(...as(at(pod)), { encoding: 'utf8', timeout: 120_000 });
         assert.equal(stderr, '');
         const {
           code,

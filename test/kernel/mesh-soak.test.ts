@@ -14,7 +14,7 @@ for (const sidecar of SIDECAR_KINDS) {
   for (const scope of SCOPES) {
     test(
       `${sidecar}, ${scope}: streams of every kind come whole or end, whatever happens on the way`,
-      { timeout: 120_000 },
+      { timeout: 240_000 },
       async t => {
         t.diagnostic(`MERBRIDGE_SEED=${seed}`);
         await using ground = await Ground.open({ path: scope, sidecar, subnet: 97 });

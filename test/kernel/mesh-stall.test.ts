@@ -213,14 +213,14 @@ async function stopForEver(scope: Acceleration, t: TestContext): Promise<void> {
 for (const scope of SCOPES) {
   test(
     `haproxy, ${scope}: ${CONNECTIONS} readers that stop for 4 s cost a bounded amount, and the streams are whole`,
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     t => stopForAWhile(scope, t),
   );
 
   test(
     `haproxy, ${scope}: readers that stop for ever cost a bounded amount, slow down nobody, and take their streams along when killed`,
     {
-      timeout: 120_000,
+      timeout: 240_000,
     },
     t => stopForEver(scope, t),
   );

@@ -27,7 +27,7 @@ for (const kind of KINDS) {
   for (const scope of SCOPES) {
     test(
       `${kind}, ${scope}: 2,000 connections send at once, half-close, and read the right answer`,
-      { timeout: 120_000 },
+      { timeout: 240_000 },
       async () => {
         using bed = Bed.create({ subnet: 31 });
         const [client, server] = [bed.pod('client'), bed.pod('server')];
@@ -56,7 +56,7 @@ for (const kind of KINDS) {
 for (const scope of SCOPES) {
   test(
     `haproxy, ${scope}: a reader that sleeps 4 s under 2 GB costs at most 32 MB, and the stream is whole`,
-    { timeout: 180_000 },
+    { timeout: 240_000 },
     async t => {
       using bed = Bed.create({ subnet: 32 });
       const [client, server] = [bed.pod('client'), bed.pod('server')];

@@ -82,7 +82,7 @@ async function observe(kind: SidecarKind, way: Way, subnet: number): Promise<Rec
 for (const kind of SIDECAR_KINDS) {
   test(
     `${kind}: own and other Services and addresses, and 127.0.0.1, the same in all ways`,
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async t => {
       const expected = await observe(kind, 'iptables', 121);
       for (const { name, hops } of REQUESTS) {
