@@ -50,7 +50,8 @@ function attached(path: string): string[] {
 /** Those of the ids that still exist. Other accelerators may live on this machine, so a count would say nothing. */
 async function remaining(kind: 'prog' | 'map', ids: ReadonlySet<number>): Promise<number[]> {
   let left: number[] = [];
-  const allGone = (): boolean => {
+  const allGone = async (): Promise<boolean> => {
+    if (left.length > 0) await delay(100);
     const all = JSON.parse(
       execFileSync('bpftool', ['-j', kind, 'list'], { encoding: 'utf8', maxBuffer: 64 << 20 }),
     ) as { id: number }[];
