@@ -11,4 +11,4 @@ esac
 
 sh scripts/setup.sh "${setup[@]}"
 npm run --silent build
-exec bash scripts/as-root.sh node_modules/.bin/ts-node --transpile-only "bench/$1" "${@:2}"
+exec bash scripts/as-root.sh node -r ./scripts/typescript.cjs "bench/$1" "${@:2}"

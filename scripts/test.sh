@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the tests and ends with one line: N passed, N failed.
+# Runs the tests. Ends with what failed and why, and with one line: N passed, N failed.
 #
-#   scripts/test.sh                     set up what is missing (with Envoy), build, then all tests
+#   scripts/test.sh                     set up what is missing (with Envoy), build, then all tests; those against API servers
+#                                       beside those on the kernel, as both mostly wait
 #   scripts/test.sh unit [file…]        tests that need neither root nor the kernel
 #   scripts/test.sh kernel [file…]      build, then tests on the running kernel, as root (through sudo if need be)
 #   scripts/test.sh kubernetes [file…]  build, then tests against API servers, as root: one of our own and, where Go and etcd
@@ -16,14 +17,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT
 # The runner of the tests ends at a signal, and says so to nobody: without these the next group would begin.
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'end_beside; exit 130' INT
+trap 'end_beside; exit 143' TERM
 passed=0
 failed=0
+# Files on the kernel at the same time: most of them wait for most of their time.
+TOGETHER=$(($(nproc) + 1))
 
-# Adds up what test/reporter.mjs wrote.
+# count <report> <group> <exit code>: adds up what test/reporter.mjs wrote, and keeps what failed for the end.
 count() {
-  local report=$1 status=$2 pass bad unrun is_complete=
+  local report=$1 status=$3 pass bad unrun is_complete=
   if read -r _ pass bad unrun < <(grep "^totals " "$report"); then is_complete=1; else pass=0 bad=0 unrun=0; fi
   passed=$((passed + pass))
   if [ "$unrun" -gt 0 ]; then
@@ -34,6 +37,14 @@ count() {
   # A runner that died has no totals, or totals that hide why it died.
   if [ -z "$is_complete" ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then bad=$((bad + 1)); fi
   failed=$((failed + bad))
+  if [ "$bad" -gt 0 ]; then
+    {
+      echo "== failed in $2"
+      [ -n "$is_complete" ] || echo "the runner of $2 ended before its tests (exit code $status)"
+      sed -n 's/^failure //p' "$report"
+      [ -z "${CI-}" ] || sed -n 's/^unrun /skipped: /p' "$report"
+    } >>"$reports/failures"
+  fi
 }
 
 # run <group> <files at a time> <seconds for one file> <prefix…> -- <file…>
@@ -52,12 +63,48 @@ run() {
   echo "== $group"
   report=$reports/$group
   # Neither the runner nor the process of a file outlives what started it. After as-root.sh: another user id takes the signal back.
-  "${prefix[@]}" setpriv --pdeathsig KILL -- node -r ts-node/register/transpile-only -r ./test/fixtures/with-runner.cjs --test \
+  "${prefix[@]}" setpriv --pdeathsig KILL -- node -r ./scripts/typescript.cjs -r ./test/fixtures/with-runner.cjs --test \
     --test-concurrency="$together" --test-timeout=$((seconds * 1000)) \
     --test-reporter=spec --test-reporter-destination=stdout --test-reporter=./test/reporter.mjs --test-reporter-destination="$report" \
     "$@" || status=$?
   [ -e "$report" ] || : >"$report"
-  count "$report" "$status"
+  count "$report" "$group" "$status"
+}
+
+# A group in the background, in a process group of its own; what it prints comes when it has ended.
+beside=
+begin_beside() {
+  set -m
+  MERBRIDGE_TEST_READY=1 setpriv --pdeathsig KILL -- bash scripts/test.sh "$1" >"$reports/beside" 2>&1 </dev/null &
+  beside=$!
+  set +m
+}
+
+join_beside() {
+  local pass=0 bad=1
+  wait "$beside" || true
+  beside=
+  sed '/^== failed in /,$d; /^[0-9]* passed, [0-9]* failed$/d' "$reports/beside"
+  sed -n '/^== failed in /,$p' "$reports/beside" | sed '$d' >>"$reports/failures"
+  # It ends with the same line as this.
+  if [[ $(tail -n 1 "$reports/beside") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    pass=${BASH_REMATCH[1]} bad=${BASH_REMATCH[2]}
+  fi
+  passed=$((passed + pass))
+  failed=$((failed + bad))
+}
+
+end_beside() {
+  [ -z "$beside" ] || kill -TERM -- "-$beside" 2>/dev/null || true
+}
+
+# Whether everything is there; the script that began this one has seen to it.
+ready() {
+  [ -n "${MERBRIDGE_TEST_READY-}" ] || "$@"
+}
+
+built() {
+  ready sh scripts/setup.sh "$@" && ready npm run --silent build
 }
 
 # The files that were named, or all of the group.
@@ -79,16 +126,21 @@ kernel() {
   for file in "${files[@]}"; do
     if grep -qs '^// Alone: ' "$file"; then alone+=("$file"); else together+=("$file"); fi
   done
-  [ "${#together[@]}" -eq 0 ] && [ "${#alone[@]}" -gt 0 ] || run kernel 2 300 bash scripts/as-root.sh -- "${together[@]}"
-  [ "${#alone[@]}" -eq 0 ] || run 'kernel, alone' 1 300 bash scripts/as-root.sh -- "${alone[@]}"
+  [ "${#together[@]}" -eq 0 ] && [ "${#alone[@]}" -gt 0 ] || run kernel "$TOGETHER" 600 bash scripts/as-root.sh -- "${together[@]}"
+  [ -z "$beside" ] || join_beside
+  [ "${#alone[@]}" -eq 0 ] || run 'kernel, alone' 1 600 bash scripts/as-root.sh -- "${alone[@]}"
 }
 
-kubernetes() {
+# The real one, where it is or can be built.
+api_server() {
   local assets
-  select_files kubernetes "$@"
   if [ -z "${KUBEBUILDER_ASSETS-}" ] && [ -e scripts/kube-apiserver.sh ] && assets=$(sh scripts/kube-apiserver.sh); then
     export KUBEBUILDER_ASSETS=$assets
   fi
+}
+
+kubernetes() {
+  select_files kubernetes "$@"
   run kubernetes 1 600 bash scripts/as-root.sh -- "${files[@]}"
 }
 
@@ -96,22 +148,29 @@ group=${1-all}
 [ "$#" -eq 0 ] || shift
 case $group in
   all)
-    if sh scripts/setup.sh --envoy && npm run --silent build; then
+    if built --envoy; then
       unit
+      api_server
+      bash scripts/as-root.sh true # asks for a password, if it has to, before anything is in the background
+      begin_beside kubernetes
       kernel
-      kubernetes
     else
       failed=1
     fi
     ;;
   unit)
-    if sh scripts/setup.sh --modules; then unit "$@"; else failed=1; fi
+    if ready sh scripts/setup.sh --modules; then unit "$@"; else failed=1; fi
     ;;
   kernel)
-    if sh scripts/setup.sh --envoy && npm run --silent build; then kernel "$@"; else failed=1; fi
+    if built --envoy; then kernel "$@"; else failed=1; fi
     ;;
   kubernetes)
-    if sh scripts/setup.sh && npm run --silent build; then kubernetes "$@"; else failed=1; fi
+    if built; then
+      api_server
+      kubernetes "$@"
+    else
+      failed=1
+    fi
     ;;
   *)
     echo "test: unknown group $group (unit, kernel, kubernetes)" >&2
@@ -119,5 +178,6 @@ case $group in
     ;;
 esac
 
+[ ! -e "$reports/failures" ] || cat "$reports/failures"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

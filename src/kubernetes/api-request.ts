@@ -155,7 +155,10 @@ async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
         new KubernetesError('ERR_KUBERNETES_CONFIG', `the credentials did not come within ${CREDENTIALS_MS / 1000} s`),
       );
     }, CREDENTIALS_MS);
-    const abort = (): void => reject(asError(signal.reason));
+    const abort = (): void => {
+      clearTimeout(timer); // what never settles must not keep the process alive
+      reject(asError(signal.reason));
+    };
     signal.addEventListener('abort', abort);
     void work.then(resolve, reject).finally(() => {
       clearTimeout(timer);

@@ -39,7 +39,8 @@ export class Agent {
   /** Starts one, and waits until it stands, or has failed. */
   static async start(options: MeshAcceleratorOptions, root?: string): Promise<Agent> {
     const child = Agent.spawn(options, root);
-    const [line] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string];
+    const { value: line, done } = await createInterface({ input: child.stdout! })[Symbol.asyncIterator]().next();
+    if (done) throw new Error(`the agent ended without a word (${child.exitCode ?? child.signalCode ?? 'not yet'})`);
     // A test that fails leaves it running: it must not keep the process of the test alive, with which it ends.
     child.unref();
     (child.stdout as Socket).unref();

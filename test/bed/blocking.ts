@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Pod } from './pod';
 import { podProgram } from './pod-program';
@@ -37,7 +38,8 @@ export async function blocking(
   timeoutMs = 120_000,
 ): Promise<Outcomes> {
   const [least, most] = typeof bytes === 'number' ? [bytes, bytes] : bytes;
-  const args = [app, what, host, PORT, count, least, most].map(String);
+  const seed = Number(process.env['MERBRIDGE_SEED'] ?? randomInt(2 ** 31));
+  const args = [app, what, host, PORT, count, least, most, seed].map(String);
   return tallyOf(await from.run('python3', args, { uid: APPLICATION_UID, timeoutMs }));
 }
 

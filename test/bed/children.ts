@@ -15,9 +15,13 @@
  * @see prctl(2), PR_SET_PDEATHSIG
  */
 import * as node from 'node:child_process';
+import { join } from 'node:path';
 
 /** Before a command line: what follows ends with the process that is its parent now. */
 export const BOUND = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
+
+/** Arguments of `node` for a program in TypeScript. */
+export const TYPESCRIPT = ['-r', join(__dirname, '..', '..', 'scripts', 'typescript.cjs')] as const;
 
 /** The arguments of a function of node:child_process, with the command line bound. */
 function bound([command, ...more]: [string, ...unknown[]]): unknown[] {

@@ -25,7 +25,7 @@ export { type IstioRules, applyIstioRules, istioRules, removeIstioRules, replace
 export { type LoadOptions, type LoadResult, load } from './load';
 export { type EnterOptions, MODES, type Mode, SCOPES, WAYS, type Way, enterMesh } from './modes';
 export { type NaiveSockmap, enterNaiveMesh, enterNaiveSockmap } from './naive';
-export { type Sampling, machineMemory, memoryCost, sample, tcpMemory } from './memory';
+export { type Sampling, machineMemory, memoryCost, sample, socketMemory, tcpMemory } from './memory';
 export type { Finished, Pod, SpawnOptions } from './pod';
 export { processRss, startTime } from './processes';
 export { type RequestOptions, type RequestResult, firstRequest, request } from './request';

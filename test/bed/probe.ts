@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { ChildProcess } from 'node:child_process';
 import type { Pod } from './pod';
+import type { Random } from './random';
+import { until } from './shell';
 import { STREAM_PORT } from './stream';
 import { APPLICATION_UID } from './web-server';
 
-/** What {@link startProbe} saw. */
+/** What a {@link Probe} saw. */
 export interface ProbeReport {
   readonly probes: number;
   readonly failures: readonly { readonly number: number; readonly reason: string; readonly at: number }[];
@@ -21,25 +24,71 @@ export interface ProbeReport {
   };
 }
 
-/**
- * Probes the echo server of a pod every 20 ms, beside a connection that stays; the result ends it and tells how it
- * went.
- */
-export async function startProbe(from: Pod, to: Pod): Promise<() => Promise<ProbeReport>> {
-  const program = resolve(__dirname, 'apps', 'probe.mjs');
-  const child = from.spawn(process.execPath, [program, '--host', to.address, '--port', `${STREAM_PORT}`], {
-    uid: APPLICATION_UID,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-  const { value } = await lines.next();
-  if (value !== 'ready') throw new Error(`the probe in pod ${from.name} could not connect`);
-  return async () => {
-    child.stdin!.end();
-    const { value: line } = (await lines.next()) as { value: string };
-    if (child.exitCode === null) await once(child, 'exit');
-    return JSON.parse(line) as ProbeReport;
-  };
+/** What it says while it runs. */
+interface Progress {
+  readonly passed: number;
+  readonly failed: number;
+  /** Bytes, on the connection that stays. */
+  readonly received: number;
+}
+
+/** How many probes and bytes there are at the end, so that there was something to be harmed. */
+const LEAST: Progress = { passed: 300, failed: 0, received: 1 << 20 };
+
+/** Dials the echo server of a pod every 20 ms, beside a connection that stays. */
+export class Probe {
+  #progress: Progress | undefined;
+  #report: ProbeReport | undefined;
+
+  private constructor(private readonly child: ChildProcess) {
+    createInterface({ input: child.stdout! }).on('line', line => {
+      const said = JSON.parse(line) as Progress | ProbeReport;
+      if ('probes' in said) this.#report = said;
+      else this.#progress = said;
+    });
+  }
+
+  /** Starts it, and waits until the connection that stays is there. */
+  static async start(from: Pod, to: Pod, random: Random): Promise<Probe> {
+    const program = resolve(__dirname, 'apps', 'probe.mjs');
+    const args = ['--host', to.address, '--port', `${STREAM_PORT}`, '--seed', `${random.below(2 ** 31)}`];
+    const child = from.spawn(process.execPath, [program, ...args], {
+      uid: APPLICATION_UID,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const probe = new Probe(child);
+    await until(`the probe in pod ${from.name} connects`, () => probe.#progress !== undefined);
+    return probe;
+  }
+
+  /** Waits until so many more probes have passed; sooner if one fails, which {@link end} tells. */
+  async more(count: number): Promise<void> {
+    const wanted = this.#now().passed + count;
+    await until(
+      `${wanted} probes`,
+      () => this.#now().passed >= wanted || this.#now().failed > 0,
+      undefined,
+      () => `: ${JSON.stringify(this.#now())}`,
+    );
+  }
+
+  /** Waits until there was enough to be harmed, ends both, and tells how it went. */
+  async end(): Promise<ProbeReport> {
+    await this.more(Math.max(0, LEAST.passed - this.#now().passed));
+    await until(
+      'bytes of the connection that stays',
+      () => this.#now().received > LEAST.received || this.#now().failed > 0,
+    ).catch(() => undefined); // the report tells why
+    this.child.stdin!.end();
+    const report = await until('the report of the probe', () => this.#report);
+    if (this.child.exitCode === null) await once(this.child, 'exit');
+    return report;
+  }
+
+  #now(): Progress {
+    if (this.child.exitCode !== null) throw new Error(`the probe ended by itself (${this.child.exitCode})`);
+    return this.#progress!;
+  }
 }
 
 /**
@@ -55,5 +104,5 @@ export function assertUnharmed({ probes, failures, slowest, stream }: ProbeRepor
     { ...stream, sent: stream.sent - stream.received },
     { sent: 0, received: stream.received, wrongAt: -1, ended: '' },
   );
-  assert.ok(probes > 300 && stream.received > 1 << 20);
+  assert.ok(probes >= LEAST.passed && stream.received > LEAST.received);
 }

@@ -40,3 +40,14 @@ export function processRss(pid: number): number {
     return 0;
   }
 }
+
+/** CPU time that a process has used so far, its threads included, in milliseconds. */
+export function processCpuTime(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  return (user! + system!) * 10; // clock ticks of 10 ms, see proc_pid_stat(5)
+}

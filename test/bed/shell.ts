@@ -49,19 +49,24 @@ export function sleepSync(milliseconds: number): void {
 }
 
 /**
+ * For {@link until}, where the limit is no promise of the library: beside a busy loop on every CPU it is not reached.
+ */
+export const PATIENCE_MS = 60_000;
+
+/**
  * Waits until `probe` gives something, asking every few milliseconds. On a slow machine `timeoutMs` is longer: see
  * {@link SLOWNESS}.
  */
 export async function until<T>(
   what: string,
-  probe: () => T | undefined | false,
-  timeoutMs: number,
+  probe: () => T | undefined | false | Promise<T | undefined | false>,
+  timeoutMs: number = PATIENCE_MS,
   detail: () => string = () => '',
 ): Promise<T> {
   const limit = timeoutMs * SLOWNESS;
   const end = Date.now() + limit;
   for (;;) {
-    const value = probe();
+    const value = await probe();
     if (value !== undefined && value !== false) return value;
     if (Date.now() > end) throw new Error(`${what}: not within ${limit} ms${detail()}`);
     await new Promise(resolve => setTimeout(resolve, 5));

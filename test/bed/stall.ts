@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { machineMemory, sample, tcpMemory } from './memory';
+import { machineMemory, sample, socketMemory, tcpMemory } from './memory';
 import type { Pod } from './pod';
 import { startService } from './service';
 import { APPLICATION_UID } from './web-server';
@@ -34,6 +34,8 @@ export interface StallCost {
   readonly memory: number;
   /** What all TCP sockets of the machine held at the worst moment, beyond what they held before, in bytes. */
   readonly tcpMemory: number;
+  /** The same of the sockets of the two pods: see {@link socketMemory}. */
+  readonly socketMemory: number;
 }
 
 /** Streams to a reader that stalls, on their way. */
@@ -70,11 +72,17 @@ export async function startStall(from: Pod, to: Pod, options: StallOptions): Pro
     if ((await lines.next()).value !== 'connected') throw new Error('stall.py did not connect');
     const memory = sample(machineMemory);
     const tcp = sample(tcpMemory);
+    // Two processes each time: not so often.
+    const ofPods = sample(() => socketMemory([from, to]), 100);
     client.stdin!.end('go\n');
     return {
       cost() {
-        const [machine, sockets] = [memory.seen(), tcp.seen()];
-        return { memory: machine.first - machine.min, tcpMemory: sockets.max - sockets.first };
+        const [machine, all, own] = [memory.seen(), tcp.seen(), ofPods.seen()];
+        return {
+          memory: machine.first - machine.min,
+          tcpMemory: all.max - all.first,
+          socketMemory: own.max - own.first,
+        };
       },
       killReader: () => server.stop('SIGKILL'),
       async ended() {
@@ -85,6 +93,7 @@ export async function startStall(from: Pod, to: Pod, options: StallOptions): Pro
       async [Symbol.asyncDispose]() {
         memory.stop();
         tcp.stop();
+        ofPods.stop();
         await stop();
       },
     };

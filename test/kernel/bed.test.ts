@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
-import { spawn, spawnSync } from '../bed/children';
+import { TYPESCRIPT, spawn, spawnSync } from '../bed/children';
 import {
   Bed,
   type SidecarKind,
@@ -224,7 +224,7 @@ async function doomedRun(signal: NodeJS.Signals): Promise<string> {
     const bed = Bed.create();
     bed.pod('a').spawn('sleep', ['1000'], { stdio: 'ignore' }).once('spawn', () => setTimeout(() => console.log(bed.id), 100));
   `;
-  const child = spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', '-e', program], {
+  const child = spawn(process.execPath, [...TYPESCRIPT, '-e', program], {
     cwd: resolve(__dirname, '../..'),
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 
 import { ownedDirectory } from '../bed/owned';
+import { until } from '../bed/shell';
 import { BpfLink, type BpfObject, BpfProgram, BpfSockHashMap, Cgroup, OpenBpfObject } from '../../src/bpf';
 import { RunStatisticsSwitch, tcpPair } from '../../src/bpf/internal';
 import { u32 } from '../../src/codec';
@@ -117,8 +117,7 @@ describe('Cgroup', () => {
       cgroup.remove();
       assert.throws(() => cgroup.programs({ attachType: 'sockops' }), { code: 'ERR_BPF_CLOSED' });
       // The kernel detaches from a worker thread of its own.
-      for (let i = 0; i < 100 && link.isAttached(); i++) await setTimeout(20);
-      assert.equal(link.isAttached(), false);
+      await until('it is detached', () => !link.isAttached());
       link.close();
     });
   });

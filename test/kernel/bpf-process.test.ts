@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 
+import { TYPESCRIPT } from '../bed/children';
 import { child, compile } from '../fixtures/support';
 
 let plain = '';
@@ -117,7 +118,7 @@ describe('a process', () => {
 
   it('may use the library in a worker, when the main thread loaded it first', () => {
     const worker = `
-      require('ts-node/register/transpile-only');
+      require(${JSON.stringify(TYPESCRIPT[1])});
       const { BpfHashMap } = require('./src/bpf'); const { u32 } = require('./src/codec');
       const h = BpfHashMap.create({ name: 'w', key: u32, value: u32, maxEntries: 4 });
       h.set(1, 2); require('worker_threads').parentPort.postMessage(h.get(1)); h.close();`;

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { after, describe, test } from 'node:test';
 import { diagnose, type DetachedItem } from 'merbridge';
 import { Bed } from '../bed';
-import { spawn } from '../bed/children';
+import { TYPESCRIPT, spawn } from '../bed/children';
 import { allProcesses, startTime } from '../bed/processes';
 import { until } from '../bed/shell';
 import type { Doomed } from '../fixtures/doomed';
@@ -18,8 +18,6 @@ import { assertNotInKernel } from '../fixtures/pin-place';
 import { ROOT, scratch } from '../fixtures/support';
 
 after(() => Bed.sweep());
-
-const TS = ['-r', 'ts-node/register/transpile-only'] as const;
 
 /** Process ids with their start times. */
 type Processes = ReadonlyMap<number, string>;
@@ -91,14 +89,14 @@ async function standing({ mesh, paths }: Doomed): Promise<DetachedItem[]> {
   return pins.links.map(({ id, name }) => ({ kind: 'link', id, name, path: '' }));
 }
 
-/** Nothing of its processes lives after a second. */
+/** All of its processes end, however long a busy machine takes. */
 async function assertEnd(processes: Processes, least: number): Promise<number> {
   assert.ok(processes.size >= least, `only ${processes.size} processes`);
   const since = performance.now();
   await until(
     'the end of all processes',
     () => alive(processes).length === 0,
-    1000,
+    undefined,
     () => `\n${alive(processes).join('\n')}`,
   );
   return Math.round(performance.now() - since);
@@ -116,7 +114,7 @@ async function assertNothingIsLeft({ bed, paths }: Doomed, links: readonly Detac
 
 describe('children end with their parent', () => {
   test('by SIGKILL to the parent; the next sweep leaves no cgroup, namespace, mount, pin or file', async t => {
-    const { made, top, ended } = await start(() => [process.execPath, ...TS, '-e', 'CODE']);
+    const { made, top, ended } = await start(() => [process.execPath, ...TYPESCRIPT, '-e', 'CODE']);
     const links = await standing(made);
     const processes = descendants(top);
     process.kill(top, 'SIGKILL');
@@ -137,7 +135,7 @@ describe('children end with their parent', () => {
   });
 
   test('by SIGINT to the process group, as by Ctrl-C, which needs no sweep', async t => {
-    const { made, top, ended } = await start(() => [process.execPath, ...TS, '-e', 'CODE']);
+    const { made, top, ended } = await start(() => [process.execPath, ...TYPESCRIPT, '-e', 'CODE']);
     const links = await standing(made);
     const processes = descendants(top);
     process.kill(-top, 'SIGINT');
@@ -149,7 +147,7 @@ describe('children end with their parent', () => {
   test('by SIGKILL to the runner of the test file', async t => {
     const { made, top, ended } = await start(file => [
       process.execPath,
-      ...TS,
+      ...TYPESCRIPT,
       '-r',
       './test/fixtures/with-runner.cjs',
       '--test',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { MeshAccelerator, detachAll, diagnose, type Diagnosis, type Unknown } from 'merbridge';
 import { Cgroup, OpenBpfObject } from 'merbridge/bpf';
-import { spawnSync } from '../bed/children';
+import { TYPESCRIPT, spawnSync } from '../bed/children';
 import { Agent } from '../bed/agent';
 import { Bpffs } from '../fixtures/bpffs';
 import { compile, openFds, ROOT, withCgroup } from '../fixtures/support';
@@ -24,7 +24,7 @@ function diagnoseAs(capabilities: readonly string[], options: object, env: Recor
   const run = spawnSync('setpriv', [...flags, process.execPath, '-e', SCRIPT, JSON.stringify(options)], {
     cwd: ROOT,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 240_000,
     env: { ...process.env, ...env },
   });
   assert.equal(run.stderr, '');
@@ -152,15 +152,11 @@ test('what is not there is told, not thrown: the cgroup, the pins, libbpf', asyn
 });
 
 test('examples/diagnose.ts ends with 1 where acceleration cannot work', () => {
-  const run = spawnSync(
-    process.execPath,
-    ['-r', 'ts-node/register/transpile-only', join(ROOT, 'examples', 'diagnose.ts'), '/proc'],
-    {
-      cwd: ROOT,
-      encoding: 'utf8',
-      timeout: 60_000,
-    },
-  );
+  const run = spawnSync(process.execPath, [...TYPESCRIPT, join(ROOT, 'examples', 'diagnose.ts'), '/proc'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    timeout: 240_000,
+  });
   assert.equal(run.status, 1, run.stderr);
   assert.match(run.stdout, /^acceleration cannot work here.*\n +.*\/proc/m);
 });

@@ -130,7 +130,7 @@ test('kTLS: a socket that has it is not let into a sockmap', async t => {
   );
 });
 
-test('MPTCP sockets are refused by a sockmap, and their data flows over the stack', { timeout: 60_000 }, async t => {
+test('MPTCP sockets are refused by a sockmap, and their data flows over the stack', { timeout: 240_000 }, async t => {
   const { mesh, naive, pods } = worlds;
   await using probe = RemoteSocket.dial(pods.plain, '127.0.0.1', 1, 'mptcp');
   const { error } = (await probe.connected) as { error: string };

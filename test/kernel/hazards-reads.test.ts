@@ -28,7 +28,7 @@ before(async () => {
 });
 after(() => worlds[Symbol.asyncDispose]());
 
-test('splice(2) readers never see redirected bytes, and hang', { timeout: 60_000 }, async () => {
+test('splice(2) readers never see redirected bytes, and hang', { timeout: 240_000 }, async () => {
   assert.deepEqual(
     await worlds.observe(STACK, async ends => {
       await hello(ends);
@@ -57,7 +57,7 @@ test('splice(2) readers never see redirected bytes, and hang', { timeout: 60_000
 
 test(
   'splice(2) in a sidecar: it needs the scope off, for the accelerator or for its pod',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async () => {
     using bed = Bed.create({ subnet: 102 });
     const [client, server] = [bed.pod('client'), bed.pod('server')];
@@ -91,7 +91,7 @@ test(
   },
 );
 
-test('blocking recv returns EAGAIN when another thread half-closes', { timeout: 60_000 }, async () => {
+test('blocking recv returns EAGAIN when another thread half-closes', { timeout: 240_000 }, async () => {
   // The answer comes only after the reader waits for it, as it does over the stack.
   assert.deepEqual(
     await worlds.observe(STACK, async ({ client, server }) => {
@@ -114,7 +114,7 @@ test('blocking recv returns EAGAIN when another thread half-closes', { timeout: 
   );
 });
 
-test('blocking recv returns EAGAIN when another thread gets room to send', { timeout: 60_000 }, async () => {
+test('blocking recv returns EAGAIN when another thread gets room to send', { timeout: 240_000 }, async () => {
   /** A read that waits, while the same socket is filled until it takes no more, and emptied by its other end. */
   const readWhileFilled = async ({ client, server }: Ends): Promise<Promise<Answer<string>>[]> => {
     const answer = client.start('recv', 5);
@@ -136,7 +136,7 @@ test('blocking recv returns EAGAIN when another thread gets room to send', { tim
   });
 });
 
-test('FIONREAD counts what waits: a socket in the map has nothing on the stack', { timeout: 60_000 }, async () => {
+test('FIONREAD counts what waits: a socket in the map has nothing on the stack', { timeout: 240_000 }, async () => {
   const pending = async (ends: Ends): Promise<number> => {
     await hello(ends);
     return ends.server.get('fionread');
@@ -153,7 +153,7 @@ test('FIONREAD counts what waits: a socket in the map has nothing on the stack',
   assert.equal(await pending(full), 5, 'full: it has left the map');
 });
 
-test('MSG_WAITALL is ignored: a read ends with what is there', { timeout: 60_000 }, async () => {
+test('MSG_WAITALL is ignored: a read ends with what is there', { timeout: 240_000 }, async () => {
   assert.deepEqual(
     await worlds.observe(STACK, async ends => {
       await hello(ends);
@@ -173,7 +173,7 @@ test('MSG_WAITALL is ignored: a read ends with what is there', { timeout: 60_000
   );
 });
 
-test('MSG_PEEK shows redirected bytes and leaves them', { timeout: 60_000 }, async () => {
+test('MSG_PEEK shows redirected bytes and leaves them', { timeout: 240_000 }, async () => {
   assert.deepEqual(
     await worlds.observe([...STACK, ...SOCKMAP], async ends => {
       await hello(ends);
@@ -186,7 +186,7 @@ test('MSG_PEEK shows redirected bytes and leaves them', { timeout: 60_000 }, asy
   );
 });
 
-test('what is right in a socket that is in a sockmap and gets nothing redirected', { timeout: 60_000 }, async () => {
+test('what is right in a socket that is in a sockmap and gets nothing redirected', { timeout: 240_000 }, async () => {
   // Only the accepting end is in the map: the other pod has no programs.
   const { plain, naive } = worlds.pods;
   async function half<T>(body: (ends: Ends) => Promise<T>): Promise<T> {

@@ -19,7 +19,7 @@ async function begin({ client, server }: Pick<Ends, 'client' | 'server'>): Promi
   assert.equal(await server.get('recv', 5), 'first');
 }
 
-test('MSG_ZEROCOPY completions never come for redirected bytes', { timeout: 60_000 }, async () => {
+test('MSG_ZEROCOPY completions never come for redirected bytes', { timeout: 240_000 }, async () => {
   /** Whether the sender is told, within that time, that it may use its buffer again. */
   const completes =
     (milliseconds: number) =>
@@ -34,7 +34,7 @@ test('MSG_ZEROCOPY completions never come for redirected bytes', { timeout: 60_0
   assert.deepEqual(await worlds.observe(SOCKMAP, completes(1000)), all(SOCKMAP, false));
 });
 
-test('out-of-band data (MSG_OOB) becomes ordinary data', { timeout: 60_000 }, async () => {
+test('out-of-band data (MSG_OOB) becomes ordinary data', { timeout: 240_000 }, async () => {
   const sendUrgent = async ({ client, server }: Ends): Promise<void> => {
     await client.get('send', 'ab');
     await server.get('arrived', 2);
@@ -69,7 +69,7 @@ test('out-of-band data (MSG_OOB) becomes ordinary data', { timeout: 60_000 }, as
   );
 });
 
-test('close with unread data is an end of stream for the other end, not ECONNRESET', { timeout: 60_000 }, async () => {
+test('close with unread data is an end of stream for the other end, not ECONNRESET', { timeout: 240_000 }, async () => {
   const closeUnread = async ({ client, server }: Ends): Promise<unknown> => {
     await server.get('send', 'hello');
     await client.get('arrived', 5);
@@ -80,7 +80,7 @@ test('close with unread data is an end of stream for the other end, not ECONNRES
   assert.deepEqual(await worlds.observe(SOCKMAP, closeUnread), all(SOCKMAP, { value: '' }));
 });
 
-test('TCP_INFO does not count redirected bytes; the counters of the accelerator do', { timeout: 60_000 }, async () => {
+test('TCP_INFO does not count redirected bytes; the counters of the accelerator do', { timeout: 240_000 }, async () => {
   const traffic = async ({ client, server }: Ends): Promise<object> => {
     await begin({ client, server });
     const first = [(await client.get('traffic')).sent, (await server.get('traffic')).received] as const;
@@ -108,7 +108,7 @@ test('TCP_INFO does not count redirected bytes; the counters of the accelerator 
 
 test(
   'unbounded backlog: a naive sockmap takes all for a reader that reads nothing, the accelerator stops',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async () => {
     const limit = 32 * MIB;
     const fill = async ({ client, server }: Ends, world: World): Promise<{ sent: number; waiting: number }> => {

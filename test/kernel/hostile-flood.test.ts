@@ -58,7 +58,7 @@ for (const kind of KINDS) {
     test(
       `${kind}, ${mode}: ${CONNECTIONS} connections to a sidecar that is stopped for 3 s are answered, whoever else dials`,
       {
-        timeout: 120_000,
+        timeout: 240_000,
       },
       async t => {
         using bed = Bed.create({ subnet: 78 });
@@ -102,7 +102,7 @@ for (const kind of KINDS) {
     test(
       `${kind}, ${mode}: connections whose handshake is short of its last segment are answered when it comes, whoever else dials`,
       {
-        timeout: 60_000,
+        timeout: 240_000,
       },
       async t => {
         using bed = Bed.create({ subnet: 79 });
@@ -123,7 +123,7 @@ for (const kind of KINDS) {
         const lastSegments = ['INPUT', '-p', 'tcp', '--dport', '15006', '!', '--syn', '-j', 'DROP'];
         server.admin('iptables', ['-A', ...lastSegments]);
         const burst = secretBurst(client, server, PORT, HALF_OPEN);
-        await until(`${HALF_OPEN} half-open connections`, () => halfOpen(server) === HALF_OPEN, 5000);
+        await until(`${HALF_OPEN} half-open connections`, () => halfOpen(server) === HALF_OPEN, 20_000);
         using flooding = await flood(neighbour, idle);
         await setTimeout(1500);
         server.admin('iptables', ['-D', ...lastSegments]);
@@ -141,7 +141,7 @@ for (const kind of KINDS) {
 
 test(
   'dials that are established without a packet and let go at once evict nothing that waits',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async t => {
     using bed = Bed.create({ subnet: 138 });
     const [client, server, neighbour] = [bed.pod('client'), bed.pod('server'), bed.pod('neighbour')];

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { MeshAccelerator, type ConnectionEvent } from 'merbridge';
 import { Bed, SIDECAR_UID, dial, startListener, type Pod } from '../bed';
+import { until } from '../bed/shell';
 
 const INNER = join(__dirname, '..', 'bed', 'apps', 'hostile', 'inner.py');
 const DIALS = 5;
@@ -61,7 +62,8 @@ for (const { who, uid, flags, byCgroup } of attackers) {
     assert.equal(mesh.counters().outbound, 0n);
     assert.equal(await reached(victim, host.address), 15001, 'the victim itself is redirected');
     assert.equal(await reached(host, victim.address), 15001, 'and so is the pod in which the attacker is');
-    await new Promise(resolve => setTimeout(resolve, 300));
+    // The last one is told after all that came before.
+    await until('the pod in which the attacker is', () => events.some(({ pod }) => pod === host.address));
     assert.deepEqual(
       events.map(({ pod }) => pod),
       [victim.address, host.address],

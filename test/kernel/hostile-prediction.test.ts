@@ -28,7 +28,7 @@ const AHEAD_MS = 1000;
 
 test(
   'dials with the foretold sequence number of another pod do not decide where its connection goes',
-  { timeout: 90_000 },
+  { timeout: 240_000 },
   async t => {
     using bed = Bed.create({ subnet: 80 });
     const [server, neighbour] = [bed.pod('server'), bed.pod('neighbour')];

@@ -5,6 +5,7 @@ import { MeshAccelerator, type MeshAcceleratorOptions, type PodRulesError } from
 import { Cgroup } from 'merbridge/bpf';
 import { PodController, PodSourceBase, type SourcePod } from 'merbridge/kubernetes';
 import { join } from 'node:path';
+import { until } from '../bed/shell';
 
 const PREFIX = 'traffic.sidecar.istio.io/';
 const ports = (count: number, first = 1): string => Array.from({ length: count }, (_, i) => first + i).join(',');
@@ -97,8 +98,7 @@ test('hostile rules: a pod that asks for too much keeps the rules that it had, a
     for (const [i, [count, name, value]] of others.entries()) {
       source.want('10.9.1.1', { [name]: value });
       source.want('10.9.2.1', { excludeOutboundPorts: `${81 + i}` });
-      for (let waited = 0; errors.length <= i && waited < 200; waited++)
-        await new Promise(resolve => setTimeout(resolve, 10));
+      await until(`error ${i}`, () => errors.length > i);
       assert.match(
         errors[i]!.message,
         new RegExp(`${count} (ports|ranges) in all lists .*it keeps what it had, until the pod changes`),
@@ -111,12 +111,10 @@ test('hostile rules: a pod that asks for too much keeps the rules that it had, a
       excludeInboundPorts: ports(512),
       excludeOutboundIPRanges: ranges(2048),
     });
-    for (
-      let waited = 0;
-      mesh.localPodIps.get('10.9.1.1')?.rules?.excludeInboundPorts?.length !== 512 && waited < 200;
-      waited++
-    )
-      await new Promise(resolve => setTimeout(resolve, 10));
+    await until(
+      'as much as a pod may have',
+      () => mesh.localPodIps.get('10.9.1.1')?.rules?.excludeInboundPorts?.length === 512,
+    );
     assert.equal(
       mesh.localPodIps.get('10.9.1.1')?.rules?.excludeOutboundRanges?.length,
       2048,

@@ -60,18 +60,16 @@ async function attempt(name: string, foothold: Foothold, from: Pod, to: Pod, bli
   return { name, established, bytes, secrets };
 }
 
-test('the thief is one: from a sockmap that goes by quadruple it takes secrets', { timeout: 60_000 }, async t => {
+test('the thief is one: from a sockmap that goes by quadruple it takes secrets', { timeout: 240_000 }, async t => {
   using bed = Bed.create({ subnet: 71 });
   const [client, server, thief] = [bed.pod('client'), bed.pod('server'), bed.pod('thief')];
   using _sockmap = await enterNaiveSockmap(bed);
   await startSecretServer(server, PORT);
   using honest = await startSecretClient(client, server, PORT, CONNECTIONS);
-  const { established, bytes, secrets } = await attempt(
-    'thief',
-    { pod: thief, uid: SIDECAR_UID, privilege: 'ownNamespace' },
-    client,
-    server,
-  );
+  const foothold = { pod: thief, uid: SIDECAR_UID, privilege: 'ownNamespace' } as const;
+  let { established, bytes, secrets } = await attempt('thief', foothold, client, server);
+  for (let again = 0; secrets === 0 && again < 10; again++)
+    ({ established, bytes, secrets } = await attempt('thief', foothold, client, server));
   const { answered, lost } = await honest.end();
   t.diagnostic(
     `${established} sockets, ${bytes} bytes with ${secrets} secrets; honest: ${answered} answered, lost ${JSON.stringify(lost)}`,
@@ -85,7 +83,7 @@ for (const kind of KINDS) {
     test(
       `${kind}, ${scope}: who has the quadruple of an honest connection reads nothing of it, and the connection does not notice`,
       {
-        timeout: 90_000,
+        timeout: 240_000,
       },
       async t => {
         using bed = Bed.create({ subnet: 72 });
@@ -139,7 +137,7 @@ for (const kind of KINDS) {
 
 test(
   'a socket that a route gave the address of another pod is in no map, and nothing is remembered of it',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async t => {
     using bed = Bed.create({ subnet: 137 });
     const [client, server, neighbour] = [bed.pod('client'), bed.pod('server'), bed.pod('neighbour')];

@@ -44,7 +44,7 @@ function startOn(release: string, options: object, then = ''): Told {
       await mesh.close();
     })();`,
     ],
-    { encoding: 'utf8', timeout: 30_000 },
+    { encoding: 'utf8', timeout: 120_000 },
   );
   assert.equal(run.status, 0, run.stderr);
   const told = JSON.parse(run.stdout) as Told;

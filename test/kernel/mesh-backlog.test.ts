@@ -29,7 +29,7 @@ print(got, flush=True)`;
 for (const backlogAccount of ACCOUNTS) {
   test(
     `account ${backlogAccount}: a sidecar that stops under messages of one byte lets few of them wait, and all arrive`,
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       using bed = Bed.create({ subnet: 63 });
       const [client, server] = [bed.pod('client'), bed.pod('server')];
@@ -72,7 +72,7 @@ for (const backlogAccount of ACCOUNTS) {
 
 test(
   'account programs: streams are whole, and one whose reader sleeps takes the stack',
-  { timeout: 90_000 },
+  { timeout: 240_000 },
   async () => {
     using bed = Bed.create({ subnet: 64 });
     const [client, server] = [bed.pod('client'), bed.pod('server')];

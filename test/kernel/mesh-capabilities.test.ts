@@ -28,7 +28,7 @@ function startWith(capabilities: readonly string[], cgroup: string): unknown {
   const run = spawnSync('setpriv', [...flags, process.execPath, '-e', SCRIPT, cgroup], {
     cwd: ROOT,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 240_000,
   });
   assert.equal(run.stderr, '');
   return JSON.parse(run.stdout);

@@ -11,7 +11,7 @@ const KINDS: readonly SidecarKind[] = ['haproxy', 'envoy'];
 for (const kind of KINDS) {
   test(
     `${kind}: a sidecar whose connection got another source port on the way does not dial itself`,
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       using bed = Bed.create({ subnet: 65 });
       const [client, server] = [bed.pod('client'), bed.pod('server')];

@@ -24,6 +24,7 @@ import {
   type Pod,
   type SidecarKind,
 } from '../bed';
+import { until } from '../bed/shell';
 
 const MB = 1e6;
 const PORT = 9100;
@@ -45,7 +46,7 @@ async function withMesh(
 for (const size of [2.5, 3, 20].map(megabytes => megabytes * MB)) {
   test(
     `an edge-triggered reader that starts late gets ${size / MB} MB whole, and its answer comes back`,
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async t => {
       await withMesh(91, async (client, server, mesh) => {
         await startShortReader(server, PORT, 1, { edgeUntil: size });
@@ -77,7 +78,7 @@ for (const keep of ['half', 'close'] as const) {
   const ends = keep === 'half' ? 'half-closes' : 'closes';
   test(
     `a reader that takes a short read with EPOLLRDHUP for the end loses no tail of a sender that ${ends} at once`,
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async t => {
       await withMesh(keep === 'half' ? 92 : 93, async (client, server, mesh) => {
         const reader = await startShortReader(server, PORT, 0.3, 'hangup');
@@ -93,8 +94,7 @@ for (const keep of ['half', 'close'] as const) {
           for (const size of SIZES) {
             await cross(client, server.address, PORT, size, keep);
             expected.push(size);
-            for (let waited = 0; reports().length < expected.length && waited < 500; waited++)
-              await new Promise(resolve => setTimeout(resolve, 20));
+            await until(`report ${expected.length}`, () => reports().length >= expected.length);
           }
         }
         t.diagnostic(`${mesh.counters().heldSegments} segments held over ${expected.length} streams`);
@@ -108,7 +108,7 @@ for (const keep of ['half', 'close'] as const) {
   );
 }
 
-test('close in the middle of it waits until slow readers have what was redirected', { timeout: 60_000 }, async t => {
+test('close in the middle of it waits until slow readers have what was redirected', { timeout: 240_000 }, async t => {
   using bed = Bed.create({ subnet: 95 });
   const [client, server] = [bed.pod('client'), bed.pod('server')];
   await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
@@ -128,7 +128,7 @@ test('close in the middle of it waits until slow readers have what was redirecte
 
 test(
   '100 streams of random sizes, there and back, with readers that stay away for a while: every byte',
-  { timeout: 180_000 },
+  { timeout: 240_000 },
   async t => {
     const seed = Number(process.env['MERBRIDGE_SEED'] ?? randomInt(2 ** 31));
     t.diagnostic(`MERBRIDGE_SEED=${seed}`);

@@ -135,7 +135,7 @@ function startInChild({
     cwd: root,
     env: { ...process.env, ...env },
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 120_000,
     maxBuffer: 64 << 20,
   });
   assert.equal(run.status, 0, run.stderr);
@@ -375,7 +375,7 @@ describe('attaching twice', () => {
         require(${JSON.stringify(ROOT)}).MeshAccelerator.start({ cgroup: ${JSON.stringify(bed.cgroupPath)} })
           .then(() => console.log('started'), error => console.log(error.code));`,
         ],
-        { encoding: 'utf8', timeout: 30_000 },
+        { encoding: 'utf8', timeout: 120_000 },
       );
       assert.equal(other.stdout.trim(), 'ERR_BPF_ALREADY_ATTACHED', other.stderr);
       assert.equal(mesh.closed, false);
@@ -387,7 +387,7 @@ describe('attaching twice', () => {
 
 describe('use after close', () => {
   test('every handle, and the accelerator', async () => {
-    const mesh = await MeshAccelerator.start({ cgroup: bed.cgroupPath });
+    await using mesh = await MeshAccelerator.start({ cgroup: bed.cgroupPath });
     const { localPodIps, pairOriginalDst, sockPairMap, processIp } = mesh;
     await mesh.close();
     assert.equal(mesh.closed, true);

@@ -16,7 +16,7 @@ const CODE = 'ERR_BPF_UNREAD_NOT_COUNTED';
 /** For a process whose FIONREAD counts nothing. */
 const WITHOUT: ChildOptions = { through: ['python3', join(ROOT, 'test', 'fixtures', 'without-fionread.py')] };
 
-test('the answer is what a program sees, in full and in a naive sockmap', { timeout: 120_000 }, async () => {
+test('the answer is what a program sees, in full and in a naive sockmap', { timeout: 240_000 }, async () => {
   await using worlds = await Worlds.create(147);
   const pending = async ({ client, server }: Ends): Promise<number> => {
     await client.get('send', 'hello');

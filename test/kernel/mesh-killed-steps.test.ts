@@ -3,21 +3,25 @@
  * nothing is left.
  */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { MeshAccelerator, detachAll } from 'merbridge';
 import { killedAt } from '../bed/killed';
+import { Random } from '../bed/random';
 import { HOOKS, PinPlace } from '../fixtures/pin-place';
 
-/** Some steps drawn at random; or `all`, which takes minutes. */
-const INSTANTS = process.env['MERBRIDGE_TEST_INSTANTS'] === 'all' ? Infinity : 6;
+/** Some steps drawn at random: so many, or as MERBRIDGE_TEST_INSTANTS says; `all` takes minutes. */
+const GIVEN = process.env['MERBRIDGE_TEST_INSTANTS'];
+const INSTANTS = GIVEN === 'all' ? Infinity : Number(GIVEN) || 4;
 
 const start = (options: object, more = ''): string => `
   const mesh = await m.MeshAccelerator.start({ ...${JSON.stringify(options)}, ${more} });
   await mesh.close();`;
 
-function instants(n: number): number[] {
+function instants(n: number, t: TestContext): number[] {
+  const random = Random.drawn(line => t.diagnostic(line));
   const all = Array.from({ length: n }, (_, i) => i + 1);
-  while (all.length > INSTANTS) all.splice(Math.floor(Math.random() * all.length), 1);
+  while (all.length > INSTANTS) all.splice(random.below(all.length), 1);
+  t.diagnostic(`killed before step ${all.join(', ')} of ${n}`);
   return all;
 }
 
@@ -27,8 +31,7 @@ test('a first start that is killed: a removal leaves nothing, a start stands', {
   const { pinDirectory } = options;
   const steps = await killedAt(0, start(options));
   await place.assertNothingIsLeft(await detachAll({ pinDirectory }), 'whole');
-  const drawn = instants(steps!);
-  t.diagnostic(`killed before step ${drawn.join(', ')} of ${steps}`);
+  const drawn = instants(steps!, t);
   for (const at of drawn) {
     const what = `killed before step ${at}`;
     assert.equal(await killedAt(at, start(options)), undefined);
@@ -50,8 +53,7 @@ for (const [title, more] of [
       const { pinDirectory } = options;
       await (await MeshAccelerator.start({ ...options, pods: ['10.0.0.1'] })).close();
       const steps = await killedAt(0, start(options, more));
-      const drawn = instants(steps!);
-      t.diagnostic(`killed before step ${drawn.join(', ')} of ${steps}`);
+      const drawn = instants(steps!, t);
       for (const at of drawn) {
         const what = `killed before step ${at}`;
         // The step may be one of the last ones of clearing away, which are fewer this time.
@@ -78,14 +80,13 @@ test(
     const removal = `await m.detachAll({ pinDirectory: ${JSON.stringify(pinDirectory)} });`;
     await (await MeshAccelerator.start({ ...options, pods: ['10.0.0.1'] })).close();
     const steps = await killedAt(0, removal);
-    const drawn = instants(steps!);
-    t.diagnostic(`killed before step ${drawn.join(', ')} of ${steps}`);
+    const drawn = instants(steps!, t);
     for (const at of drawn) {
       const what = `killed before step ${at}`;
       await (await MeshAccelerator.start({ ...options, acceleration: 'full' })).close();
       assert.equal(await killedAt(at, removal), undefined, what);
       if (at % 2 === 0) {
-        const mesh = await MeshAccelerator.start(options);
+        await using mesh = await MeshAccelerator.start(options);
         assert.equal(place.attached().length, HOOKS.length, what);
         assert.notEqual(mesh.acceleration, 'off', what);
         await mesh.close();

@@ -3,10 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MeshAccelerator, detachAll } from 'merbridge';
 import { Agent } from '../bed/agent';
+import { Random } from '../bed/random';
 import { PinPlace } from '../fixtures/pin-place';
 import { BROKEN_ENTRANCE, OTHER_PODS, buildVariant } from '../fixtures/variant';
 
-test('killed at random moments, 20 times, each followed by a start or a removal', { timeout: 300_000 }, async t => {
+/** Or as many as MERBRIDGE_TEST_INSTANTS says. */
+const ROUNDS = Number(process.env['MERBRIDGE_TEST_INSTANTS']) || 10;
+
+test('killed at random moments, each time followed by a start or a removal', { timeout: 300_000 }, async t => {
   using place = new PinPlace();
   const { options } = place;
   const { pinDirectory } = options;
@@ -18,9 +22,10 @@ test('killed at random moments, 20 times, each followed by a start or a removal'
     first.once('exit', resolve);
     first.kill('SIGKILL');
   });
-  for (let round = 0; round < 20; round++) {
+  const random = Random.drawn(line => t.diagnostic(line));
+  for (let round = 0; round < ROUNDS; round++) {
     const child = Agent.spawn(options);
-    await new Promise(resolve => setTimeout(resolve, duration * (0.3 + Math.random() * 0.7)));
+    await new Promise(resolve => setTimeout(resolve, duration * (0.3 + random.fraction() * 0.7)));
     await new Promise(resolve => {
       child.once('exit', resolve);
       child.kill('SIGKILL');
@@ -35,7 +40,7 @@ test('killed at random moments, 20 times, each followed by a start or a removal'
 test('an upgrade that fails at its last hook leaves all hooks as they were', async () => {
   using place = new PinPlace();
   const { options } = place;
-  const agent = await MeshAccelerator.start({ ...options, acceleration: 'full', pods: ['10.0.0.1'] });
+  await using agent = await MeshAccelerator.start({ ...options, acceleration: 'full', pods: ['10.0.0.1'] });
   await agent.close();
   const [before, pins] = [place.attached(), place.bpffs.entries('mesh/v1/sets/1/maps')];
   const { report } = await Agent.start({ ...options, acceleration: 'off' }, buildVariant('broken', BROKEN_ENTRANCE));
@@ -44,7 +49,7 @@ test('an upgrade that fails at its last hook leaves all hooks as they were', asy
   assert.deepEqual(place.attached(), before);
   assert.deepEqual(place.bpffs.entries('mesh/v1/sets'), ['1']);
   assert.deepEqual(place.bpffs.entries('mesh/v1/sets/1/maps'), pins);
-  const next = await MeshAccelerator.start(options);
+  await using next = await MeshAccelerator.start(options);
   assert.equal(next.acceleration, 'full');
   await next.close();
 });

@@ -349,7 +349,7 @@ describe('the native addon', () => {
     const file = join(folder, 'main.js');
     writeFileSync(join(scratch(), 'main.js'), program(starts({ cgroup: cgroup.path }), entry));
     bundle(join(scratch(), 'main.js'), file);
-    const run = spawnSync(process.execPath, [file], { cwd: folder, encoding: 'utf8', timeout: 60_000 });
+    const run = spawnSync(process.execPath, [file], { cwd: folder, encoding: 'utf8', timeout: 240_000 });
     const told = JSON.parse(run.stdout) as Told;
     assert.equal(told.code, 'ERR_BPF_LIBRARY_LOAD', told.message);
     assert.match(told.hint!, /Do not bundle merbridge.*--external:merbridge/);

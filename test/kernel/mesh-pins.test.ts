@@ -82,14 +82,14 @@ async function refused<E extends MerbridgeError>(
 }
 
 test('closing leaves the hooks attached, a new start takes over, and detachAll removes all and says what', async () => {
-  const first = await start({ acceleration: 'full', pods: ['10.0.0.1', ['10.0.0.2', { acceleration: 'off' }]] });
+  await using first = await start({ acceleration: 'full', pods: ['10.0.0.1', ['10.0.0.2', { acceleration: 'off' }]] });
   assert.equal(first.adoption, undefined);
   assert.equal(statSync(pinDirectory).mode & 0o777, 0o700);
   assert.deepEqual(first.check({ cgroups: [cgroup.path] }), []);
   await first.close();
   assert.equal(attached(), HOOKS.length);
 
-  const second = await start();
+  await using second = await start();
   assert.deepEqual(second.adoption, { carriedOver: [], madeAnew: [] });
   assert.equal(second.acceleration, 'full');
   assert.deepEqual(new Map(second.localPodIps.entries()).size, 2);
@@ -123,7 +123,7 @@ test('closing leaves the hooks attached, a new start takes over, and detachAll r
 
 test('pods that were there stay, unless a start says which there are', async () => {
   await (await start({ pods: ['10.0.0.1', '10.0.0.2'] })).close();
-  const agent = await start({ pods: ['10.0.0.2', '10.0.0.3'] });
+  await using agent = await start({ pods: ['10.0.0.2', '10.0.0.3'] });
   assert.deepEqual([...agent.localPodIps.keys()].sort(), ['10.0.0.2', '10.0.0.3']);
   await agent.close();
   await (await start({ pods: [] })).close();
@@ -133,10 +133,10 @@ test('pods that were there stay, unless a start says which there are', async () 
 
 test('sizes that nobody asks for are those that are pinned; others are carried over, and what does not fit changes nothing', async () => {
   await (await start({ maxPods: 4, pods: ['10.0.0.1', '10.0.0.2', '10.0.0.3'] })).close();
-  const same = await start();
+  await using same = await start();
   assert.equal(same.localPodIps.maxEntries, 4);
   await same.close();
-  const larger = await start({ maxPods: 8, maxSockets: 512 });
+  await using larger = await start({ maxPods: 8, maxSockets: 512 });
   assert.equal(larger.localPodIps.maxEntries, 8);
   assert.equal(larger.sockPairMap.maxEntries, 512);
   assert.ok(larger.adoption?.carriedOver.includes('local_pod_ips'));
@@ -159,7 +159,7 @@ test('the switch works from another process, the agent alive or dead, and the ne
   assert.equal(mesh.acceleration, 'full');
   mesh.acceleration = 'off';
   assert.equal(mesh.counters().outbound, 0n);
-  const next = await start();
+  await using next = await start();
   assert.equal(next.acceleration, 'off');
   next.localPodIps.set('10.0.0.2');
   assert.deepEqual([...mesh.localPodIps.keys()].sort(), ['10.0.0.1', '10.0.0.2'], 'it reads what is pinned now');
@@ -167,7 +167,7 @@ test('the switch works from another process, the agent alive or dead, and the ne
   next.localPodIps.set('10.0.0.3');
   assert.equal(next.acceleration, 'full', 'the agent does not write back what it knew');
   await next.close();
-  const chosen = await start({ acceleration: 'proxies' });
+  await using chosen = await start({ acceleration: 'proxies' });
   assert.equal(mesh.acceleration, 'proxies');
   await chosen.close();
   mesh.close();
@@ -175,7 +175,7 @@ test('the switch works from another process, the agent alive or dead, and the ne
 });
 
 test('two processes that write at the same time lose nothing of each other', async () => {
-  const agent = await start({ pods: ['10.0.0.1'] });
+  await using agent = await start({ pods: ['10.0.0.1'] });
   using mesh = PinnedMesh.open(pinDirectory);
   const scopes = ['off', 'proxies', 'full'] as const;
   for (let i = 0; i < 300; i++) {
@@ -197,7 +197,7 @@ test('who switches locks what is pinned now, not what was removed meanwhile', as
     },
     { code: 'ERR_BPF_NOT_PINNED' },
   );
-  const agent = await start();
+  await using agent = await start();
   using other = DirectoryLock.open(join(pinDirectory, 'v1'));
   lock.hold(() => assert.equal(other.tryAcquire(), false));
   assert.equal(other.tryAcquire(), true);
@@ -219,7 +219,7 @@ test('a second agent is refused and told the pid of the first, in the same proce
   await detachAll({ pinDirectory, force: true });
   assert.equal(attached(), 0);
   assert.equal(await agent.end('SIGTERM'), 0);
-  const own = await start();
+  await using own = await start();
   assert.equal((await refused<PinsInUseError>('ERR_BPF_PINS_IN_USE', () => start())).pid, process.pid);
   await own.close();
 });
@@ -397,7 +397,7 @@ test('the directory itself: a symbolic link, a pin, not on bpffs, no parent', as
 });
 
 test('a cgroup that was removed and made anew: check tells, and a start renews the attachments', async () => {
-  const agent = await start({ pods: ['10.0.0.1'] });
+  await using agent = await start({ pods: ['10.0.0.1'] });
   cgroup.remove();
   const gone = agent.check();
   assert.deepEqual(new Set(gone.map(({ kind }) => kind)), new Set(['detached']));
@@ -410,7 +410,7 @@ test('a cgroup that was removed and made anew: check tells, and a start renews t
   );
   await agent.close();
   assert.equal(attached(), 0);
-  const next = await start();
+  await using next = await start();
   assert.equal(attached(), HOOKS.length);
   assert.deepEqual(next.check({ cgroups: [cgroup.path] }), []);
   assert.deepEqual([...next.localPodIps.keys()], ['10.0.0.1']);
@@ -448,7 +448,7 @@ test('without root and CAP_SYS_ADMIN, in a directory of its own user: start, tak
 });
 
 test('check: programs of others below, in every mode, run beside ours', async () => {
-  const agent = await start();
+  await using agent = await start();
   const pod = Cgroup.create(join(cgroup.path, 'pod'));
   const theirs = join(pinDirectory, 'v1/sets/1/programs/mb_getpeername4');
   for (const mode of [[], ['override'], ['multi']]) {
@@ -461,7 +461,7 @@ test('check: programs of others below, in every mode, run beside ours', async ()
 });
 
 test('check: a link that somebody detached, a cgroup outside, one that does not exist', async () => {
-  const agent = await start();
+  await using agent = await start();
   const pod = Cgroup.create(join(cgroup.path, 'pod'));
   assert.deepEqual(agent.check({ cgroups: [pod.path] }), []);
   assert.deepEqual(
@@ -489,7 +489,7 @@ test('check: a link that somebody detached, a cgroup outside, one that does not 
   );
   pod.remove();
   await agent.close();
-  const next = await start();
+  await using next = await start();
   assert.deepEqual(next.check({ cgroups: [cgroup.path] }), []);
   await next.close();
 });

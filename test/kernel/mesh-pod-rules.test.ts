@@ -275,7 +275,7 @@ test('rules that do not fit are taken back whole, and the pod keeps those that i
   const cgroup = bed.pod('small').cgroupPath;
   await mesh.close();
   try {
-    const small = await MeshAccelerator.start({
+    await using small = await MeshAccelerator.start({
       cgroup,
       pinDirectory,
       maxPods: 4,
@@ -334,7 +334,7 @@ test('many pods with rules of their own leave at once, and another process reads
   const cgroup = bed.pod('many').cgroupPath;
   await mesh.close();
   try {
-    const first = await MeshAccelerator.start({ cgroup, pinDirectory });
+    await using first = await MeshAccelerator.start({ cgroup, pinDirectory });
     const addresses = Array.from({ length: 400 }, (_, i) => `10.9.${i >> 8}.${i & 255}`);
     first.localPodIps.setMany(
       addresses.map((address, i) => [
@@ -373,7 +373,7 @@ test('a later process finds them in the maps, and takes out what no pod has', as
   await mesh.close();
   try {
     const rules = { excludeOutboundPorts: [1, 2], includeOutboundRanges: ['10.0.0.0/8', '127.0.0.0/8'] };
-    const first = await MeshAccelerator.start({ cgroup, pinDirectory });
+    await using first = await MeshAccelerator.start({ cgroup, pinDirectory });
     first.localPodIps.setMany([
       ['10.9.0.1', { rules }],
       ['10.9.0.2', { rules }],
@@ -403,7 +403,7 @@ test('a later process finds them in the maps, and takes out what no pod has', as
     await first.close();
     using pinned = PinnedMesh.open(pinDirectory);
     assert.deepEqual(new Map(pinned.localPodIps.entries()), before);
-    const second = await MeshAccelerator.start({ cgroup, pinDirectory });
+    await using second = await MeshAccelerator.start({ cgroup, pinDirectory });
     assert.deepEqual(new Map(second.localPodIps), before);
     assert.deepEqual(fill(), [2, 3, 2]);
     second.localPodIps.set('10.9.0.4', { rules });

@@ -18,6 +18,7 @@ import {
 import { BpfArrayMap, BpfLink, BpfMapHandle, BpfProgram, bytes } from 'merbridge/bpf';
 import { Agent } from '../bed/agent';
 import { killedAt } from '../bed/killed';
+import { Random } from '../bed/random';
 import { removeNetns } from '../bed/netns';
 import { ownedNetns } from '../bed/owned';
 import { HOOKS, PinPlace, assertNotInKernel } from '../fixtures/pin-place';
@@ -76,7 +77,7 @@ async function startLater({ options }: PinPlace, how: object = {}): Promise<void
 
 test(
   'pins with more hooks, maps, programs and directories are opened, told of, taken over and removed',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     using place = new PinPlace();
     using _ = new Netns();
@@ -99,7 +100,7 @@ test(
     assert.ok(pins && 'links' in pins);
     assert.equal(pins.links.filter(({ attached }) => attached).length, HOOKS.length + MORE.length + 1);
 
-    const back = await MeshAccelerator.start(options);
+    await using back = await MeshAccelerator.start(options);
     assert.deepEqual(back.check({ cgroups: [options.cgroup] }), []);
     assert.equal(back.acceleration, 'proxies');
     assert.equal(mesh.acceleration, 'proxies', 'who looked at that one looks at this one now');
@@ -139,7 +140,7 @@ test(
 
 test(
   'a rollback that fails at its last hook leaves every hook of the later version as it was',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     using place = new PinPlace();
     const { options } = place;
@@ -172,7 +173,8 @@ test(
     const steps = (await killedAt(0, rollback))!;
     // Those before the first change are those of any start: see mesh-killed-steps. The last ones are of the switch and
     // of clearing away.
-    const drawn = Array.from({ length: 8 }, () => Math.ceil(steps * (0.3 + 0.7 * Math.random())));
+    const random = Random.drawn(line => t.diagnostic(line));
+    const drawn = Array.from({ length: 8 }, () => Math.ceil(steps * (0.3 + 0.7 * random.fraction())));
     t.diagnostic(`killed before step ${drawn.join(', ')} of ${steps}`);
     for (const [round, at] of drawn.entries()) {
       const what = `killed before step ${at}`;

@@ -59,7 +59,7 @@ test('a pod narrows or widens the scope of its own connections', async () => {
   assert.equal(await sockets(), 0, 'off for the accelerator is final, whatever pods say');
 });
 
-test('switching at random under open streams loses, moves and doubles nothing', { timeout: 120_000 }, async t => {
+test('switching at random under open streams loses, moves and doubles nothing', { timeout: 240_000 }, async t => {
   using bed = Bed.create({ subnet: 52 });
   const { mesh, client, server } = await meshOfTwo(bed, 'full');
   await using _ = mesh;
@@ -97,6 +97,7 @@ test('switching at random under open streams loses, moves and doubles nothing', 
 test('off reaches connections that are open, and they live on; so do they after close', async () => {
   using bed = Bed.create({ subnet: 53 });
   const { mesh, client, server } = await meshOfTwo(bed, 'full');
+  await using _ = mesh;
   await startStreamServer(server, { mode: 'echo' });
   await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
   const script = `

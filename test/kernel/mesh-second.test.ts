@@ -68,7 +68,7 @@ async function refused(options: MeshAcceleratorOptions, message: RegExp): Promis
 }
 
 test('held by this process: at the cgroup, above it, below it', async () => {
-  const mesh = await MeshAccelerator.start(at(pod));
+  await using mesh = await MeshAccelerator.start(at(pod));
   using inner = Cgroup.create(join(pod!.path, 'container'));
   for (const cgroup of [pod, inner, top]) {
     const holder = await refused(
@@ -82,7 +82,7 @@ test('held by this process: at the cgroup, above it, below it', async () => {
     assert.ok(holder.linkId! > 0);
   }
   inner.remove();
-  const beside = await MeshAccelerator.start(at(sibling));
+  await using beside = await MeshAccelerator.start(at(sibling));
   await mesh.close();
   await beside.close();
   await (await MeshAccelerator.start(at(top))).close();
@@ -121,7 +121,7 @@ test('held by pins, with an agent and without one, which are removed as the mess
 });
 
 test('check tells of a second one from above, of another version too, once, and of nothing when it is gone', async () => {
-  const mesh = await MeshAccelerator.start(at(pod));
+  await using mesh = await MeshAccelerator.start(at(pod));
   assert.deepEqual(mesh.check({ cgroups: [pod!.path] }), []);
   for (const more of [{}, { pinDirectory: place.options.pinDirectory }]) {
     const other = await Agent.start(at(top, more), buildCommit(WITHOUT_LOOK_BELOW));
@@ -154,7 +154,7 @@ test('check tells of a second one from above, of another version too, once, and 
 });
 
 test('check tells of a second one below, where pods are that it runs for', async () => {
-  const mesh = await MeshAccelerator.start(at(top, place.options));
+  await using mesh = await MeshAccelerator.start(at(top, place.options));
   using object = OpenBpfObject.openFile(objectPath('merbridge')).load();
   const link = pod!.attach(object.program('mb_connect4'));
   assert.deepEqual(mesh.check({ cgroups: [sibling!.path] }), []);
@@ -168,7 +168,7 @@ test('check tells of a second one below, where pods are that it runs for', async
 });
 
 test('diagnose names those at the cgroup, above and below; two for the same pods are a problem, two beside each other are none', async () => {
-  const mesh = await MeshAccelerator.start(at(pod));
+  await using mesh = await MeshAccelerator.start(at(pod));
   const beside = await Agent.start(at(sibling, { pinDirectory: place.options.pinDirectory }));
   const look = async (
     cgroup: Cgroup | undefined,
@@ -214,7 +214,7 @@ const as = (options: object): [string, string[]] => [
 for (const pins of [true, false]) {
   test(
     `without CAP_SYS_ADMIN, which hides names, ${pins ? 'pins' : 'processes'} of the same user are recognized`,
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       chmodSync(place.bpffs.path, 0o755);
       const pinDirectory = place.bpffs.directory('other');
@@ -225,7 +225,7 @@ for (const pins of [true, false]) {
       try {
         const [line] = (await once(createInterface({ input: first.stdout }), 'line')) as [string];
         assert.equal(line, 'started');
-        const { stdout, stderr } = spawnSync(...as(at(pod)), { encoding: 'utf8', timeout: 20_000 });
+        const { stdout, stderr } = spawnSync(...as(at(pod)), { encoding: 'utf8', timeout: 120_000 });
         assert.equal(stderr, '');
         const {
           code,

@@ -17,6 +17,7 @@ import {
   type SidecarKind,
   type Way,
 } from '../bed';
+import { until } from '../bed/shell';
 
 /** Two Services; the node translates neither, so who does not know them gets no answer. */
 const [OWN_SERVICE, OTHER_SERVICE] = ['10.96.0.10:80', '10.96.0.11:80'] as const;
@@ -56,9 +57,8 @@ async function observe(kind: SidecarKind, way: Way, subnet: number): Promise<Rec
     for (const { name, uid, to, hops } of REQUESTS) {
       for (const sidecar of sidecars) sidecar.clearLog();
       const { status, body, peer } = await request(own, `http://${to(own.address, other.address)}/`, { uid });
-      const deadline = Date.now() + 2000;
       const logged = () => sidecars.flatMap(sidecar => sidecar.connections());
-      while (logged().length < hops && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 10));
+      await until(`${name}: ${hops} hops are logged`, () => logged().length >= hops, 10_000).catch(() => undefined); // compared below
       seen[name] = {
         status,
         bytes: body.length,
@@ -82,7 +82,7 @@ async function observe(kind: SidecarKind, way: Way, subnet: number): Promise<Rec
 for (const kind of SIDECAR_KINDS) {
   test(
     `${kind}: own and other Services and addresses, and 127.0.0.1, the same in all ways`,
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async t => {
       const expected = await observe(kind, 'iptables', 121);
       for (const { name, hops } of REQUESTS) {

@@ -3,12 +3,13 @@
  * none notices.
  */
 import assert from 'node:assert/strict';
-import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
 import { PinnedMesh, detachAll, type MeshAcceleratorOptions } from 'merbridge';
 import { Bed, applyIstioRules, startSidecar, startStreamServer } from '../bed';
 import { Agent } from '../bed/agent';
-import { assertUnharmed, startProbe } from '../bed/probe';
+import { Probe, assertUnharmed } from '../bed/probe';
+import { Random } from '../bed/random';
+import { until } from '../bed/shell';
 import { Bpffs } from '../fixtures/bpffs';
 import { ROOT } from '../fixtures/compile';
 import { LAST_LANDED, buildCommit } from '../fixtures/landed';
@@ -21,7 +22,7 @@ test('a clone without the commit is told so', () => {
 for (const kind of ['haproxy', 'envoy'] as const) {
   test(
     `upgraded from the last landed version, rolled back, upgraded again and removed under probes: none fails (${kind})`,
-    { timeout: 180_000 },
+    { timeout: 280_000 },
     async t => {
       const landed = buildCommit(LAST_LANDED);
       using bed = Bed.create({ subnet: kind === 'haproxy' ? 103 : 104 });
@@ -42,8 +43,12 @@ for (const kind of ['haproxy', 'envoy'] as const) {
       const sidecars = await Promise.all(
         [client, server].map(pod => startSidecar(pod, { kind, mode: 'tcp', log: false })),
       );
-      const finish = await startProbe(client, server);
-      await delay(1000);
+      const probe = await Probe.start(
+        client,
+        server,
+        Random.drawn(line => t.diagnostic(line)),
+      );
+      await probe.more(40);
 
       for (const [what, root, end] of [
         ['to this one, the agent killed', ROOT, 'SIGKILL'],
@@ -62,10 +67,16 @@ for (const kind of ['haproxy', 'envoy'] as const) {
         assert.deepEqual([...(pods ?? [])].sort(), [client.address, server.address].sort(), what);
         using mesh = PinnedMesh.open(pinDirectory);
         const before = mesh.counters();
-        await delay(1000);
-        const { outbound, redirectedMessages } = mesh.counters();
-        assert.ok(outbound > before.outbound + 5n, `${what}: new connections are redirected`);
-        assert.ok(redirectedMessages > before.redirectedMessages + 10n, `${what}: and accelerated`);
+        await until(
+          `${what}: new connections are redirected and accelerated`,
+          () => {
+            const { outbound, redirectedMessages } = mesh.counters();
+            return outbound > before.outbound + 5n && redirectedMessages > before.redirectedMessages + 10n;
+          },
+          undefined,
+          () => `: ${JSON.stringify(mesh.counters())}, before ${JSON.stringify(before)}`,
+        );
+        await probe.more(40);
       }
       using mesh = PinnedMesh.open(pinDirectory);
       const { excludeOutboundPorts, includeOutboundRanges } = mesh.localPodIps.get(client.address)?.rules ?? {};
@@ -73,8 +84,8 @@ for (const kind of ['haproxy', 'envoy'] as const) {
       await agent.end('SIGTERM');
 
       const removed = await detachAll({ pinDirectory });
-      await delay(1000);
-      assertUnharmed(await finish(), line => t.diagnostic(`${kind}: ${line}`));
+      await probe.more(40);
+      assertUnharmed(await probe.end(), line => t.diagnostic(`${kind}: ${line}`));
       // Accelerated sockets hold their program to the end.
       await Promise.all(sidecars.map(sidecar => sidecar.stop()));
       mesh.close();

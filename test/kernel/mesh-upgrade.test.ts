@@ -6,20 +6,20 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { PinnedMesh, detachAll, type MeshAcceleratorOptions } from 'merbridge';
-import { BpfProgram } from 'merbridge/bpf';
+import { BpfLink, BpfProgram } from 'merbridge/bpf';
 import { Bed, applyIstioRules, startSidecar, startStreamServer } from '../bed';
 import { Agent } from '../bed/agent';
-import { assertUnharmed, startProbe } from '../bed/probe';
+import { Probe, assertUnharmed } from '../bed/probe';
+import { Random } from '../bed/random';
+import { until } from '../bed/shell';
 import { Bpffs } from '../fixtures/bpffs';
 import { assertNotInKernel } from '../fixtures/pin-place';
 import { MORE_HOOKS, OTHER_PODS, OTHER_PROGRAM, buildVariant } from '../fixtures/variant';
 
-const delay = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds));
-
 for (const kind of ['haproxy', 'envoy'] as const) {
   test(
     `killed, restarted, upgraded, stopped and removed under probes: none fails (${kind})`,
-    { timeout: 120_000 },
+    { timeout: 280_000 },
     async t => {
       using bed = Bed.create({ subnet: kind === 'haproxy' ? 101 : 102 });
       using bpffs = new Bpffs();
@@ -47,20 +47,32 @@ for (const kind of ['haproxy', 'envoy'] as const) {
       );
       using mesh = PinnedMesh.open(pinDirectory);
       const redirected = (): bigint => mesh.counters().redirectedMessages;
+      /** Of the program that runs, whatever else is pinned. */
       const tag = (): string => {
-        const [set] = bpffs.entries('mesh/v1/sets');
-        using running = BpfProgram.fromPin(join(pinDirectory, 'v1/sets', set!, 'programs/mb_ingress'));
+        using link = BpfLink.openPin(join(pinDirectory, 'v1/links/mb_ingress'));
+        using running = BpfProgram.fromId(link.programId());
         return running.tag;
       };
-      const finish = await startProbe(client, server);
-      await delay(1000);
+      const grows = async (what: string, count: () => bigint, by: bigint): Promise<void> => {
+        const before = count();
+        await until(
+          what,
+          () => count() > before + by,
+          undefined,
+          () => `: from ${before} to ${count()}`,
+        );
+      };
+      const probe = await Probe.start(
+        client,
+        server,
+        Random.drawn(line => t.diagnostic(line)),
+      );
+      await probe.more(40);
       const first = tag();
 
       // Killed: nobody is there, and everything goes on.
       await agent.end('SIGKILL');
-      const whenKilled = redirected();
-      await delay(1000);
-      assert.ok(redirected() > whenKilled + 50n, 'accelerated without an agent');
+      await grows('accelerated without an agent', redirected, 50n);
       assert.equal(mesh.agent(), undefined);
 
       const restart = async (root?: string): Promise<void> => {
@@ -68,7 +80,7 @@ for (const kind of ['haproxy', 'envoy'] as const) {
         assert.equal(agent.report.code, undefined, agent.report.message);
         assert.equal(agent.report.acceleration, 'full');
         assert.deepEqual([...(agent.report.pods ?? [])].sort(), [client.address, server.address].sort());
-        await delay(400);
+        await probe.more(15);
       };
       for (let i = 0; i < 3; i++) {
         await restart();
@@ -84,11 +96,8 @@ for (const kind of ['haproxy', 'envoy'] as const) {
       await restart(pods);
       for (const name of ['local_pod_ips', 'pod_rules', 'pod_rule_ports', 'pod_rule_ranges'])
         assert.ok(agent.report.adoption?.carriedOver.includes(name), name);
-      const whenRedirected = outbound();
-      const whenCarried = redirected();
-      await delay(400);
-      assert.ok(redirected() > whenCarried + 10n, 'new connections are accelerated');
-      assert.ok(outbound() > whenRedirected + 5n, 'by the rules of their pod');
+      await grows('new connections are redirected by the rules of their pod', outbound, 5n);
+      await grows('and accelerated', redirected, 10n);
       await agent.end('SIGTERM');
       await restart(); // and back
       assert.equal(tag(), first);
@@ -100,16 +109,14 @@ for (const kind of ['haproxy', 'envoy'] as const) {
       await agent.end('SIGKILL');
       await restart();
       assert.equal(tag(), first);
-      const whenBack = redirected();
-      await delay(400);
-      assert.ok(redirected() > whenBack + 10n, 'accelerated by this one');
+      await grows('accelerated by this one', redirected, 10n);
       await agent.end('SIGTERM');
-      await delay(500);
+      await probe.more(15);
 
       const removed = await detachAll({ pinDirectory });
       assert.ok(removed.length > 0);
-      await delay(1000);
-      assertUnharmed(await finish(), line => t.diagnostic(`${kind}: ${line}`));
+      await probe.more(40);
+      assertUnharmed(await probe.end(), line => t.diagnostic(`${kind}: ${line}`));
       // Accelerated sockets hold their program to the end.
       await Promise.all(sidecars.map(sidecar => sidecar.stop()));
       mesh.close();

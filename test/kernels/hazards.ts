@@ -2,7 +2,7 @@
  * Prints what the running kernel does with sockets in a sockmap, and what comes of it in `full`: the rows of "By
  * kernel" in docs/hazards.md.
  *
- *     node -r ts-node/register/transpile-only test/kernels/hazards.ts [NAME…]
+ *     node -r ./scripts/typescript.cjs test/kernels/hazards.ts [NAME…]
  *
  * It judges nothing: test/kernel/hazards-*.test.ts do. As root, after `npm run build`.
  */

@@ -96,10 +96,13 @@ test('a KubeConfig of client-node', () =>
 test('credentials that never come keep nobody from closing', () =>
   scene(
     async ({ source }) => {
+      const timers = (): number => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length;
+      const before = timers();
       source.start();
       await setTimeout(20);
-      const closed = await Promise.race([source.close().then(() => true), setTimeout(5000, false)]);
+      const closed = await Promise.race([source.close().then(() => true), setTimeout(10_000, false, { ref: false })]);
       assert.ok(closed);
+      assert.equal(timers(), before, 'nor the process alive');
     },
     server => ({
       server: undefined,

@@ -177,12 +177,12 @@ describe('ipAddress', () => {
     const addresses = Array.from({ length: 10_000 }, (_, i) => `10.${i >> 8}.${i & 255}.7`);
     const buf = Buffer.alloc(160_000);
     const run = (): number => {
-      const start = process.hrtime.bigint();
+      const { user } = process.cpuUsage();
       addresses.forEach((address, i) => ipAddress.encode(address, buf, i * 16));
-      return Number(process.hrtime.bigint() - start) / 1e6;
+      return (process.cpuUsage().user - user) / 1000;
     };
-    const best = Math.min(...Array.from({ length: 5 }, run));
-    assert.ok(best < 20, `${best} ms`);
+    const best = Math.min(...Array.from({ length: 10 }, run));
+    assert.ok(best < 20, `${best} ms of CPU time`);
   });
 });
 

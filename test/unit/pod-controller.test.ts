@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { ClosedError, InvalidAddressError, MapFullError } from '../../src/errors';
 import type { PodOptions } from '../../src/mesh';
@@ -14,6 +13,7 @@ import {
   type PodTarget,
   type SourcePod,
 } from '../../src/kubernetes';
+import { TYPESCRIPT, execFileSync } from '../bed/children';
 import { PlainTable } from '../kube/plain-table';
 import { until } from '../kube/until';
 
@@ -330,7 +330,7 @@ test('listeners that throw, and a source that cannot look again, stop nothing', 
       await controller.close();
     })();
   `;
-  const output = execFileSync(process.execPath, ['-r', 'ts-node/register/transpile-only', '-e', script], {
+  const output = execFileSync(process.execPath, [...TYPESCRIPT, '-e', script], {
     cwd: __dirname,
     encoding: 'utf8',
     timeout: 30_000,

@@ -1,16 +1,16 @@
 """Programs on blocking sockets, as most programs are: each call must do what it does over TCP, and none may answer EAGAIN.
 
     blocking.py serve PORT                         a server; HTTP on the port after it
-    blocking.py upload HOST PORT COUNT MIN MAX     sends MIN to MAX bytes at once, then waits for one byte, then for the rest
-    blocking.py put HOST PORT COUNT MIN MAX        the same as a PUT of http.client
-    blocking.py half HOST PORT COUNT MIN MAX       sends, half-closes, waits for the answer
-    blocking.py pieces HOST PORT COUNT MIN MAX     the same in pieces of 100 bytes, so that the other end is at work when the last one is sent
-    blocking.py unread HOST PORT COUNT MIN MAX     sends and half-closes with a greeting of the server unread, then reads it and the answer
-    blocking.py patient HOST PORT COUNT MIN MAX    the same, and the answer takes 3 seconds
-    blocking.py flooded HOST PORT COUNT MIN MAX    the same as unread, and 8 MB come before the answer
-    blocking.py first HOST PORT COUNT MIN MAX      the server half-closes first and reads on
-    blocking.py late HOST PORT COUNT MIN MAX       the same, but half of what is sent to it is unread when it half-closes
-    blocking.py handed HOST PORT COUNT MIN MAX     sends a part, hands the socket to another process (SCM_RIGHTS), which does the rest
+    blocking.py upload HOST PORT COUNT MIN MAX SEED  sends MIN to MAX bytes at once, then waits for one byte, then for the rest
+    blocking.py put HOST PORT COUNT MIN MAX SEED       the same as a PUT of http.client
+    blocking.py half HOST PORT COUNT MIN MAX SEED      sends, half-closes, waits for the answer
+    blocking.py pieces HOST PORT COUNT MIN MAX SEED    the same in pieces of 100 bytes, so that the other end is at work when the last one is sent
+    blocking.py unread HOST PORT COUNT MIN MAX SEED    sends and half-closes with a greeting of the server unread, then reads it and the answer
+    blocking.py patient HOST PORT COUNT MIN MAX SEED   the same, and the answer takes 3 seconds
+    blocking.py flooded HOST PORT COUNT MIN MAX SEED   the same as unread, and 8 MB come before the answer
+    blocking.py first HOST PORT COUNT MIN MAX SEED     the server half-closes first and reads on
+    blocking.py late HOST PORT COUNT MIN MAX SEED      the same, but half of what is sent to it is unread when it half-closes
+    blocking.py handed HOST PORT COUNT MIN MAX SEED    sends a part, hands the socket to another process (SCM_RIGHTS), which does the rest
 
 HOST with a colon makes an AF_INET6 socket. A client prints a line for each connection: `ok`, or what went wrong.
 """
@@ -260,14 +260,16 @@ def main():
         serve(int(sys.argv[2]))
     cases = [upload, put, half, pieces, unread, patient, flooded, first, late, handed]
     case = {each.__name__: each for each in cases}[sys.argv[1]]
-    host, (port, count, least, most) = sys.argv[2], map(int, sys.argv[3:])
+    host, (port, count, least, most) = sys.argv[2], map(int, sys.argv[3:7])
     whole = body_of(most)
+    seed = int(sys.argv[7])
+    lengths = random.Random(seed)
     for _ in range(count):
         try:
-            outcome = case(host, port, whole[:random.randint(least, most)])
+            outcome = case(host, port, whole[:lengths.randint(least, most)])
         except (OSError, http.client.HTTPException, EOFError) as error:
             outcome = name_of(error)
-        print(outcome, flush=True)
+        print(outcome if outcome == 'ok' else f'{outcome} (MERBRIDGE_SEED={seed})', flush=True)
 
 
 main()

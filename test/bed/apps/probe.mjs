@@ -1,10 +1,11 @@
 // A new connection every few milliseconds, and one that stays: both talk to a server that echoes.
 //
-//   probe.mjs --host H --port P [--every MS] [--timeout MS]
+//   probe.mjs --host H --port P --seed N [--every MS] [--timeout MS]
 //
-// Each probe sends a line, wants it back, and closes. The one that stays sends pieces of a known sequence all the time
-// and checks every byte that comes back. At the end of standard input it finishes both and reports one line of JSON;
-// before that it prints "ready" once.
+// Each probe sends a line, wants it back, and closes. The one that stays sends pieces of a known sequence all the time,
+// of lengths that the seed decides, and checks every byte that comes back. Now and then it prints a line of JSON with
+// what has passed, the first one as soon as it is connected. At the end of standard input it finishes both, and the
+// last line is the report.
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 
@@ -13,14 +14,17 @@ const { values } = parseArgs({
     host: { type: 'string' },
     port: { type: 'string' },
     every: { type: 'string', default: '20' },
-    timeout: { type: 'string', default: '5000' },
+    timeout: { type: 'string', default: '20000' },
+    seed: { type: 'string' },
   },
 });
-const [port, every, timeout] = [values.port, values.every, values.timeout].map(Number);
+const [port, every, timeout, seed] = [values.port, values.every, values.timeout, values.seed].map(Number);
 const { host } = values;
 
 const failures = [];
 let probes = 0;
+/** Those that have their answer. */
+let passed = 0;
 let slowest = 0;
 const running = new Set();
 
@@ -38,7 +42,8 @@ function probe() {
       clearTimeout(timer);
       socket.destroy();
       slowest = Math.max(slowest, performance.now() - since);
-      if (reason) failures.push({ number, reason, at: Math.round(performance.now() - start) });
+      if (reason === undefined) passed++;
+      else failures.push({ number, reason, at: Math.round(performance.now() - start) });
       resolve();
     };
     const timer = setTimeout(() => end('timeout'), timeout);
@@ -73,15 +78,25 @@ lasting.on('close', () => {
   stream.ended ||= 'closed';
 });
 
+/** From 1 to 4000 (a linear congruential generator). */
+let state = seed >>> 0;
+const pieceLength = () => {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return 1 + Math.floor((state / 2 ** 32) * 4000);
+};
+
+const tell = () => console.log(JSON.stringify({ passed, failed: failures.length, received: stream.received }));
+
 const start = performance.now();
 let timers;
 lasting.on('connect', () => {
-  console.log('ready');
+  tell();
   timers = [
+    setInterval(tell, 50),
     setInterval(probe, every),
     setInterval(() => {
       if (lasting.writableLength > 1 << 20) return;
-      const length = 1 + Math.floor(Math.random() * 4000);
+      const length = pieceLength();
       lasting.write(piece(stream.sent, length));
       stream.sent += length;
     }, 5),

@@ -1,9 +1,18 @@
+import { randomInt } from 'node:crypto';
+
 /** Numbers that look random and are the same for the same seed (mulberry32). */
 export class Random {
   #state: number;
 
   constructor(readonly seed: number) {
     this.#state = seed >>> 0;
+  }
+
+  /** With the seed in MERBRIDGE_SEED or, without one, any. A test tells it, so that its run can be had again. */
+  static drawn(tell: (line: string) => void): Random {
+    const random = new Random(Number(process.env['MERBRIDGE_SEED'] ?? randomInt(1, 2 ** 31)));
+    tell(`MERBRIDGE_SEED=${random.seed}`);
+    return random;
   }
 
   /** From 0 to below 1. */
