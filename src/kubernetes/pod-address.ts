@@ -1,10 +1,10 @@
 import { isIPv4 } from 'node:net';
 
 /**
- * An address in the form in which `localPodIps` returns it.
+ * Normalises an address to the form in which `localPodIps` returns it.
  *
  * @internal
- * @returns undefined if it is none, if it is IPv6, or if no pod can have it (loopback, multicast)
+ * @returns the address, or `undefined` if it is not one, if it is IPv6, or if no pod can have it (loopback, multicast)
  */
 export function tableForm(text: string): string | undefined {
   const address = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)?.[1] ?? text;

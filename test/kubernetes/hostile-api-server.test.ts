@@ -77,7 +77,7 @@ const ENDS: readonly (readonly [string, RawAnswer, RegExp])[] = [
   [
     '101 with an upgrade',
     raw('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'),
-    /PROTOCOL.*101: it would talk another protocol/,
+    /PROTOCOL.*101: it switched to another protocol/,
   ],
   ['101 without a word about what to', raw('HTTP/1.1 101 Switching Protocols\r\n\r\n'), /PROTOCOL.*101/],
   [

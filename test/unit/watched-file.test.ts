@@ -86,8 +86,8 @@ test('wrong content is reported once, and refused as a whole', () =>
       ['{ "10.0.0.2": null }', /must be an object/],
       ['{ "10.0.0.2": { "annotations": { "a": 1 } } }', /object of strings/],
       ['{ "10.0.0.2": {}, "::ffff:10.0.0.2": {} }', /twice/],
-      ['{ "10.0.0.2": {}, "10.0.0.3": {}, "10.0.0.\\u0032" : {} }', /'10\.0\.0\.2' is there twice/],
-      ['{ "10.0.0.2": { "acceleration": "off", "acceleration": "full" } }', /'acceleration' is there twice/],
+      ['{ "10.0.0.2": {}, "10.0.0.3": {}, "10.0.0.\\u0032" : {} }', /'10\.0\.0\.2' appears twice/],
+      ['{ "10.0.0.2": { "acceleration": "off", "acceleration": "full" } }', /'acceleration' appears twice/],
     ];
     for (const [text, problem] of wrong) {
       const before = errors.length;
