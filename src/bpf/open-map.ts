@@ -84,7 +84,11 @@ export class OpenBpfMap {
     return libbpf.bpf_map__max_entries(this.#at());
   }
 
-  /** Sets the number of entries for the next load. */
+  /**
+   * Sets the number of entries for the next load.
+   *
+   * @param value - an integer from 1 to 2^32-1
+   */
   set maxEntries(value: number) {
     checkInteger(value, 1, 0xffff_ffff, 'maxEntries');
     this.#access.apply(`maxEntries ${this.name}`, native => {

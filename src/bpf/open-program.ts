@@ -55,7 +55,11 @@ export class OpenBpfProgram {
     return libbpf.bpf_program__autoload(this.#at());
   }
 
-  /** Sets whether the next load includes the program. */
+  /**
+   * Sets whether the next load includes the program.
+   *
+   * @param value - whether to load it
+   */
   set autoload(value: boolean) {
     if (typeof value !== 'boolean') throw new TypeError(`autoload: a boolean is needed, got ${typeof value}`);
     this.#access.apply(`autoload ${this.name}`, native => {
