@@ -1,11 +1,11 @@
 /**
- * A small controller that embeds the accelerator: a JSON file says which pods are wanted, and the file may change at
+ * A small controller that embeds the accelerator: a JSON file says which pods to enrol, and the file may change at
  * any time.
  *
  *   custom-controller.ts PODS.json [CGROUP]
  *
  * The file holds an object, by address: { "10.0.0.7": {}, "10.0.0.8": { "acceleration": "full" } }. Replace the source
- * by your own (an API server, the CRI, a CNI's hook); what matters is `reconcile`.
+ * with your own (an API server, the CRI, a CNI plug-in). The essential part is `reconcile`.
  */
 import { watch, type FSWatcher } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { MerbridgeError, MeshAccelerator, type PodOptions } from 'merbridge';
 import { fromBytes, ipAddress, toBytes } from 'merbridge/bpf';
 
-/** What may be wrong with one pod, and is no reason to leave out the others. */
+/** Errors that concern one pod. The other pods are enrolled all the same. */
 const REFUSED: ReadonlySet<string> = new Set([
   'ERR_BPF_INVALID_ADDRESS',
   'ERR_BPF_POD_RULES',
@@ -23,7 +23,7 @@ const REFUSED: ReadonlySet<string> = new Set([
 
 class PodFileController implements AsyncDisposable {
   readonly #mesh: MeshAccelerator;
-  /** What was applied, by address: rules come back from the map in another form than they were written in. */
+  /** Options that were applied, by address. The map returns rules in another form, so they are compared here. */
   readonly #applied = new Map<string, string>();
   readonly #path: string;
   readonly #watcher: FSWatcher;
@@ -59,28 +59,28 @@ class PodFileController implements AsyncDisposable {
     }
   }
 
-  /** Brings the map to what the file says. Calls follow one another; none of them rejects. */
+  /** Writes the content of the file to the map. Calls run one after the other, and never reject. */
   sync(): Promise<void> {
     this.#running = this.#running.then(async () => {
       try {
         const text = await readFile(this.#path, 'utf8');
         if (!this.#mesh.closed) this.reconcile(JSON.parse(text) as Record<string, PodOptions>);
       } catch (error) {
-        // No file, or half of one: the pods stay as they are, and the next event or the poll tries again.
+        // The file is missing or half written: the pods stay as they are, and the next event or poll retries.
         const { message } = error as Error;
-        // It quotes the file, and a terminal would act on control characters.
+        // It quotes the file, whose control characters a terminal would interpret.
         console.error(`${this.#path}: ${message.replace(/\p{C}/gu, '?')}`);
       }
     });
     return this.#running;
   }
 
-  /** Level-triggered: compares all that is wanted with all that is there, so a lost event costs nothing but time. */
+  /** Level-triggered: compares the desired state with the map, so a lost event costs only time. */
   reconcile(pods: Readonly<Record<string, PodOptions>>): void {
     const { localPodIps } = this.#mesh;
     const wanted = new Map<string, PodOptions>();
     for (const [address, options] of Object.entries(pods))
-      // As the map returns it.
+      // The form in which the map returns it.
       this.#each(address, () => wanted.set(fromBytes(ipAddress, toBytes(ipAddress, address)), options));
     const present = new Set(localPodIps.keys());
     localPodIps.deleteMany([...present].filter(address => !wanted.has(address)));
@@ -99,7 +99,7 @@ class PodFileController implements AsyncDisposable {
     try {
       step();
     } catch (error) {
-      // A TypeError: options that make no sense.
+      // A TypeError: invalid options.
       if (!(error instanceof TypeError) && !(error instanceof MerbridgeError && REFUSED.has(error.code))) throw error;
       console.error(`skipped ${address}: ${error.message}`);
     }

@@ -1,9 +1,9 @@
 /**
- * Removes a pinned mesh, whatever its last process left, and says what that was.
+ * Removes a pinned mesh, whatever state its last process left it in, and prints what was removed.
  *
  *   detach-all.ts [--force] [PIN_DIRECTORY]
  *
- * --force goes on although a process works with these pins. The exit code is 0 also if nothing was there.
+ * --force continues even if a process uses these pins. The exit code is 0 even if nothing was pinned.
  */
 import { parseArgs } from 'node:util';
 import { MerbridgeError, detachAll } from 'merbridge';

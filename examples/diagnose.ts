@@ -1,6 +1,6 @@
 /**
- * Tells whether acceleration can work on this machine, and what is there already. Attaches nothing and changes nothing;
- * as root it sees more.
+ * Prints whether acceleration can work on this machine, and what is already attached. Attaches and changes nothing. As
+ * root it sees more.
  *
  *   diagnose.ts [--json] [CGROUP] [PIN_DIRECTORY]
  *

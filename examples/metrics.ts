@@ -4,7 +4,7 @@
  *   metrics.ts PIN_DIRECTORY [PORT]      a mesh that an agent has pinned; the agent need not be alive
  *   metrics.ts --cgroup CGROUP [PORT]    a mesh of this process
  *
- * PORT 0, the default, is any that is free. It listens on the loopback address only.
+ * PORT 0, the default, selects a free port. It listens on the loopback address only.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,7 +18,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (place === undefined) throw new Error('usage: metrics.ts PIN_DIRECTORY [PORT] | --cgroup CGROUP [PORT]');
   const mesh = own ? await MeshAccelerator.start({ cgroup: place }) : PinnedMesh.open(place);
   registerMeshMetrics({ registry: register, mesh });
-  collectDefaultMetrics(); // of this process, beside them
+  collectDefaultMetrics(); // also those of this process
 
   const server = createServer((request, response) => {
     if (request.url !== '/metrics') return void response.writeHead(404).end();

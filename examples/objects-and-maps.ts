@@ -36,8 +36,8 @@ function shippedObject(): void {
       .join(', ')}`,
   );
 
-  open.map('local_pod_ips').maxEntries = 64; // settings are made between open and load
-  using object = open.load(); // verified and in the kernel, attached to nothing
+  open.map('local_pod_ips').maxEntries = 64; // settings can be changed between open and load
+  using object = open.load(); // verified and loaded, but not attached
   const pod = struct({ acceleration: u32, rules: u32, cgroup: u64 }, { name: 'mb_pod' }); // bpf/abi/pod.h
   const pods = BpfHashMap.from(object.map('local_pod_ips'), { key: ipAddress, value: pod });
   pods.set('10.0.0.7', { acceleration: 0, rules: 0, cgroup: 0n });

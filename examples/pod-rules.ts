@@ -1,4 +1,4 @@
-/** Enrols a pod with the rules that its annotations ask for, and says what is wrong with them. */
+/** Enrols a pod with the rules of its annotations, and prints what is wrong with them. */
 import { istioPodRules, MeshAccelerator, PodRulesError } from 'merbridge';
 
 const annotations = {

@@ -1,4 +1,4 @@
-/** The ten lines of the README, for a cgroup that the command line names. */
+/** The example of the README, for a cgroup from the command line. */
 import { MeshAccelerator } from 'merbridge';
 
 async function main(cgroup = '/sys/fs/cgroup/kubepods.slice'): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * An accelerator for a list of pods that does not change. Prints what it did every few seconds.
+ * An accelerator for a fixed list of pods. Prints its counters every few seconds.
  *
  *   static-pods.ts --cgroup DIR [--acceleration off|proxies|full] [--seconds N] POD…
  *

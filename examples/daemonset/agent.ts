@@ -1,8 +1,8 @@
 /**
- * The agent of a node: follows this node's pods, keeps them enrolled, and leaves the mesh working when it ends.
+ * The agent of a node: follows this node's pods, keeps them enrolled, and leaves the mesh attached when it ends.
  *
- * What it needs comes from the environment, see settings.ts; deploy/merbridge.yaml is how it is deployed, README.md how
- * it is operated.
+ * Its settings come from the environment, see settings.ts. deploy/merbridge.yaml deploys it, and README.md says how to
+ * operate it.
  */
 import { MeshAccelerator, objectPath } from 'merbridge';
 import { OpenBpfObject } from 'merbridge/bpf';
@@ -21,20 +21,20 @@ const log = (text: string): void => console.log(`${new Date().toISOString()} ${t
 async function main(settings: Settings): Promise<void> {
   const { nodeName, pinDirectory, profile, acceleration, ignoreAdvisories, serviceAccount } = settings;
   const cgroup = settings.cgroup ?? findPodCgroup();
-  // Needs no privilege, and loads libbpf: what an image lacks is told before an API server is waited for, and attaching
-  // has less left to do.
+  // Loads libbpf and needs no privilege. So anything that the image lacks is reported before the agent waits for the
+  // API server, and attaching takes less time.
   OpenBpfObject.openFile(objectPath('merbridge')).close();
   const controller = new PodController({
     source: new KubernetesPods({
       nodeName,
       server: { ...inClusterServer(), caFile: `${serviceAccount}/ca.crt`, tokenFile: `${serviceAccount}/token` },
     }),
-    // Called when all pods of the node are known: before that nothing is attached, and what a killed agent left goes on
+    // Called when all pods of the node are known. Before that nothing is attached, and what a killed agent left keeps
     // working.
     attach: async pods => {
       log(`synced: ${pods?.length ?? 'not all'} pods of ${oneLine(nodeName)}`);
       const began = performance.now();
-      // A scope that nobody asked for must not undo what an operator switched off.
+      // A default scope must not revert what an operator switched off.
       const mesh = await MeshAccelerator.start({
         cgroup,
         pinDirectory,
@@ -65,7 +65,7 @@ async function main(settings: Settings): Promise<void> {
   const { server, port } = await serve(settings.port, { ...health.pages, metrics: () => registry.metrics() });
   log(`listening on port ${port}`);
   let ending = false;
-  // Ends this process and nothing else: connections are redirected and accelerated as before, by what is pinned.
+  // Ends only this process: the pinned programs continue to redirect and accelerate connections.
   const end = async (signal: string): Promise<void> => {
     if (ending) return;
     ending = true;
@@ -79,14 +79,14 @@ async function main(settings: Settings): Promise<void> {
   try {
     health.mesh = await controller.start();
   } catch (error) {
-    if (!ending) throw error; // else it was told to end before it had begun
+    if (!ending) throw error; // otherwise it received a signal before it had started
     return;
   }
   if (ending) return health.mesh.close();
   health.mesh.on('warning', warning => log(`warning: ${oneLine(warning.message)}`));
 }
 
-// What Node.js and the library warn of would be printed as it is: with line breaks, and with what others wrote.
+// The default handler would print warnings unescaped, with line breaks and with text of others.
 process.removeAllListeners('warning').on('warning', warning => log(`warning: ${explain(warning)}`));
 
 Promise.resolve()

@@ -2,10 +2,10 @@ import type { MeshAccelerator, MeshProblem } from 'merbridge';
 import type { PodController } from 'merbridge/kubernetes';
 import type { Pages } from './web';
 
-/** A check asks the kernel about every pod's cgroup. So often is enough, however often a probe comes. */
+/** Minimum interval between two checks, which ask the kernel about every pod's cgroup. Probes may be more frequent. */
 const CHECK_MS = 30_000;
 
-/** What the probes are told. */
+/** The answers to the probes. */
 export class Health {
   /** Set when the programs are attached. */
   mesh: MeshAccelerator | undefined;
@@ -18,8 +18,8 @@ export class Health {
   }
 
   readonly pages: Pick<Pages, 'unhealthy' | 'unready'> = {
-    // Only what a new process mends. It attaches again where the kubelet made its cgroup anew; it does not bring an API
-    // server back.
+    // Only what a restart fixes. A restart attaches again if the kubelet has created its cgroup again; it does not
+    // bring back an API server.
     unhealthy: () => this.#check().find(({ kind }) => kind === 'detached')?.message,
     unready: () => {
       if (this.#controller.closed) return 'ending';

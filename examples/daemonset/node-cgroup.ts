@@ -1,4 +1,4 @@
-/** Where the kubelet keeps the cgroups of this node's pods. */
+/** Finds the cgroup in which the kubelet keeps the cgroups of this node's pods. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -9,9 +9,9 @@ import { join } from 'node:path';
 const NAMES = ['kubepods.slice', 'kubepods', 'kubelet.slice/kubelet-kubepods.slice', 'kubelet/kubepods'];
 
 /**
- * Looks below every cgroup2 file system that is mounted here: in a container there are two, its own and the host's.
+ * Searches every cgroup2 file system that is mounted here. A container has two, its own and the host's.
  *
- * @throws Error that says where it looked
+ * @throws Error if there is none; the message says where it looked
  */
 export function findPodCgroup(mounts = readFileSync('/proc/mounts', 'utf8')): string {
   const roots = mounts.split('\n').flatMap(line => {

@@ -1,6 +1,6 @@
 /**
- * Text for the log, on one line: control characters, which a terminal would act on, are escaped, and what is too long
- * is cut. Messages of the library are so already; those of Node.js, and what they quote, are not.
+ * Formats text for the log, on one line: control characters, which a terminal would interpret, are escaped, and long
+ * text is cut. The library already does this for its messages. Node.js does not, nor for what its messages quote.
  */
 export function oneLine(text: string, maxLength = 8192): string {
   const shown = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;

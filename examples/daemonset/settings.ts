@@ -1,34 +1,34 @@
-/** What the agent is told, all of it by environment variables: the manifest is the one place where it is set. */
+/** Settings of the agent. All of them are environment variables, so the manifest is the only place to set them. */
 import { meshProfiles, type Acceleration, type MeshProfileName } from 'merbridge';
 import { oneLine } from './one-line';
 
 export interface Settings {
   /** Name of this node in the cluster (`NODE_NAME`, by the downward API). */
   readonly nodeName: string;
-  /** The pods' cgroup (`CGROUP`). Default: looked for, see node-cgroup.ts. */
+  /** The pods' cgroup (`CGROUP`). Default: found by node-cgroup.ts. */
   readonly cgroup: string | undefined;
   /** Where links, programs and maps are pinned (`PIN_DIRECTORY`). */
   readonly pinDirectory: string;
   /** The mesh whose sidecars run here (`MESH_PROFILE`). */
   readonly profile: MeshProfileName;
-  /** Scope (`ACCELERATION`). Undefined: `'proxies'` at first, and after that what the switch said last. */
+  /** Scope (`ACCELERATION`). Undefined: `'proxies'` at first, and then the last value of the switch. */
   readonly acceleration: Acceleration | undefined;
   /**
-   * Known faults of the kernel that its distribution has mended (`IGNORE_ADVISORIES`, CVE numbers with commas between
-   * them).
+   * Known bugs of the kernel that its distribution has fixed (`IGNORE_ADVISORIES`, CVE numbers separated by
+   * commas).
    */
   readonly ignoreAdvisories: readonly string[];
-  /** Port of /healthz, /readyz and /metrics (`PORT`). 0: any. */
+  /** Port of /healthz, /readyz and /metrics (`PORT`). 0: any free port. */
   readonly port: number;
-  /** Folder with `token` and `ca.crt` (`SERVICE_ACCOUNT`). */
+  /** Directory with `token` and `ca.crt` (`SERVICE_ACCOUNT`). */
   readonly serviceAccount: string;
 }
 
 const ACCELERATIONS: readonly Acceleration[] = ['off', 'proxies', 'full'];
 
-/** @throws TypeError that names the variable */
+/** Reads the settings. @throws TypeError if a variable is missing or invalid; the message names it */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
-  // Empty is as good as not set.
+  // An empty variable counts as not set.
   const text = (name: string): string | undefined => environment[name]?.trim() || undefined;
   const nodeName = text('NODE_NAME');
   if (nodeName === undefined)

@@ -1,9 +1,9 @@
 /**
- * Removes the mesh of this node, whatever its last agent left, and says what that was. Connections that are open live
- * on.
+ * Removes the mesh of this node, whatever state its last agent left it in, and prints what was removed. Open
+ * connections continue.
  *
- * Takes PIN_DIRECTORY from the environment, as the agent does. The exit code is 0 also if nothing was there. An agent
- * that still works refuses this.
+ * Takes PIN_DIRECTORY from the environment, as the agent does. The exit code is 0 even if nothing was pinned. It fails
+ * while an agent still runs.
  */
 import { detachAll } from 'merbridge';
 import { explain } from './advice';

@@ -4,11 +4,11 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { oneLine } from './one-line';
 
-/** What the pages say. Each is computed when it is asked for: nothing runs for them in between. */
+/** Contents of the pages. Each is computed at a request; nothing runs in between. */
 export interface Pages {
-  /** Why this process should be started anew; undefined if it should not. */
+  /** Why this process should be restarted; undefined if it should not. */
   unhealthy(): string | undefined;
-  /** Why connections may not be redirected as they should; undefined if all is well. */
+  /** Why connections may not be redirected correctly; undefined if there is no problem. */
   unready(): string | undefined;
   /** Prometheus's text format. */
   metrics(): Promise<string>;
@@ -17,8 +17,8 @@ export interface Pages {
 export async function serve(port: number, pages: Pages): Promise<{ server: Server; port: number }> {
   const server = createServer(
     {
-      // Node.js looks for slow clients every 30 s, and so wakes an agent that has nothing to do. The time-out of the
-      // socket does as well here.
+      // Node.js checks for slow clients every 30 s, which wakes an idle agent. The timeout of the socket is sufficient
+      // here.
       connectionsCheckingInterval: 0x7fffffff,
       keepAlive: false,
     },

@@ -1,8 +1,19 @@
 import { Handle } from './handle';
 
 /**
- * An attachment that the kernel does not keep as an object of its own: it cannot be pinned, and it stays when the
- * process ends without closing it.
+ * An attachment that is not a kernel object of its own. It cannot be pinned, and it remains if the process exits
+ * without closing it.
+ *
+ * @example
+ * ```ts
+ * import type { BpfAttachment, BpfProgram, BpfSockHashMap } from 'merbridge/bpf';
+ *
+ * function attachUntilExit(sockets: BpfSockHashMap<number>, program: BpfProgram): BpfAttachment {
+ *   const attachment = sockets.attachVerdict(program);
+ *   process.once('exit', () => attachment.close()); // close() detaches the program
+ *   return attachment;
+ * }
+ * ```
  */
 export class BpfAttachment extends Handle {
   readonly #detach: () => void;

@@ -17,34 +17,38 @@ const CGROUP2_MAGIC = 0x63677270;
 
 /** Options of {@link Cgroup.attach}. */
 export interface CgroupAttachOptions {
-  /** Default: what the section of the program says. Needed for programs that were opened by id or by pin. */
+  /**
+   * The hook to attach to. Default: the hook that the ELF section of the program names. Required for programs that were
+   * opened by id or by pin.
+   */
   attachType?: AttachTypeName | undefined;
 }
 
 /** Options of {@link Cgroup.programs}. */
 export interface CgroupProgramsOptions {
-  /** Which hook to ask about. */
+  /** The hook to ask about. */
   attachType: AttachTypeName;
-  /** Whether to list what is inherited from above too, in the order in which the programs run. Default: false. */
+  /** Whether to include programs that are inherited from ancestors, in the order in which they run. Default: false. */
   effective?: boolean | undefined;
 }
 
 /** A program that is attached to a cgroup. */
 export interface CgroupProgram {
-  /** Id of the program, as `bpftool prog` lists it. */
+  /** Id as `bpftool prog` lists it. */
   readonly id: number;
-  /** Name, cut by the kernel to 15 bytes. Empty without CAP_SYS_ADMIN. */
+  /** Name of the program. The kernel keeps 15 bytes of it. Empty without CAP_SYS_ADMIN. */
   readonly name: string;
-  /** Hash over its instructions. Empty without CAP_SYS_ADMIN. */
+  /** Hash of its instructions. Empty without CAP_SYS_ADMIN. */
   readonly tag: string;
 }
 
 /**
- * A control group of version 2, to which programs are attached: they see the sockets of all processes in it and below.
+ * A cgroup of version 2, to which programs are attached. They run for the sockets of all processes in the cgroup and in
+ * its descendants.
  *
- * Closing the object does not detach anything: that is what the links do.
+ * Closing this object does not detach anything. Closing the links does.
  *
- * @see cgroups(7)
+ * @see cgroups(7), https://docs.kernel.org/bpf/prog_cgroup_sockopt.html
  *
  * @example
  * ```ts
@@ -60,7 +64,7 @@ export interface CgroupProgram {
  * ```
  */
 export class Cgroup extends Handle {
-  /** Path it was opened by. */
+  /** Path that it was opened with. */
   readonly path: string;
   readonly #fd: number;
 
@@ -71,18 +75,23 @@ export class Cgroup extends Handle {
   }
 
   /**
-   * Inode number of its directory, by which links name it: another one when a cgroup with the same path is made anew.
+   * Inode number of its directory, which also identifies it in links. A cgroup that is removed and created again at the
+   * same path has another id.
+   *
+   * @throws Error (of node:fs) if the directory cannot be read
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the cgroup is closed
    */
   get id(): bigint {
     return fstatSync(this.unsafeFd(), { bigint: true }).ino;
   }
 
   /**
-   * Where the file system of cgroup version 2 is mounted: `/sys/fs/cgroup` on most hosts, `/sys/fs/cgroup/unified` on
-   * those in hybrid mode.
+   * Finds the mount point of the cgroup2 file system: `/sys/fs/cgroup` on most hosts, `/sys/fs/cgroup/unified` on hosts
+   * in hybrid mode.
    *
-   * @returns path of the root cgroup, the first one that is mounted
-   * @throws NotACgroupError `ERR_BPF_NOT_A_CGROUP` when none is mounted
+   * @returns path of the root cgroup, from the first cgroup2 mount in /proc/mounts
+   * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if none is mounted, or /proc/mounts cannot be read
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the process or the machine is out of memory or file descriptors
    */
   static mountPoint(): string {
     let mounts: string;
@@ -91,7 +100,7 @@ export class Cgroup extends Handle {
     } catch (cause) {
       throw (
         exhausted(cause) ??
-        new NotACgroupError('/proc/mounts', 'what is mounted cannot be read', {
+        new NotACgroupError('/proc/mounts', 'the list of mounts cannot be read', {
           cause,
           hint: 'mount -t proc proc /proc',
         })
@@ -101,17 +110,20 @@ export class Cgroup extends Handle {
   }
 
   /**
-   * Opens a cgroup. The caller closes it.
+   * Opens a cgroup.
    *
    * @param path - its directory
-   * @throws NotACgroupError `ERR_BPF_NOT_A_CGROUP` when it does not exist or is none of version 2
+   * @returns the cgroup. The caller closes it
+   * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path does not exist or is not a cgroup of version 2
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the process or the machine is out of memory or file descriptors
    */
   static open(path: string): Cgroup {
     if (typeof path !== 'string' || path === '') throw new TypeError('path: the directory of a cgroup is needed');
     let fd: number;
     try {
       if (statfsSync(path).type !== CGROUP2_MAGIC) {
-        throw new NotACgroupError(path, 'it is not in a file system of cgroup version 2', { hint: mountHint() });
+        throw new NotACgroupError(path, 'it is not in a cgroup2 file system', { hint: mountHint() });
       }
       fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
     } catch (error) {
@@ -130,10 +142,14 @@ export class Cgroup extends Handle {
   }
 
   /**
-   * Makes a new cgroup and opens it. The caller closes it, and removes it with {@link Cgroup.remove}.
+   * Creates a cgroup and opens it.
    *
-   * @param path - its directory; the one above it has to exist
-   * @throws NotACgroupError `ERR_BPF_NOT_A_CGROUP` when the one above is no cgroup of version 2
+   * @param path - its directory. The parent directory must exist
+   * @returns the cgroup. The caller closes it, and removes it with {@link Cgroup.remove}
+   * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the parent is not a cgroup of version 2
+   * @throws TypeError if the path is not a string
+   * @throws Error (of node:fs) if the directory cannot be created, for instance with code `'EEXIST'`
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the process or the machine is out of memory or file descriptors
    */
   static create(path: string): Cgroup {
     Cgroup.open(dirname(path)).close();
@@ -147,18 +163,20 @@ export class Cgroup extends Handle {
   }
 
   /**
-   * Attaches a program, beside those of others (the kernel's "multi" mode) and after them.
+   * Attaches a program. It runs after programs that are already attached (the kernel's "multi" mode).
    *
-   * Since Linux 5.7.
+   * Command: `BPF_LINK_CREATE` of bpf(2). Since Linux 5.7.
    *
-   * @param program - of a type that attaches to cgroups
-   * @param options - where, if the program does not say
-   * @returns the link; the attachment ends when it is closed, unless it is pinned
-   * @throws AlreadyAttachedError `ERR_BPF_ALREADY_ATTACHED` when another program was attached in a way that excludes
-   * others
-   * @throws PermissionError `ERR_BPF_PERMISSION` without CAP_NET_ADMIN
-   * @throws NotSupportedError `ERR_BPF_NOT_SUPPORTED` before Linux 5.7
-   * @throws TypeError when it is not known where to attach
+   * @param program - program of a type that attaches to cgroups
+   * @param options - the hook, if the program does not name it
+   * @returns the link. The caller closes it, which detaches the program unless the link is pinned
+   * @throws AlreadyAttachedError (`ERR_BPF_ALREADY_ATTACHED`) if another program was attached in exclusive mode
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks CAP_NET_ADMIN
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if the kernel is older than 5.7
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws TypeError if neither the program nor the options name a hook, or an option is unknown
+   * @throws RangeError if the hook is unknown
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the cgroup or the program is closed
    */
   attach(program: BpfProgram, options: CgroupAttachOptions = {}): BpfLink {
     checkOptions(options, ['attachType'], 'attach');
@@ -175,11 +193,18 @@ export class Cgroup extends Handle {
   }
 
   /**
-   * The programs that are attached here, whoever did it.
+   * Lists the programs that are attached to this cgroup, whoever attached them.
    *
-   * Since Linux 4.15; needs CAP_NET_ADMIN. The names and tags need CAP_SYS_ADMIN, and are empty without it.
+   * Command: `BPF_PROG_QUERY` of bpf(2). Since Linux 4.15; needs CAP_NET_ADMIN. Names and tags need CAP_SYS_ADMIN and
+   * are empty without it.
    *
-   * @param options - which hook, and whether with what is inherited
+   * @param options - the hook, and whether to include inherited programs
+   * @returns the programs in the order in which they run
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks CAP_NET_ADMIN
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws TypeError if an option is unknown or invalid
+   * @throws RangeError if the hook is unknown
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the cgroup is closed
    */
   programs(options: CgroupProgramsOptions): CgroupProgram[] {
     checkOptions(options, ['attachType', 'effective'], 'programs');
@@ -192,9 +217,11 @@ export class Cgroup extends Handle {
   }
 
   /**
-   * Removes the cgroup and closes the object.
+   * Removes the cgroup and closes this object.
    *
-   * @throws an error of the file system with code `'EBUSY'` while processes or other cgroups are in it
+   * @throws Error (of node:fs) if it cannot be removed; its code is `'EBUSY'` if the cgroup has processes or
+   * descendants
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the cgroup is closed
    */
   remove(): void {
     this.ensureOpen();
@@ -203,9 +230,10 @@ export class Cgroup extends Handle {
   }
 
   /**
-   * The file descriptor of the directory, for functions that this library does not have.
+   * Returns the file descriptor of the directory, for system calls that this library does not offer.
    *
-   * It belongs to this object: do not close it, and do not use it after `close()`.
+   * @returns the file descriptor. It belongs to this object: do not close it, and do not use it after `close()`
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the directory is closed
    */
   unsafeFd(): number {
     this.ensureOpen();
@@ -230,11 +258,11 @@ export class Cgroup extends Handle {
     }
     if (errno !== Errno.EPERM || error.code === 'ERR_BPF_PERMISSION') return error;
     try {
-      // The process may attach, so another program bars it: tell which.
+      // The process has the permission to attach, so another program excludes it. Find out which one.
       const others = queryPrograms(this.#fd, attachType, true, subject);
       if (others.length > 0) return new AlreadyAttachedError(subject, others, { errno, operation });
     } catch {
-      // The first error tells more than that of the question after its cause.
+      // The original error is more useful than a failure of this query.
     }
     return error;
   }
@@ -245,11 +273,11 @@ export function findMountPoint(mounts: string): string {
   for (const line of mounts.split('\n')) {
     const [, target, type] = line.split(' ');
     if (type === 'cgroup2' && target !== undefined) {
-      // Blanks and the like are written as octal numbers.
+      // Spaces and other special characters are escaped as octal numbers.
       return target.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
     }
   }
-  throw new NotACgroupError('/proc/mounts', 'no file system of cgroup version 2 is mounted', {
+  throw new NotACgroupError('/proc/mounts', 'no cgroup2 file system is mounted', {
     hint: 'mount one with: mount -t cgroup2 none /sys/fs/cgroup/unified',
   });
 }
@@ -259,7 +287,7 @@ function mountHint(): string {
     return `cgroup2 is mounted at ${Cgroup.mountPoint()} here`;
   } catch (error) {
     if ((error as NotACgroupError).cause !== undefined)
-      return 'where cgroup2 is mounted cannot be read: mount -t proc proc /proc';
+      return 'the mount point of cgroup2 cannot be read: mount -t proc proc /proc';
     return 'no cgroup2 is mounted on this host: mount -t cgroup2 none /sys/fs/cgroup/unified, or boot with a unified hierarchy';
   }
 }

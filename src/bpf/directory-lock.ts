@@ -5,20 +5,20 @@ import { checkErrno, libc } from '../native';
 import { closeOnError } from './fd';
 import { Handle } from './handle';
 
-/** linux/fs.h, for flock(2). */
+/** Operations of flock(2), from linux/fs.h. */
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const LOCK_UN = 8;
 
 /**
- * A directory that one process at a time can hold: flock(2). The kernel frees it when the process ends, however that
- * happens.
+ * A directory that only one process at a time can lock: flock(2). The kernel releases the lock when the process ends,
+ * even after SIGKILL.
  *
- * It is a file descriptor of the directory; {@link DirectoryLock.tryAcquire} locks it, {@link DirectoryLock.unlock} and
- * `close()` free it.
+ * The object is a file descriptor of the directory. {@link DirectoryLock.tryAcquire} locks it; {@link
+ * DirectoryLock.unlock} and `close()` release the lock.
  */
 export class DirectoryLock extends Handle {
-  /** Path it was opened by. */
+  /** Path that it was opened with. */
   readonly path: string;
   readonly #fd: number;
 
@@ -29,23 +29,30 @@ export class DirectoryLock extends Handle {
   }
 
   /**
-   * Opens a directory, without locking it. The caller closes it.
+   * Opens a directory without locking it.
    *
-   * @param path - the directory; a symbolic link is refused
-   * @throws an error of the file system, such as `'ENOENT'` or `'ELOOP'`
+   * @param path - the directory. A symbolic link is refused
+   * @returns the lock. The caller closes it
+   * @throws Error (of node:fs) if it cannot be opened, for instance with code `'ENOENT'` or `'ELOOP'`
    */
   static open(path: string): DirectoryLock {
     const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     return closeOnError(fd, () => new DirectoryLock(path, fd));
   }
 
-  /** Inode number of what is open, which the path may not lead to any more. */
+  /** Inode number of the open directory. The path may meanwhile lead to another one. */
   get inode(): bigint {
     this.ensureOpen();
     return fstatSync(this.#fd, { bigint: true }).ino;
   }
 
-  /** Locks it, without waiting. Returns whether that worked: false when another open file description holds it. */
+  /**
+   * Tries to lock the directory without waiting.
+   *
+   * @returns whether it is locked now; false if another open file description holds the lock
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the directory is closed
+   */
   tryAcquire(): boolean {
     this.ensureOpen();
     for (;;) {
@@ -60,17 +67,23 @@ export class DirectoryLock extends Handle {
     }
   }
 
-  /** Frees it. */
+  /**
+   * Releases the lock.
+   *
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the directory is closed
+   */
   unlock(): void {
     this.ensureOpen();
     checkErrno(() => libc.flock(this.#fd, LOCK_UN), { operation: 'flock', subject: this.label });
   }
 
   /**
-   * Id of the process that holds it, from /proc/locks: `undefined` when nobody does, or when it is in another process
-   * namespace.
+   * Looks up the process that holds the lock, in /proc/locks.
    *
-   * If the process has given the file descriptor on, that is the one that locked it.
+   * @returns its id, or `undefined` if nobody holds it or the process is in another PID namespace. If the file
+   * descriptor was passed on, it is the process that locked it
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the directory is closed
    */
   holder(): number | undefined {
     const inode = this.inode.toString();
@@ -81,7 +94,7 @@ export class DirectoryLock extends Handle {
           return Number(pid) || undefined;
       }
     } catch {
-      // No such file in this container: then it is not known.
+      // Without /proc/locks in this container, it is not known.
     }
     return undefined;
   }
@@ -92,10 +105,10 @@ export class DirectoryLock extends Handle {
   }
 }
 
-/** `00:1f:4711` has the device number in hexadecimal, major and minor. */
+/** In `00:1f:4711`, the first two parts are the major and minor device number in hexadecimal. */
 function isOnSameDevice(file: string, device: number): boolean {
   const [major = '', minor = ''] = file.split(':');
-  // gnu_dev_major and gnu_dev_minor of sys/sysmacros.h, for numbers below 2^32.
+  // gnu_dev_major and gnu_dev_minor of sys/sysmacros.h, for device numbers below 2^32.
   return (
     Number.parseInt(major, 16) === ((device >>> 8) & 0xfff) &&
     Number.parseInt(minor, 16) === ((device & 0xff) | ((device >>> 12) & 0xfff00))

@@ -1,16 +1,16 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { ClosedError } from '../errors';
 
-/** Code of the warning about a handle that was dropped without being closed. */
+/** Code of the process warning about an object that was garbage collected without being closed. */
 export const LEAK_WARNING = 'MERBRIDGE_NOT_CLOSED';
 
 /**
- * Tells of handles that the engine collected while they were open. It does no more than that: closing a link because
- * nobody holds its object any more would end an attachment at a moment that nobody can foresee.
+ * Warns about objects that were garbage collected while they were open. It does not close them: closing a link at an
+ * unpredictable time would end its attachment.
  */
 const dropped = new FinalizationRegistry<string>(label => {
   process.emitWarning(
-    `${label} was dropped without close(); what it holds in the kernel stays until the process ends`,
+    `${label} was garbage collected without close(); its kernel resources are released only when the process exits`,
     {
       type: 'MerbridgeWarning',
       code: LEAK_WARNING,
@@ -19,10 +19,20 @@ const dropped = new FinalizationRegistry<string>(label => {
 });
 
 /**
- * Something that has to be closed.
+ * Base class of objects that hold kernel resources and must be closed.
  *
- * `close()` may be called any number of times; every other use after it throws `ERR_BPF_CLOSED`. Closing an object
- * closes what came out of it, youngest first. Handles are disposable: `using map = BpfHashMap.create(…)`.
+ * `close()` is idempotent. After it, every other use throws a ClosedError (`ERR_BPF_CLOSED`). Closing an object also
+ * closes the objects that were created from it, the most recent one first. All of them are disposable.
+ *
+ * @example
+ * ```ts
+ * import { BpfHashMap, u32 } from 'merbridge/bpf';
+ *
+ * function demo(): void {
+ *   using map = BpfHashMap.create({ name: 'demo', key: u32, value: u32, maxEntries: 16 });
+ *   map.set(1, 2);
+ * } // closed here
+ * ```
  */
 export abstract class Handle {
   readonly #label: string;
@@ -37,12 +47,17 @@ export abstract class Handle {
     if (options.tracked ?? true) this.track();
   }
 
-  /** Whether `close()` was called, here or on the object that this one came out of. */
+  /** Whether this object, or the object that it was created from, was closed. */
   get closed(): boolean {
     return !this.#open;
   }
 
-  /** Gives back what it holds. Does nothing when it is closed already. */
+  /**
+   * Releases the resources of this object and of the objects that were created from it. Idempotent.
+   *
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses to detach a program. Everything else is released
+   * nevertheless
+   */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
@@ -55,7 +70,7 @@ export abstract class Handle {
       try {
         step();
       } catch (error) {
-        // The first failure is told, but only after everything else was given back.
+        // The first failure is reported, after everything else was released.
         if (!failed) failure = error;
         failed = true;
       }
@@ -66,17 +81,22 @@ export abstract class Handle {
     if (failed) throw failure;
   }
 
-  /** The same as {@link Handle.close}, for `using`. */
+  /**
+   * Same as {@link Handle.close}, for `using`.
+   *
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses to detach a program. Everything else is released
+   * nevertheless
+   */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** @internal Names the object in messages, such as `map "pods"`. */
+  /** @internal Name of the object in messages, such as `map "pods"`. */
   get label(): string {
     return this.#label;
   }
 
-  /** @internal Gives back what this object itself holds; called once. */
+  /** @internal Releases the resources of this object itself. Called once. */
   protected abstract release(): void;
 
   /** @internal */
@@ -84,7 +104,7 @@ export abstract class Handle {
     if (!this.#open) throw new ClosedError(this.#label, operation === undefined ? {} : { operation });
   }
 
-  /** @internal Warn when this object is collected while open. */
+  /** @internal Enables the warning if this object is garbage collected while it is open. */
   protected track(): void {
     dropped.register(this, this.#label, this);
   }
@@ -94,7 +114,7 @@ export abstract class Handle {
     dropped.unregister(this);
   }
 
-  /** @internal For constructors that fail: closed without giving anything back, which the caller does. */
+  /** @internal For constructors that fail: marks it as closed without releasing anything, which the caller does. */
   abandon(): void {
     this.#open = false;
     this.untrack();

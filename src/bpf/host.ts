@@ -1,4 +1,4 @@
-/** What there is to know of libbpf and of this process, apart from any object. */
+/** Facts about libbpf, this process and this machine that concern no single object. */
 import { Errno } from '../errors';
 import { check, libbpf, libbpfVersion, missingCapabilities } from '../native';
 import type { BpfProgram } from './program';
@@ -7,7 +7,8 @@ import { attachTypeNumber } from './types';
 export { libbpfVersion, missingCapabilities };
 
 /**
- * Ids of all links of this machine, whoever holds them. Since Linux 5.8; needs CAP_SYS_ADMIN.
+ * Iterates over the ids of all links on this machine. Command: `BPF_LINK_GET_NEXT_ID` of bpf(2). Since Linux 5.8; needs
+ * CAP_SYS_ADMIN.
  *
  * @internal
  */
@@ -23,11 +24,11 @@ export function* linkIds(): Generator<number, void, undefined> {
 }
 
 /**
- * Whether this kernel attaches to cgroups by links. It is asked to attach to a file descriptor that is none: a kernel
- * that knows the call misses that, and nothing is attached anywhere.
+ * Probes whether this kernel supports cgroup links. The probe attaches to an invalid file descriptor: a kernel that
+ * supports links answers EBADF, and nothing is attached.
  *
  * @internal
- * @param program - of a type that attaches to cgroups
+ * @param program - program of a type that attaches to cgroups
  */
 export function attachesByLink(program: BpfProgram): boolean {
   const type = attachTypeNumber(program.attachType ?? 'cgroup/connect4');

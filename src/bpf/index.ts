@@ -1,6 +1,6 @@
 /**
- * BPF below the accelerator: objects, programs, maps, links and cgroups, typed, and the codecs of keys and values.
- * The errors are those of the main entry.
+ * Typed access to BPF below the accelerator: objects, programs, maps, links, cgroups, and codecs for keys and values.
+ * The error classes are in the main entry point.
  *
  * @packageDocumentation
  */

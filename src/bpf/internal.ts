@@ -1,6 +1,5 @@
 /**
- * What the other rooms of this library need of this one, and its users do not. No entry point of the package re-exports
- * it.
+ * What other rooms of this library need from this one, but its users do not. No entry point of the package exports it.
  */
 export { DirectoryLock } from './directory-lock';
 export { requireFds } from './fd';

@@ -1,6 +1,4 @@
-/**
- * What a kernel may be built without: how it is found out, and which option of the kernel's configuration brings it.
- */
+/** Features that a kernel may lack: how to detect them, and which kernel configuration option enables them. */
 import { accessSync, closeSync, constants } from 'node:fs';
 import { release } from 'node:os';
 
@@ -9,20 +7,20 @@ import { check, libbpf, systemError, withErrno } from '../native';
 import { kernelAtLeast } from './kernel-version';
 import { MapType, ProgramType, type MapTypeName, type ProgramTypeName } from './types';
 
-/** A feature, as its absence is told. */
+/** A kernel feature, as an error message names it. */
 interface KernelFeature {
-  /** In the words by which one searches for it. */
+  /** The name to search for. */
   readonly name: string;
   /**
-   * Option of the kernel's configuration, see include/linux/bpf_types.h; `undefined` if every kernel has it that has
-   * bpf(2).
+   * Kernel configuration option, see include/linux/bpf_types.h. `undefined` if every kernel with bpf(2) has the
+   * feature.
    */
   readonly option?: string | undefined;
-  /** First release that has it; `undefined` if no release without it is of interest. */
+  /** First release with the feature. `undefined` if older releases do not matter. */
   readonly since?: string | undefined;
 }
 
-/** Since 5.13 CONFIG_BPF_STREAM_PARSER is about stream parsers alone. */
+/** Since Linux 5.13, CONFIG_BPF_STREAM_PARSER concerns only stream parsers. */
 const SOCKMAP = kernelAtLeast('5.13') ? 'CONFIG_INET' : 'CONFIG_BPF_STREAM_PARSER';
 
 const MAPS: Partial<Record<MapTypeName, KernelFeature>> = {
@@ -44,7 +42,9 @@ const PROGRAMS: Partial<Record<ProgramTypeName, KernelFeature>> = {
   sk_msg: { name: 'sk_msg (BPF_PROG_TYPE_SK_MSG)', option: 'CONFIG_NET', since: '4.17' },
 };
 
-/** Either the release is too old, or the kernel was built without the option. */
+/**
+ * Builds the error for a missing feature: either the release is too old, or the kernel was built without the option.
+ */
 function absent({ name, option, since }: KernelFeature, options: BpfErrorOptions): NotSupportedError {
   return new NotSupportedError(name, {
     ...options,
@@ -52,7 +52,7 @@ function absent({ name, option, since }: KernelFeature, options: BpfErrorOptions
   });
 }
 
-/** Where libbpf looks for the types of the running kernel: btf__load_vmlinux_btf() in its btf.c. */
+/** Paths where libbpf looks for the BTF of the running kernel: btf__load_vmlinux_btf() in its btf.c. */
 function btfPaths(kernel = release()): string[] {
   return [
     '/sys/kernel/btf/vmlinux',
@@ -66,20 +66,28 @@ function btfPaths(kernel = release()): string[] {
   ];
 }
 
-/** The error for a kernel whose types nobody knows. @internal */
+/**
+ * Builds the error for a kernel whose BTF is not available.
+ *
+ * @internal
+ */
 export function btfMissing(options: BpfErrorOptions = {}): NotSupportedError {
   return absent(
     { name: 'BTF, the type information of the kernel,', option: 'CONFIG_DEBUG_INFO_BTF', since: '5.4' },
     {
       hint:
-        '/sys/kernel/btf/vmlinux is missing: boot a kernel that has it, as those of Debian 11, Ubuntu 20.10, Fedora 31 and later have; in a container ' +
+        '/sys/kernel/btf/vmlinux is missing: boot a kernel with BTF, such as those of Debian 11, Ubuntu 20.10, Fedora 31 and later; in a container ' +
         'mount sysfs at /sys',
       ...options,
     },
   );
 }
 
-/** Throws if the types of the kernel cannot be read, without which no program is fitted to it. @internal */
+/**
+ * Throws if the BTF of the kernel cannot be read. Programs are relocated against it (CO-RE).
+ *
+ * @internal
+ */
 export function requireBtf(): void {
   const isReadable = (path: string): boolean => {
     try {
@@ -92,10 +100,12 @@ export function requireBtf(): void {
   if (!btfPaths().some(isReadable)) throw btfMissing();
 }
 
-/** Types that this kernel has: it does not lose them. */
+/** Types that this kernel was found to have. They are not probed again. */
 const present = new Set<string>();
 
-/** libbpf makes the smallest map or program of a type, and takes whatever then fails for an absence: EPERM is none. */
+/**
+ * libbpf creates the smallest map or program of a type and interprets any failure as a missing type. EPERM is not one.
+ */
 function isPresent(operation: 'bpf_map_create' | 'bpf_prog_load', type: string, probe: () => number): boolean {
   const key = `${operation} ${type}`;
   if (present.has(key)) return true;
@@ -106,13 +116,15 @@ function isPresent(operation: 'bpf_map_create' | 'bpf_prog_load', type: string, 
 }
 
 /**
- * Throws if the kernel lacks a type of map or program. Each is tried.
+ * Probes types of maps and programs, and throws if the kernel lacks one.
  *
  * @internal
- * @param types - which ones
+ * @param types - types to probe
  * @param context - what they are needed for
- * @throws NotSupportedError with the feature and the option of the kernel
- * @throws PermissionError or BpfError if nothing can be tried at all
+ * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if the kernel lacks a type; the error names the configuration
+ * option
+ * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities for the probe
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
  */
 export function requireTypes(
   types: { readonly maps: Iterable<MapTypeName>; readonly programs: Iterable<ProgramTypeName> },
@@ -121,7 +133,7 @@ export function requireTypes(
   const fail = (feature: KernelFeature): never => {
     requireBpf();
     throw absent(feature, {
-      hint: 'boot a kernel that has it, as those of the common distributions do; where a sandbox answers bpf(2) in its place, that lacks it',
+      hint: 'boot a kernel with this feature, such as those of the common distributions; if a sandbox emulates bpf(2), the sandbox lacks it',
       ...context,
     });
   };
@@ -136,10 +148,12 @@ export function requireTypes(
 }
 
 /**
- * BPF_MAP_TYPE_ARRAY is in every kernel that has bpf(2): if not even that can be made, the answer says why. @internal
+ * Creates an array map, which every kernel with bpf(2) supports. If even that fails, the error says why.
+ *
+ * @internal
  */
 export function requireBpf(): void {
-  // As many as a probe holds at a time, so that its failure for want of a file descriptor is not taken for an absence.
+  // As many as a probe uses at a time, so that a lack of file descriptors is not mistaken for a missing type.
   const fds: number[] = [];
   try {
     for (let count = 0; count < 4; count++)

@@ -2,20 +2,23 @@ import { release } from 'node:os';
 
 /** A release of Linux. */
 export interface KernelVersion {
-  /** 6 of 6.18.5. */
+  /** The 6 of 6.18.5. */
   readonly major: number;
-  /** 18 of 6.18.5. */
+  /** The 18 of 6.18.5. */
   readonly minor: number;
-  /** 5 of 6.18.5. */
+  /** The 5 of 6.18.5. */
   readonly patch: number;
-  /** The full text, as `uname -r` prints it. */
+  /** The full text as `uname -r` prints it. */
   readonly release: string;
 }
 
 /**
- * The release of the running kernel.
+ * Returns the release of the running kernel.
  *
- * Distributions move features to older releases, so ask for a feature by using it and take the number for messages.
+ * Distributions backport features to older releases. To find out whether the kernel has a feature, try it; use the
+ * release only in messages.
+ *
+ * @returns the numbers and the text. Numbers that the text does not contain are 0
  *
  * @example
  * ```ts
@@ -31,9 +34,11 @@ export function kernelVersion(): KernelVersion {
 }
 
 /**
- * Whether the running kernel is of a release or newer.
+ * Tests whether the running kernel has at least the given release.
  *
- * @param version - such as `'5.7'`
+ * @param version - major and minor number, such as `'5.7'`
+ * @returns whether the running kernel is that release or newer
+ * @throws RangeError if `version` is not of the form `'5.7'`
  */
 export function kernelAtLeast(version: string): boolean {
   const match = /^(\d+)\.(\d+)$/.exec(version);

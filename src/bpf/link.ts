@@ -8,25 +8,41 @@ import { checkInteger, checkOptions } from './options';
 import type { BpfProgram } from './program';
 import { attachTypeName, type AttachTypeName } from './types';
 
-/** BPF_F_REPLACE: the link must hold the program that the caller names. */
+/** BPF_F_REPLACE: fail unless the link has the program that the caller names. */
 const F_REPLACE = 4;
 
 /**
- * An attachment of a program that the kernel keeps as an object of its own.
+ * A BPF link: an attachment of a program that is a kernel object of its own.
  *
- * It ends when nothing holds it any more: `close()` gives up this hold, a pin is another one. So an attachment that has
- * to outlive the process is pinned, and a later process takes it over with {@link BpfLink.openPin}.
+ * The attachment ends when nothing refers to the link any more. This object is one reference, which `close()` releases;
+ * a pin is another. So pin an attachment that must outlive the process, and take it over later with {@link
+ * BpfLink.openPin}.
  *
- * Since Linux 5.7 for cgroups; ids since 5.8.
+ * Command: `BPF_LINK_CREATE` of bpf(2). Since Linux 5.7 for cgroups; ids since Linux 5.8.
  *
  * @see https://docs.kernel.org/bpf/libbpf/program_types.html
+ *
+ * @example
+ * ```ts
+ * import { BpfLink, type BpfProgram, type Cgroup } from 'merbridge/bpf';
+ *
+ * function attachOrTakeOver(cgroup: Cgroup, program: BpfProgram, path: string): void {
+ *   try {
+ *     using link = BpfLink.openPin(path);
+ *     link.update(program); // replaces the program of an earlier process without a gap
+ *   } catch {
+ *     using link = cgroup.attach(program);
+ *     link.pin(path); // stays attached
+ *   }
+ * }
+ * ```
  */
 export class BpfLink extends Handle {
-  /** Id that is unique on this machine as long as the link exists, as `bpftool link` lists it. */
+  /** Id as `bpftool link` lists it. It is unique on this machine while the link exists. */
   readonly id: number;
-  /** Where it is attached; `undefined` for links that are not of a cgroup. */
+  /** The hook that it is attached to. `undefined` if it is not a cgroup link. */
   readonly attachType: AttachTypeName | undefined;
-  /** Inode number of the cgroup it is attached to; `undefined` for other links. */
+  /** Inode number of the cgroup that it is attached to. `undefined` if it is not a cgroup link. */
   readonly cgroupId: bigint | undefined;
   readonly #fd: number;
 
@@ -45,10 +61,16 @@ export class BpfLink extends Handle {
   }
 
   /**
-   * Takes over a link that is pinned. The caller closes it; the pin stays.
+   * Opens a pinned link.
    *
-   * @param path - in a BPF file system
-   * @throws BpfError with errnoName `'ENOENT'` when nothing is pinned there, `'EINVAL'` when it is no link
+   * @param path - path of the pin in a BPF file system
+   * @returns the link. The caller closes it; the pin remains
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the pin cannot be opened; errnoName is `'ENOENT'` if nothing is pinned
+   * there, and `'EINVAL'` if the pin is not a link
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if /proc is not mounted
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static openPin(path: string): BpfLink {
     const fd = openPin(path, 'link');
@@ -56,9 +78,17 @@ export class BpfLink extends Handle {
   }
 
   /**
-   * Opens a link by its id. The caller closes it. Since Linux 5.8; needs CAP_SYS_ADMIN.
+   * Opens a link by its id.
    *
-   * @param id - as `bpftool link` lists it
+   * Command: `BPF_LINK_GET_FD_BY_ID` of bpf(2). Since Linux 5.8; needs CAP_SYS_ADMIN.
+   *
+   * @param id - id as `bpftool link` lists it
+   * @returns the link. The caller closes it
+   * @throws TypeError if `id` is not a number
+   * @throws RangeError if `id` is not an integer from 1 to 2^32-1
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; errnoName is `'ENOENT'` if there is no such link
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks CAP_SYS_ADMIN
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromId(id: number): BpfLink {
     checkInteger(id, 1, 0xffff_ffff, 'id');
@@ -66,13 +96,24 @@ export class BpfLink extends Handle {
     return closeOnError(fd, () => new BpfLink(fd, `${id}`));
   }
 
-  /** Id of the program that is attached now; 0 when the cgroup was removed or the link was detached. */
+  /**
+   * Reads the id of the program that is attached now.
+   *
+   * @returns the id, or 0 if the cgroup was removed or the link was detached
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the link is closed
+   */
   programId(): number {
     return linkInfo(this.unsafeFd(), this.label).programId;
   }
 
   /**
-   * Whether the attachment is still in force: the cgroup may have been removed, or someone may have detached the link.
+   * Checks whether the program is still attached. The cgroup may have been removed, or somebody may have detached the
+   * link.
+   *
+   * @returns whether it is attached
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the link is closed
    */
   isAttached(): boolean {
     const { type, programId, cgroupId } = linkInfo(this.unsafeFd(), this.label);
@@ -80,12 +121,17 @@ export class BpfLink extends Handle {
   }
 
   /**
-   * Puts another program in the place of the attached one, at once and without a moment between.
+   * Replaces the attached program atomically: there is no moment without a program.
    *
-   * @param program - of the same type as the old one
-   * @param options - `expected`: only if this program is the attached one
-   * @throws BpfError with errnoName `'EPERM'` when another program than the expected one is attached, `'EINVAL'` when
-   * the types differ, `'ENOLINK'` when the link was detached
+   * Command: `BPF_LINK_UPDATE` of bpf(2). Since Linux 5.7.
+   *
+   * @param program - program of the same type as the old one
+   * @param options - `expected`: replace only if this program is the attached one
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; errnoName is `'EPERM'` if another program than the
+   * expected one is attached, `'EINVAL'` if the types differ, and `'ENOLINK'` if the link was detached
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the kernel refuses with EPERM and the process lacks capabilities
+   * @throws TypeError if an option is unknown or invalid
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the link or a program is closed
    */
   update(program: BpfProgram, options: { expected?: BpfProgram | undefined } = {}): void {
     checkOptions(options, ['expected'], 'update');
@@ -101,24 +147,41 @@ export class BpfLink extends Handle {
   }
 
   /**
-   * Keeps the attachment when the process ends, under a path.
+   * Pins the link to a path, so that the program stays attached after the process exits.
    *
-   * @param path - in a BPF file system, must not exist
+   * @param path - path of the pin in a BPF file system. It must not exist
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if it cannot be pinned; errnoName is `'EEXIST'` if the path exists, and
+   * `'EINVAL'` if it is not in a BPF file system
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the link is closed
    */
   pin(path: string): void {
     pinFd(this.unsafeFd(), path, this.label);
   }
 
-  /** Removes a pin of this link; does nothing when it is gone. The attachment lasts until `close()`. */
+  /**
+   * Removes a pin of this link. Does nothing if the pin does not exist. The program stays attached until `close()`.
+   *
+   * @param path - path of the pin
+   * @throws TypeError if the path is not a non-empty string
+   * @throws Error (of node:fs) if the pin cannot be removed
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the link is closed
+   */
   unpin(path: string): void {
     this.ensureOpen();
     unpinPath(path);
   }
 
   /**
-   * Ends the attachment at once, whoever else holds the link. Does nothing when it has ended.
+   * Detaches the program immediately, even if other references to the link exist. Does nothing if it is already
+   * detached.
    *
-   * Since Linux 5.9.
+   * Command: `BPF_LINK_DETACH` of bpf(2). Since Linux 5.9.
+   *
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if the kernel is older than 5.9
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the link is closed
    */
   detach(): void {
     const result = libbpf.bpf_link_detach(this.unsafeFd());
@@ -127,9 +190,10 @@ export class BpfLink extends Handle {
   }
 
   /**
-   * The file descriptor of the link, for functions that this library does not have.
+   * Returns the file descriptor of the link, for system calls that this library does not offer.
    *
-   * It belongs to this object: do not close it, and do not use it after `close()`.
+   * @returns the file descriptor. It belongs to this object: do not close it, and do not use it after `close()`
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the link is closed
    */
   unsafeFd(): number {
     this.ensureOpen();

@@ -1,4 +1,4 @@
-/** The `struct bpf_object` behind an object that is open, and later loaded. */
+/** The `struct bpf_object` of libbpf behind an object that is open and later loaded. */
 import { Errno, exhausted, ObjectFileError } from '../errors';
 import { mapTypeName, programTypeName, type MapTypeName, type ProgramTypeName } from './types';
 import {
@@ -13,37 +13,40 @@ import {
   tellingLine,
 } from '../native';
 
-/** Bytes of each program's log at first. Most refusals need a few kilobytes. */
+/** Initial size of each program's log in bytes. Most refusals need a few kilobytes. */
 const LOG_BYTES = 1024 * 1024;
-/** Largest log that is asked for; the kernel's own limit is 1 GiB, 16 MiB before Linux 5.2. */
+/** Maximum size of a log in bytes. The limit of the kernel is 1 GiB, and 16 MiB before Linux 5.2. */
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
-/** What libbpf holds besides: the types of the object, and up to three while it tries what the kernel can do. */
+/**
+ * File descriptors that libbpf uses besides: one for the BTF of the object, and up to three while it probes features of
+ * the kernel.
+ */
 const FDS_OF_LIBBPF = 4;
-/** What the kernel refuses after the verifier was content, or before it looked. */
+/** Errors that the kernel returns after the verifier accepted the program, or before the verifier ran. */
 const NOT_OF_VERIFIER: readonly number[] = [Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.EAGAIN, Errno.EINTR];
 
-/** How a load went. */
+/** Result of an attempt to load an object. */
 export type LoadOutcome =
   | { readonly ok: true }
   | {
       readonly ok: false;
       readonly errno: number;
-      /** What libbpf printed, oldest first; empty where it was not collected. */
+      /** Output of libbpf, oldest line first. Empty if it was not collected. */
       readonly lines: readonly string[];
-      /** The program whose log is not empty, and that log; `undefined` if the verifier refused none. */
+      /** The program that the verifier refused, with its log. `undefined` if the verifier refused none. */
       readonly refused: { readonly program: string; readonly log: string; readonly truncated: boolean } | undefined;
     };
 
-/** Owns the memory of libbpf and the buffers that it points at. */
+/** Owns a `struct bpf_object`, its memory, and the buffers that libbpf points to. */
 export class NativeObject {
   /** Address of the `struct bpf_object`. */
   readonly address: number;
-  /** Name → address of the `struct bpf_map`. Maps behind global variables are named after their section. */
+  /** Address of each `struct bpf_map` by name. Maps behind global variables have the name of their section. */
   readonly maps: ReadonlyMap<string, number>;
-  /** Name → address of the `struct bpf_program`. */
+  /** Address of each `struct bpf_program` by name. */
   readonly programs: ReadonlyMap<string, number>;
-  // libbpf keeps pointers into these: they live as long as the object.
+  // libbpf keeps pointers to these buffers, so they must live as long as the object.
   readonly #bytes: Buffer;
   readonly #nameBytes: Buffer;
   readonly #logs = new Map<string, Buffer>();
@@ -57,7 +60,16 @@ export class NativeObject {
     this.programs = list(address, libbpf.bpf_object__next_program, at => cString(libbpf.bpf_program__name(at)));
   }
 
-  /** Reads an object file that is in memory. Nothing reaches the kernel yet. */
+  /**
+   * Parses an object file that is in memory. Nothing is loaded into the kernel yet.
+   *
+   * @param bytes - contents of the file. libbpf keeps a pointer to it
+   * @param name - name of the object
+   * @returns the object. The caller closes it
+   * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if libbpf cannot parse the file
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the process or the machine is out of memory or file descriptors
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
+   */
   static open(bytes: Buffer, name: string): NativeObject {
     silence();
     const nameBytes = Buffer.from(`${name}\0`);
@@ -75,21 +87,22 @@ export class NativeObject {
     return new NativeObject(result.address, bytes, nameBytes);
   }
 
-  /** Whether the object file and its name are kept: always. Only here so that the buffers are used. */
+  /** Size of the buffers that libbpf points to. It exists only so that the buffers count as used. */
   get pinnedBytes(): number {
     return this.#bytes.length + this.#nameBytes.length;
   }
 
   /**
-   * Loads everything into the kernel. The object cannot be loaded again if that fails.
+   * Creates the maps and loads the programs. After a failure the object cannot be loaded again.
    *
-   * @param logBytes - program → bytes of its log, where they are not those of the first attempt
-   * @param collect - whether to collect what libbpf prints
+   * @param logBytes - size of a program's log in bytes, by program name, if it is not the initial size
+   * @param collect - whether to collect the output of libbpf
+   * @returns how the load ended
    */
   load(logBytes: ReadonlyMap<string, number>, collect: boolean): LoadOutcome {
     for (const [name, program] of this.programs) {
       if (!libbpf.bpf_program__autoload(program)) continue;
-      // Not touched, and so not backed by memory, unless the kernel writes a log.
+      // The kernel backs this buffer with memory only if it writes a log.
       const log = Buffer.alloc(logBytes.get(name) ?? LOG_BYTES);
       this.#logs.set(name, log);
       libbpf.bpf_program__set_log_buf(program, log, log.length);
@@ -104,13 +117,22 @@ export class NativeObject {
     return { ok: false, errno: -result, lines, refused: this.#refused(-result) };
   }
 
-  /** The next size to try for a log that was too short, or `undefined` when it is as long as allowed. */
+  /**
+   * Returns the next size to try if a log was truncated.
+   *
+   * @param current - size of the truncated log in bytes; `undefined` stands for the initial size
+   * @returns the next size in bytes, or `undefined` if the log is already as large as allowed
+   */
   static nextLogBytes(current: number | undefined): number | undefined {
     const next = (current ?? LOG_BYTES) * 8;
     return next > MAX_LOG_BYTES ? undefined : next;
   }
 
-  /** Types of its maps and of the programs that are to be loaded, in their order. */
+  /**
+   * Lists the types of its maps and of the programs that will be loaded, in their order.
+   *
+   * @returns the types
+   */
   types(): { readonly maps: ReadonlySet<MapTypeName>; readonly programs: ReadonlySet<ProgramTypeName> } {
     return {
       maps: new Set([...this.maps.values()].map(map => mapTypeName(libbpf.bpf_map__type(map)) as MapTypeName)),
@@ -120,7 +142,7 @@ export class NativeObject {
     };
   }
 
-  /** How many file descriptors loading it takes: maps that are reused have theirs. */
+  /** Number of file descriptors that loading needs. Reused maps already have theirs. */
   get fdCount(): number {
     return (
       [...this.maps.values()].filter(map => libbpf.bpf_map__fd(map) < 0).length + this.#toLoad().length + FDS_OF_LIBBPF
@@ -131,7 +153,7 @@ export class NativeObject {
     return [...this.programs.values()].filter(program => libbpf.bpf_program__autoload(program));
   }
 
-  /** Frees the memory of libbpf and closes all file descriptors of the object. */
+  /** Frees the memory of libbpf and closes all file descriptors of the object. Idempotent. */
   close(): void {
     if (this.#freed) return;
     this.#freed = true;
@@ -145,7 +167,7 @@ export class NativeObject {
       const end = buffer.indexOf(0);
       const length = end === -1 ? buffer.length : end;
       if (length === 0) continue;
-      // ENOSPC (28) is what the kernel answers instead of the reason when the log does not fit.
+      // If the log does not fit, the kernel returns ENOSPC (28) instead of the reason.
       return {
         program,
         log: buffer.toString('utf8', 0, length),
@@ -166,7 +188,10 @@ function list(
   return found;
 }
 
-/** `.rodata` and not `merbridg.rodata`: the prefix is a part of the object's name, cut to fit into 15 bytes. */
+/**
+ * Returns `.rodata` for `merbridg.rodata`: the prefix is a part of the object's name, cut so that the whole fits into
+ * 15 bytes.
+ */
 function mapName(map: number): string {
   const name = cString(libbpf.bpf_map__name(map));
   return libbpf.bpf_map__is_internal(map) && name.includes('.') ? name.slice(name.indexOf('.')) : name;

@@ -1,9 +1,9 @@
 import { u16, u32, u64, u8, type Codec } from '../codec';
 
-/** What the default codec of a variable reads and writes. */
+/** A value that can be written to a global variable without a codec. */
 export type VariableValue = number | bigint | boolean | Uint8Array;
 
-/** A global variable's place in its section. */
+/** Position of a global variable. */
 export interface VariablePlace {
   readonly name: string;
   readonly section: string;
@@ -12,15 +12,15 @@ export interface VariablePlace {
   readonly signed: boolean;
 }
 
-/** The bytes of a section, before load. */
+/** Access to the contents of a section before the object is loaded. */
 export interface SectionAccess {
   read(section: string): Buffer;
   write(section: string, bytes: Buffer): void;
 }
 
 /**
- * A global variable of an object that is not loaded yet: a `const volatile` setting, which the verifier takes for a
- * constant, or a variable's first value.
+ * A global variable of an object that is not loaded yet: a `const volatile` setting, which the verifier treats as a
+ * constant, or the initial value of a variable.
  *
  * @example
  * ```ts
@@ -36,7 +36,7 @@ export interface SectionAccess {
 export class BpfVariable {
   /** Name in C. */
   readonly name: string;
-  /** Section it lies in: `.rodata`, `.data` or `.bss`, or one that starts so. */
+  /** Section that contains it: `.rodata`, `.data` or `.bss`, or a name that starts with one of these. */
   readonly section: string;
   /** Size in bytes. */
   readonly size: number;
@@ -56,9 +56,21 @@ export class BpfVariable {
     return new BpfVariable(place, access);
   }
 
-  /** Its value, read by a codec. */
+  /**
+   * Reads the value with a codec.
+   *
+   * @param codec - codec of the same size as the variable
+   * @returns the value
+   * @throws RangeError if the sizes differ
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
+   */
   get<T>(codec: Codec<T>): T;
-  /** Its value: a number up to 4 bytes, a bigint for 8, a Buffer of its own for other sizes. */
+  /**
+   * Reads the value as an integer in the byte order of this machine.
+   *
+   * @returns a number for 1, 2 or 4 bytes, a bigint for 8 bytes, and a new Buffer for other sizes
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
+   */
   get(): number | bigint | Buffer;
   get<T>(codec?: Codec<T>): T | number | bigint | Buffer {
     const { section, offset, size, signed } = this.#place;
@@ -73,17 +85,23 @@ export class BpfVariable {
   }
 
   /**
-   * Sets its value, written by a codec.
+   * Sets the value with a codec.
    *
-   * @throws RangeError when the size of the codec is not that of the variable
+   * @param value - new value
+   * @param codec - codec of the same size as the variable
+   * @throws RangeError if the sizes differ, or the value does not fit
+   * @throws TypeError if the value is of the wrong type
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
    */
   set<T>(value: T, codec: Codec<T>): void;
   /**
-   * Sets its value.
+   * Sets the value.
    *
-   * @param value - an integer or boolean for 1, 2, 4 or 8 bytes in the byte order of this machine, or exactly its bytes
-   * @throws RangeError when the value does not fit
-   * @throws ClosedError `ERR_BPF_CLOSED` when the object was closed or loaded
+   * @param value - an integer or boolean for 1, 2, 4 or 8 bytes, which is stored in the byte order of this machine; or
+   * the exact bytes
+   * @throws RangeError if the value does not fit
+   * @throws TypeError if the value is of the wrong type, or if the size of the variable needs a codec or bytes
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
    */
   set(value: VariableValue): void;
   set<T>(value: T | VariableValue, codec?: Codec<T>): void {
@@ -114,7 +132,7 @@ export class BpfVariable {
       throw new TypeError(`variable "${this.name}": an integer, a boolean or bytes are needed, got ${typeof value}`);
     }
     let wide = BigInt(value);
-    // Two's complement, for a signed variable only.
+    // Two's complement, only for a signed variable.
     if (this.#place.signed && wide < 0n) {
       if (wide < -(1n << BigInt(this.size * 8 - 1)))
         throw new RangeError(`variable "${this.name}": ${value} is too small`);

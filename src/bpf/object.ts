@@ -6,14 +6,23 @@ import { attachTypeOf } from './open-program';
 import { BpfProgram } from './program';
 
 /**
- * An object that is loaded: its maps exist in the kernel and its programs passed the verifier. None of them is
- * attached.
+ * A loaded object: its maps exist in the kernel, and the verifier accepted its programs. Nothing is attached.
  *
- * Owns its maps and programs: `close()` closes them, and the typed views on the maps, youngest first. What is pinned or
- * attached stays in the kernel nevertheless.
+ * It owns its maps and programs: `close()` closes them and the typed views on the maps, in reverse order of their
+ * creation. What is pinned or attached stays in the kernel.
+ *
+ * @example
+ * ```ts
+ * import { BpfHashMap, OpenBpfObject, u32 } from 'merbridge/bpf';
+ *
+ * const object = OpenBpfObject.openFile('connect.bpf.o').load();
+ * const ports = BpfHashMap.from(object.map('ports'), { key: u32, value: u32 });
+ * ports.set(80, 15001);
+ * object.close(); // closes ports too
+ * ```
  */
 export class BpfObject extends Handle {
-  /** Name it was opened under. */
+  /** Name of the object in messages. */
   readonly name: string;
   readonly #native: NativeObject;
   readonly #maps = new Map<string, BpfMapHandle>();
@@ -44,33 +53,48 @@ export class BpfObject extends Handle {
   }
 
   /**
-   * A map by its name in C.
+   * Returns a map.
    *
-   * @param name - of maps behind global variables the section, such as `.bss`
-   * @throws RangeError when there is none; the message lists those that are there
+   * @param name - name in C. For maps behind global variables: the section, such as `.bss`
+   * @returns the map. It belongs to the object
+   * @throws RangeError if there is no such map; the message lists the existing ones
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
    */
   map(name: string): BpfMapHandle {
     this.ensureOpen();
     return pick(this.#maps, name, `${this.label}: no map`);
   }
 
-  /** All maps, in the order of the object file. */
+  /**
+   * Returns all maps.
+   *
+   * @returns the maps in the order of the object file
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
+   */
   maps(): BpfMapHandle[] {
     this.ensureOpen();
     return [...this.#maps.values()];
   }
 
   /**
-   * A program by the name of its C function.
+   * Returns a program.
    *
-   * @throws RangeError when there is none, or when it was not loaded because `autoload` was false
+   * @param name - name of its C function
+   * @returns the program. It belongs to the object
+   * @throws RangeError if there is no such program, or if it was not loaded because `autoload` was false
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
    */
   program(name: string): BpfProgram {
     this.ensureOpen();
     return pick(this.#programs, name, `${this.label}: no loaded program`);
   }
 
-  /** All programs that were loaded, in the order of the object file. */
+  /**
+   * Returns all loaded programs.
+   *
+   * @returns the programs in the order of the object file
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
+   */
   programs(): BpfProgram[] {
     this.ensureOpen();
     return [...this.#programs.values()];
@@ -87,7 +111,7 @@ export function pick<T>(from: ReadonlyMap<string, T>, name: string, what: string
   const found = from.get(name);
   if (found === undefined) {
     throw new RangeError(
-      `${what} "${name}"; there ${from.size === 0 ? 'are none' : `is ${[...from.keys()].join(', ')}`}`,
+      `${what} "${name}"; ${from.size === 0 ? 'there are none' : `known are ${[...from.keys()].join(', ')}`}`,
     );
   }
   return found;

@@ -5,21 +5,41 @@ import type { NativeObject } from './native-object';
 import { checkInteger } from './options';
 import { mapTypeName, type MapTypeName } from './types';
 
-/** What a part of an open object asks of it. */
+/** What a part of an open object needs from it. */
 export interface OpenObjectAccess {
-  /** The object of libbpf; throws when it is closed or loaded. */
+  /**
+   * Returns the `struct bpf_object`.
+   *
+   * @returns the object. It belongs to the open object
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed or loaded
+   */
   native(): NativeObject;
-  /** Does something to the object now, and again whenever it has to be opened anew. */
+  /**
+   * Applies a change to the object now, and again if the object has to be reopened.
+   *
+   * @param key - identifies the setting. A later change with the same key replaces this one
+   * @param change - applies the change to a `struct bpf_object`
+   */
   apply(key: string, change: (native: NativeObject) => void): void;
 }
 
 /**
- * The declaration of a map in an object that is not loaded yet: no such map exists in the kernel.
+ * The declaration of a map in an object that is not loaded yet. The map does not exist in the kernel.
  *
- * Valid until the object is loaded or closed.
+ * It is valid until the object is loaded or closed. Afterwards every access throws a ClosedError (`ERR_BPF_CLOSED`).
+ *
+ * @example
+ * ```ts
+ * import { OpenBpfObject } from 'merbridge/bpf';
+ *
+ * const open = OpenBpfObject.openFile('connect.bpf.o');
+ * for (const map of open.maps()) console.log(map.name, map.type, map.maxEntries);
+ * open.map('local_pod_ips').maxEntries = 4096;
+ * open.close();
+ * ```
  */
 export class OpenBpfMap {
-  /** Name in C; of maps behind global variables the section, such as `.rodata`. */
+  /** Name in C. For maps behind global variables: the section, such as `.rodata`. */
   readonly name: string;
   readonly #access: OpenObjectAccess;
 
@@ -33,7 +53,7 @@ export class OpenBpfMap {
     return new OpenBpfMap(name, access);
   }
 
-  /** Kind of the map, such as `'hash'`. */
+  /** Map type, such as `'hash'`. */
   get type(): MapTypeName | `type ${number}` {
     return mapTypeName(libbpf.bpf_map__type(this.#at()));
   }
@@ -48,17 +68,27 @@ export class OpenBpfMap {
     return libbpf.bpf_map__value_size(this.#at());
   }
 
-  /** Flags that it will be created with, `BPF_F_*` of linux/bpf.h. */
+  /** Flags that the map will be created with: `BPF_F_*` of linux/bpf.h. */
   get flags(): number {
     return libbpf.bpf_map__map_flags(this.#at());
   }
 
-  /** How many entries it will hold. May be set until the object is loaded. */
+  /**
+   * Number of entries that the map will hold. It can be changed until the object is loaded.
+   *
+   * @throws RangeError if the new value is not an integer from 1 to 2^32-1
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if libbpf refuses the new value
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
+   */
   get maxEntries(): number {
     return libbpf.bpf_map__max_entries(this.#at());
   }
 
-  /** Sets it for the coming load; throws `ERR_BPF_CLOSED` after that. */
+  /**
+   * Sets the number of entries for the next load.
+   *
+   * @param value - an integer from 1 to 2^32-1
+   */
   set maxEntries(value: number) {
     checkInteger(value, 1, 0xffff_ffff, 'maxEntries');
     this.#access.apply(`maxEntries ${this.name}`, native => {
@@ -70,10 +100,12 @@ export class OpenBpfMap {
   }
 
   /**
-   * Takes a map that exists instead of creating one: what another object made, or an earlier process pinned.
+   * Uses an existing map instead of creating one, for instance of another object or from a pin of an earlier process.
    *
-   * @param map - has to be of the same kind and sizes, and has to stay open until the object is loaded
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` with every difference
+   * @param map - map of the same type, sizes and flags. It must stay open until the object is loaded
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if it differs; the error lists every difference
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if libbpf refuses
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map or the object is closed
    */
   reuse(map: BpfMap): void {
     const differences: MapDifference[] = [];

@@ -25,31 +25,35 @@ import { checkOptions } from './options';
 
 /** Options of {@link OpenBpfObject.open} and {@link OpenBpfObject.openFile}. */
 export interface OpenObjectOptions {
-  /** What the object is called in messages. Default: the name of the file, without `.o`. */
+  /**
+   * Name of the object in messages. Default: the name of the file without `.bpf.o` or `.o`, or `'object'` for bytes in
+   * memory.
+   */
   name?: string | undefined;
 }
 
-/** Sections of global variables. */
+/** ELF sections that contain global variables. */
 const VARIABLE_SECTION = /^\.(rodata|data|bss)/;
 
-/** What libbpf says where it finds no types of the kernel. */
+/** Output of libbpf if it finds no BTF of the kernel. */
 const NO_BTF = /kernel BTF is missing|failed to find valid kernel BTF/;
 
-/** What the verifier says of the helpers that a locked down kernel takes away. */
+/** Output of the verifier if kernel lockdown disables a helper. */
 const LOCKED_DOWN = /(unknown func|cannot use helper) bpf_probe_read_kernel/;
 
-/** How often a load is tried that signals interrupt. */
+/** Number of attempts if signals interrupt a load. */
 const MAX_INTERRUPTIONS = 50;
 
 /**
- * An object file that is open and not loaded: nothing of it is in the kernel yet, and its settings can be changed.
+ * An object file that is open but not loaded: nothing of it is in the kernel, and its settings can be changed.
  *
- * `load()` turns it into a {@link BpfObject} and leaves this one closed. When loading fails, this one stays open:
- * change what was wrong and load again, or close it. It holds nothing of the kernel, only memory.
+ * `load()` returns a {@link BpfObject} and closes this object. If loading fails, this object stays open: correct the
+ * settings and load again, or close it. It holds memory but no kernel resources.
+ *
+ * @see https://docs.kernel.org/bpf/libbpf/libbpf_overview.html
  *
  * @example
  * ```ts
- * import { VerifierError } from 'merbridge';
  * import { OpenBpfObject } from 'merbridge/bpf';
  *
  * const open = OpenBpfObject.openFile('connect.bpf.o');
@@ -61,17 +65,17 @@ const MAX_INTERRUPTIONS = 50;
  * ```
  */
 export class OpenBpfObject extends Handle {
-  /** Name it was opened under. */
+  /** Name of the object in messages. */
   readonly name: string;
   readonly #bytes: Buffer;
   readonly #sections: readonly ElfSection[];
-  /** Changes, to be done again when the object has to be opened anew: libbpf cannot load one twice. */
+  /** Changes to apply again if the object has to be reopened: libbpf cannot load an object twice. */
   readonly #changes = new Map<string, (native: NativeObject) => void>();
   readonly #access: OpenObjectAccess;
   #native: NativeObject | undefined;
 
   private constructor(bytes: Buffer, name: string) {
-    // Before libbpf reads it, so that the error says what is wrong with the file in words of its own.
+    // Checked before libbpf parses the file, so that the error says exactly what is wrong with it.
     const sections = elfSections(bytes, name);
     const native = NativeObject.open(bytes, name);
     super(`open object "${name}"`);
@@ -91,9 +95,13 @@ export class OpenBpfObject extends Handle {
   /**
    * Opens an object file.
    *
-   * @param path - what clang wrote for the target `bpf`, with type information (`-g`)
-   * @throws ObjectFileError `ERR_BPF_OBJECT_FILE` when it is missing, not readable or damaged
-   * @throws LibraryLoadError `ERR_BPF_LIBRARY_LOAD` when libbpf is not installed
+   * @param path - file that clang wrote for the target `bpf` with BTF (`-g`)
+   * @param options - name of the object in messages
+   * @returns the open object. The caller closes it
+   * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the file is missing, not readable or damaged
+   * @throws TypeError if the path is not a non-empty string, or an option is unknown
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the process or the machine is out of memory or file descriptors
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static openFile(path: string, options: OpenObjectOptions = {}): OpenBpfObject {
     checkOptions(options, ['name'], 'openFile');
@@ -117,9 +125,13 @@ export class OpenBpfObject extends Handle {
   /**
    * Opens an object file that is in memory.
    *
-   * @param bytes - the whole file; is copied
-   * @param options - its name, for messages. Default: `'object'`
-   * @throws ObjectFileError `ERR_BPF_OBJECT_FILE` when it is damaged
+   * @param bytes - contents of the file. They are copied
+   * @param options - name of the object in messages
+   * @returns the open object. The caller closes it
+   * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the file is damaged
+   * @throws TypeError if `bytes` is not a Uint8Array, or an option is unknown
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the process or the machine is out of memory or file descriptors
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static open(bytes: Uint8Array, options: OpenObjectOptions = {}): OpenBpfObject {
     checkOptions(options, ['name'], 'open');
@@ -128,40 +140,60 @@ export class OpenBpfObject extends Handle {
   }
 
   /**
-   * The declaration of a map, by its name in C.
+   * Returns the declaration of a map.
    *
-   * @throws RangeError when there is none; the message lists those that are there
+   * @param name - name in C. For maps behind global variables: the section, such as `.rodata`
+   * @returns the declaration. It is valid until the object is loaded or closed
+   * @throws RangeError if there is no such map; the message lists the existing ones
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
    */
   map(name: string): OpenBpfMap {
     pick(this.#live().maps, name, `${this.label}: no map`);
     return OpenBpfMap.make(name, this.#access);
   }
 
-  /** The declarations of all maps, those behind global variables included. */
+  /**
+   * Returns the declarations of all maps, including those behind global variables.
+   *
+   * @returns the declarations in the order of the object file
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
+   */
   maps(): OpenBpfMap[] {
     return [...this.#live().maps.keys()].map(name => OpenBpfMap.make(name, this.#access));
   }
 
   /**
-   * A program, by the name of its C function.
+   * Returns a program.
    *
-   * @throws RangeError when there is none; the message lists those that are there
+   * @param name - name of its C function
+   * @returns the program. It is valid until the object is loaded or closed
+   * @throws RangeError if there is no such program; the message lists the existing ones
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
    */
   program(name: string): OpenBpfProgram {
     pick(this.#live().programs, name, `${this.label}: no program`);
     return OpenBpfProgram.make(name, this.#access);
   }
 
-  /** All programs. */
+  /**
+   * Returns all programs.
+   *
+   * @returns the programs in the order of the object file
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
+   */
   programs(): OpenBpfProgram[] {
     return [...this.#live().programs.keys()].map(name => OpenBpfProgram.make(name, this.#access));
   }
 
   /**
-   * A global variable, by its name in C. Variables that the compiler optimised away are not there: declare settings as
-   * `const volatile`.
+   * Returns a global variable. The compiler may optimise variables away; to prevent it, declare settings as `const
+   * volatile`.
    *
-   * @throws RangeError when there is none; the message lists those that are there
+   * @param name - name in C
+   * @returns the variable. It is valid until the object is loaded or closed
+   * @throws RangeError if there is no such variable; the message lists the existing ones
+   * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the BTF of the object is damaged
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
    */
   variable(name: string): BpfVariable {
     this.ensureOpen();
@@ -178,20 +210,20 @@ export class OpenBpfObject extends Handle {
   }
 
   /**
-   * Creates the maps in the kernel and has it verify and load the programs. This object is closed then.
+   * Creates the maps in the kernel, and verifies and loads the programs. This object is closed afterwards.
    *
-   * @returns the loaded object; the caller closes it
-   * @throws VerifierError `ERR_BPF_VERIFIER` when the kernel refuses a program; `log` is complete
-   * @throws PermissionError `ERR_BPF_PERMISSION` when capabilities are missing. What the verifier refuses without
-   * CAP_PERFMON is this, too: its `cause` is the verifier's
-   * @throws NotSupportedError `ERR_BPF_NOT_SUPPORTED` when the kernel lacks a type of map or program, or its own type
-   * information (BTF)
-   * @throws BpfError for other reasons, such as errnoName `'EMFILE'`; its hint is the line of libbpf that says why, its
-   * cause all of them
+   * @returns the loaded object. The caller closes it
+   * @throws VerifierError (`ERR_BPF_VERIFIER`) if the verifier refuses a program; `log` is complete
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities. Without CAP_PERFMON, a refusal by
+   * the verifier is reported like this too, with the VerifierError as `cause`
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if the kernel lacks a type of map or program, or its own BTF
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if something else fails, for instance with errnoName `'EMFILE'`. `hint` is
+   * the relevant line of libbpf's output, and `cause` has all of it
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
    */
   load(): BpfObject {
     const logBytes = new Map<string, number>();
-    // Only after a failure, and then in every further attempt: see native/log.ts.
+    // Collected only after a failure, and then in every further attempt: see native/log.ts.
     let collect = false;
     for (let interruptions = 0; ;) {
       const native = this.#live();
@@ -199,12 +231,12 @@ export class OpenBpfObject extends Handle {
       const types = native.types();
       const outcome = native.load(logBytes, collect);
       if (outcome.ok) return this.#loaded(native);
-      // The object of libbpf is spent. Another one is opened when it is needed.
+      // libbpf cannot load this object again. The next attempt opens a new one.
       native.close();
       this.#native = undefined;
       this.untrack();
-      // The verifier gives up when a signal is pending (bpf_check in kernel/bpf/verifier.c), as a profiler's always is;
-      // libbpf tries 5 times.
+      // The verifier stops if a signal is pending (bpf_check in kernel/bpf/verifier.c), and under a profiler one always
+      // is. libbpf itself tries 5 times.
       if (outcome.errno === Errno.EAGAIN && ++interruptions < MAX_INTERRUPTIONS) continue;
       const { refused } = outcome;
       const larger = refused?.truncated ? NativeObject.nextLogBytes(logBytes.get(refused.program)) : undefined;
@@ -230,7 +262,7 @@ export class OpenBpfObject extends Handle {
       this.#native = undefined;
       return object;
     } finally {
-      // On success it has nothing left to free; otherwise it frees what was loaded.
+      // After success nothing is left to free. After a failure this frees what was loaded.
       this.close();
     }
   }
@@ -250,7 +282,8 @@ export class OpenBpfObject extends Handle {
       subject: `program "${refused.program}" of object "${this.name}"`,
       cause: error.cause,
     });
-    // Without it the verifier knows fewer helpers and allows less, and says so as if the program were wrong.
+    // Without the capability, the verifier offers fewer helpers and checks more strictly, and reports it as a fault of
+    // the program.
     const missing = missingCapabilities();
     if (missing.length === 0 && LOCKED_DOWN.test(refused.log) && /locked down/.test(whyRefused()))
       return new PermissionError([], {

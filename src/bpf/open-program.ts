@@ -6,7 +6,17 @@ import { attachTypeName, programTypeName, type AttachTypeName, type ProgramTypeN
 /**
  * A program of an object that is not loaded yet.
  *
- * Valid until the object is loaded or closed.
+ * It is valid until the object is loaded or closed. Afterwards every access throws a ClosedError (`ERR_BPF_CLOSED`).
+ *
+ * @example
+ * ```ts
+ * import { OpenBpfObject } from 'merbridge/bpf';
+ *
+ * const open = OpenBpfObject.openFile('connect.bpf.o');
+ * open.program('connect6').autoload = false;
+ * const object = open.load(); // without connect6
+ * object.close();
+ * ```
  */
 export class OpenBpfProgram {
   /** Name of its C function. */
@@ -23,25 +33,33 @@ export class OpenBpfProgram {
     return new OpenBpfProgram(name, access);
   }
 
-  /** Kind of the program, such as `'cgroup_sock_addr'`. */
+  /** Program type, such as `'cgroup_sock_addr'`. */
   get type(): ProgramTypeName | `type ${number}` {
     return programTypeName(libbpf.bpf_program__type(this.#at()));
   }
 
-  /** Where its section says it attaches; `undefined` when it says nothing that concerns cgroups or socket maps. */
+  /** The hook that its ELF section names. `undefined` if the section names none for cgroups or socket maps. */
   get attachType(): AttachTypeName | undefined {
     return attachTypeOf(this.#at());
   }
 
   /**
-   * Whether `load()` loads it. Default: true. Set it to false for a program that the running kernel does not support;
-   * the loaded object does not have it then.
+   * Whether `load()` loads the program. Default: true. Set it to false for a program that the running kernel does not
+   * support. The loaded object then lacks the program.
+   *
+   * @throws TypeError if the new value is not a boolean
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if libbpf refuses the new value
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the object is closed
    */
   get autoload(): boolean {
     return libbpf.bpf_program__autoload(this.#at());
   }
 
-  /** Sets it for the coming load; throws `ERR_BPF_CLOSED` after that. */
+  /**
+   * Sets whether the next load includes the program.
+   *
+   * @param value - whether to load it
+   */
   set autoload(value: boolean) {
     if (typeof value !== 'boolean') throw new TypeError(`autoload: a boolean is needed, got ${typeof value}`);
     this.#access.apply(`autoload ${this.name}`, native => {
@@ -57,7 +75,7 @@ export class OpenBpfProgram {
   }
 }
 
-/** Kinds of programs whose expected attach type says where they attach; for others the number 0 says nothing. */
+/** Program types whose expected attach type names the hook. For other types, the number 0 has no meaning. */
 const ATTACHABLE: readonly string[] = [
   'cgroup_skb',
   'cgroup_sock',

@@ -15,32 +15,48 @@ export interface ProgramSource {
   readonly parent?: Handle | undefined;
 }
 
-/** How often a program ran, and for how long, as far as the kernel counted. */
+/** Number of runs of a program and their duration, as far as the kernel counted them. */
 export interface RunStatistics {
-  /** How many runs were counted. */
+  /** Number of counted runs. */
   readonly runs: bigint;
-  /** Nanoseconds in all of these runs together, with those that the kernel's clock takes. */
+  /** Total duration of these runs in nanoseconds, including the time that the kernel takes to read its clock. */
   readonly nanoseconds: bigint;
 }
 
 /**
  * A program that is loaded into the kernel.
  *
- * Those of a {@link BpfObject} are closed with it. An attachment holds the program in the kernel by itself: closing the
- * handle, or the object, does not detach anything.
+ * Programs of a {@link BpfObject} are closed together with it. An attachment keeps the program loaded by itself:
+ * closing this object or the BpfObject does not detach anything.
  *
- * @see bpf(2), BPF_PROG_LOAD
+ * Command: `BPF_PROG_LOAD` of bpf(2). Reading `id`, `type` and `tag` needs Linux 4.13 (`BPF_OBJ_GET_INFO_BY_FD`).
+ *
+ * @see bpf(2)
+ *
+ * @example
+ * ```ts
+ * import { BpfProgram } from 'merbridge/bpf';
+ *
+ * using program = BpfProgram.fromPin('/sys/fs/bpf/connect4');
+ * console.log(program.id, program.type, program.tag);
+ * ```
  */
 export class BpfProgram extends Handle {
-  /** Name of its C function; cut to 15 bytes when the program was opened by id or by pin. */
+  /**
+   * Name of its C function. The kernel keeps 15 bytes of it, so a program that was opened by id or by pin has a shorter
+   * name.
+   */
   readonly name: string;
-  /** Id that is unique on this machine as long as the program is loaded, as `bpftool prog` lists it. */
+  /** Id as `bpftool prog` lists it. It is unique on this machine while the program is loaded. */
   readonly id: number;
-  /** Kind of the program, such as `'cgroup_sock_addr'`. */
+  /** Program type, such as `'cgroup_sock_addr'`. */
   readonly type: ProgramTypeName | `type ${number}`;
-  /** Hash over the instructions, 16 hexadecimal digits: equal for equal code. */
+  /** Hash of the instructions, 16 hexadecimal digits. Equal code has an equal tag. */
   readonly tag: string;
-  /** Where its section says it attaches; `undefined` when it was opened by id or by pin, or says nothing. */
+  /**
+   * The hook that the ELF section of the program names. `undefined` if the section names none, or if the program was
+   * opened by id or by pin.
+   */
   readonly attachType: AttachTypeName | undefined;
   readonly #fd: number;
   readonly #owned: boolean;
@@ -63,12 +79,17 @@ export class BpfProgram extends Handle {
   }
 
   /**
-   * Opens a program by its id. The caller closes it.
+   * Opens a loaded program by its id.
    *
-   * Since Linux 4.13; needs CAP_SYS_ADMIN.
+   * Command: `BPF_PROG_GET_FD_BY_ID` of bpf(2). Since Linux 4.13; needs CAP_SYS_ADMIN.
    *
-   * @param id - as `bpftool prog` lists it
-   * @throws BpfError with errnoName `'ENOENT'` when there is none
+   * @param id - id as `bpftool prog` lists it
+   * @returns the program. The caller closes it
+   * @throws TypeError if `id` is not a number
+   * @throws RangeError if `id` is not an integer from 1 to 2^32-1
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; errnoName is `'ENOENT'` if there is no such program
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks CAP_SYS_ADMIN
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromId(id: number): BpfProgram {
     checkInteger(id, 1, 0xffff_ffff, 'id');
@@ -80,10 +101,18 @@ export class BpfProgram extends Handle {
   }
 
   /**
-   * Opens a program that is pinned. The caller closes it.
+   * Opens a pinned program.
    *
-   * @param path - in a BPF file system
-   * @throws BpfError with errnoName `'ENOENT'` when nothing is pinned there, `'EINVAL'` when it is no program
+   * Command: `BPF_OBJ_GET` of bpf(2). Since Linux 4.4.
+   *
+   * @param path - path of the pin in a BPF file system
+   * @returns the program. The caller closes it; the pin remains
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the pin cannot be opened; errnoName is `'ENOENT'` if nothing is pinned
+   * there, and `'EINVAL'` if the pin is not a program
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if /proc is not mounted
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromPin(path: string): BpfProgram {
     const fd = openPin(path, 'program');
@@ -91,19 +120,30 @@ export class BpfProgram extends Handle {
   }
 
   /**
-   * Keeps the program loaded when the process ends, under a path.
+   * Pins the program to a path, so that it stays loaded after the process exits.
    *
-   * @param path - in a BPF file system, must not exist
+   * Command: `BPF_OBJ_PIN` of bpf(2). Since Linux 4.4.
+   *
+   * @param path - path of the pin in a BPF file system. It must not exist
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if it cannot be pinned; errnoName is `'EEXIST'` if the path exists, and
+   * `'EINVAL'` if it is not in a BPF file system
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the program is closed
    */
   pin(path: string): void {
     pinFd(this.unsafeFd(), path, this.label);
   }
 
   /**
-   * Its runs since it was loaded. The kernel counts only while `kernel.bpf_stats_enabled` is 1; so take the difference
-   * of two calls.
+   * Reads how often the program ran since it was loaded. The kernel counts only while statistics are enabled (sysctl
+   * `kernel.bpf_stats_enabled`), so use the difference of two calls.
    *
-   * Since Linux 5.1.
+   * Since Linux 5.1. Before, both numbers are 0.
+   *
+   * @returns runs and duration
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the program is closed
    */
   runStatistics(): RunStatistics {
     const { runCount, runTime } = programInfo(this.unsafeFd(), this.label);
@@ -111,9 +151,10 @@ export class BpfProgram extends Handle {
   }
 
   /**
-   * The file descriptor of the program, for functions that this library does not have.
+   * Returns the file descriptor of the program, for system calls that this library does not offer.
    *
-   * It belongs to this object: do not close it, and do not use it after `close()`.
+   * @returns the file descriptor. It belongs to this object: do not close it, and do not use it after `close()`
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the program is closed
    */
   unsafeFd(): number {
     this.ensureOpen();

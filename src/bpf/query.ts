@@ -3,21 +3,33 @@ import { closeSync } from 'node:fs';
 import { Errno } from '../errors';
 import { check, libbpf, programInfo, uint32Array } from '../native';
 
-/** BPF_F_QUERY_EFFECTIVE: with what is inherited from above. */
+/** BPF_F_QUERY_EFFECTIVE: include programs that are inherited from ancestors. */
 const F_QUERY_EFFECTIVE = 1;
-/** BPF_CGROUP_MAX_PROGS of the kernel: there cannot be more. */
+/** BPF_CGROUP_MAX_PROGS of the kernel: the limit for one cgroup. */
 const MAX_PROGRAMS = 64;
 
-/** A program that is attached somewhere. */
+/** An attached program. */
 export interface AttachedProgramInfo {
   readonly id: number;
-  /** Empty where the process may not know it. */
+  /** Empty if the process lacks the permission to read it. */
   readonly name: string;
-  /** Empty where the process may not know it. */
+  /** Empty if the process lacks the permission to read it. */
   readonly tag: string;
 }
 
-/** The programs attached to a cgroup or to a socket map. Since Linux 4.15; names and tags need CAP_SYS_ADMIN. */
+/**
+ * Lists the programs that are attached to a cgroup or a socket map. Names and tags need CAP_SYS_ADMIN.
+ *
+ * Command: `BPF_PROG_QUERY` of bpf(2). Since Linux 4.15.
+ *
+ * @param fd - file descriptor of the cgroup or the map
+ * @param attachType - number of the hook, `enum bpf_attach_type`
+ * @param effective - whether to include programs that are inherited from ancestors
+ * @param subject - name of the cgroup or the map, for error messages
+ * @returns the programs
+ * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks CAP_NET_ADMIN
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+ */
 export function queryPrograms(
   fd: number,
   attachType: number,
@@ -26,7 +38,7 @@ export function queryPrograms(
 ): AttachedProgramInfo[] {
   const flags = Buffer.alloc(4);
   const count = Buffer.alloc(4);
-  // Inherited programs may be more than one cgroup alone can have.
+  // With inherited programs there may be more than one cgroup alone can have.
   for (let room = MAX_PROGRAMS; ; room *= 4) {
     const ids = uint32Array(room);
     count.writeUInt32LE(room, 0);
@@ -41,8 +53,7 @@ function describe(id: number, subject: string): AttachedProgramInfo[] {
   const fd = libbpf.bpf_prog_get_fd_by_id(id);
   // It may have been detached and unloaded between the two calls.
   if (fd === -Errno.ENOENT) return [];
-  // The kernel asks for CAP_SYS_ADMIN here, for which no other capability stands in. That something is attached is
-  // known all the same.
+  // The kernel requires CAP_SYS_ADMIN here, and no other capability replaces it. The id is known anyway.
   if (fd === -Errno.EPERM) return [{ id, name: '', tag: '' }];
   check(fd, { operation: 'bpf_prog_get_fd_by_id', subject });
   try {

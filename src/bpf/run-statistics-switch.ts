@@ -8,10 +8,10 @@ import { Handle } from './handle';
 const RUN_TIME = 0;
 
 /**
- * While it is open the kernel counts the runs and the run time of every program of this machine, which costs each run
- * some nanoseconds. {@link BpfProgram.runStatistics} reads them.
+ * Enables run statistics: while it is open, the kernel counts the runs and the run time of every program on this
+ * machine, which costs some nanoseconds a run. {@link BpfProgram.runStatistics} reads them.
  *
- * It ends with `close()` or with the process, and goes along with others that count: theirs goes on.
+ * It ends with `close()` or with the process. Other processes that enabled statistics are not affected.
  */
 export class RunStatisticsSwitch extends Handle {
   readonly #fd: number;
@@ -22,11 +22,13 @@ export class RunStatisticsSwitch extends Handle {
   }
 
   /**
-   * Starts to count. The caller closes it.
+   * Enables the statistics.
    *
-   * Since Linux 5.8; needs CAP_SYS_ADMIN.
+   * Command: `BPF_ENABLE_STATS` of bpf(2). Since Linux 5.8; needs CAP_SYS_ADMIN.
    *
-   * @throws BpfError with errnoName `'EPERM'` without it
+   * @returns the switch. The caller closes it
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
    */
   static enable(): RunStatisticsSwitch {
     const fd = check(libbpf.bpf_enable_stats(RUN_TIME), { operation: 'bpf_enable_stats' });

@@ -8,22 +8,28 @@ const AF_INET = 2;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
-/** asm-generic/socket.h; the answer is nine 32-bit numbers, linux/sock_diag.h: SK_MEMINFO_*. */
+/** asm-generic/socket.h. The result is nine 32-bit numbers: SK_MEMINFO_* of linux/sock_diag.h. */
 const SO_MEMINFO = 55;
 const SK_MEMINFO_VARS = 9;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
-/** asm-generic/ioctls.h; for a socket the same as SIOCINQ of linux/sockios.h. */
+/** asm-generic/ioctls.h. For a socket it equals SIOCINQ of linux/sockios.h. */
 const FIONREAD = 0x541b;
 const POLLIN = 1;
 
-/** Two ends of one TCP connection over loopback, as plain file descriptors. */
+/** Both ends of a TCP connection over loopback, as plain file descriptors. */
 export class TcpPair extends Handle {
-  /** File descriptor of the end that connected. Belongs to the pair. */
+  /** File descriptor of the end that connected. It belongs to the pair. */
   readonly client: number;
-  /** File descriptor of the end that was accepted. Belongs to the pair. */
+  /** File descriptor of the end that was accepted. It belongs to the pair. */
   readonly server: number;
 
+  /**
+   * Takes over two connected sockets.
+   *
+   * @param client - file descriptor of the end that connected
+   * @param server - file descriptor of the end that was accepted
+   */
   constructor(client: number, server: number) {
     super('TCP pair');
     this.client = client;
@@ -31,34 +37,41 @@ export class TcpPair extends Handle {
   }
 
   /**
-   * Sends without waiting.
+   * Sends without blocking.
    *
    * @param fd - one end
-   * @param data - what to send
-   * @returns how many bytes were taken; 0 when the buffers are full
-   * @throws BpfError with errnoName `'EPIPE'` or `'ECONNRESET'` when the other end is gone
+   * @param data - bytes to send
+   * @returns number of bytes that were accepted; 0 if the buffers are full
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if sending fails; errnoName is `'EPIPE'` or `'ECONNRESET'` if the other
+   * end is closed
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the pair is closed
    */
   send(fd: number, data: Buffer): number {
     return this.#transfer('send', () => libc.send(fd, data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL));
   }
 
   /**
-   * Receives without waiting.
+   * Receives without blocking.
    *
    * @param fd - one end
-   * @param into - where to; a part of it is filled
-   * @returns how many bytes came; 0 when there are none
+   * @param into - buffer that is filled from its start
+   * @returns number of received bytes; 0 if there are none
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the pair is closed
    */
   receive(fd: number, into: Buffer): number {
     return this.#transfer('recv', () => libc.recv(fd, into, into.length, MSG_DONTWAIT));
   }
 
   /**
-   * Bytes of kernel memory that are charged to the receive queue of one end: `sk_rmem_alloc`, `SO_MEMINFO`.
+   * Reads how many bytes of kernel memory are charged to the receive queue of one end: `sk_rmem_alloc`.
    *
-   * Since Linux 4.12.
+   * Socket option: `SO_MEMINFO`. Since Linux 4.12.
    *
    * @param fd - one end
+   * @returns number of bytes
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the pair is closed
    */
   memInfo(fd: number): number {
     this.ensureOpen('getsockopt');
@@ -73,15 +86,17 @@ export class TcpPair extends Handle {
   }
 
   /**
-   * Waits until there is something to read at one end: poll(2).
+   * Waits until one end is readable: poll(2).
    *
    * @param fd - one end
-   * @param milliseconds - how long at most; the event loop stands still meanwhile
-   * @returns whether there is; false also if a signal came first
+   * @param milliseconds - how long to wait at most. The event loop is blocked meanwhile
+   * @returns whether it is readable; false too if a signal interrupts the wait
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the pair is closed
    */
   readable(fd: number, milliseconds: number): boolean {
     this.ensureOpen('poll');
-    // struct pollfd: the descriptor, what is waited for, what there is.
+    // struct pollfd: descriptor, requested events, returned events.
     const wanted = Buffer.alloc(8);
     wanted.writeInt32LE(fd, 0);
     wanted.writeInt16LE(POLLIN, 4);
@@ -91,10 +106,13 @@ export class TcpPair extends Handle {
   }
 
   /**
-   * How many bytes the kernel says that can be read at one end: ioctl(2), `FIONREAD`. In a socket that is in a sockmap
-   * that may be less than there are.
+   * Reads how many bytes are available at one end according to the kernel: ioctl(2), `FIONREAD`. For a socket in a
+   * sockmap, this may be less than the actual number.
    *
    * @param fd - one end
+   * @returns number of bytes
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the pair is closed
    */
   unread(fd: number): number {
     this.ensureOpen('ioctl');
@@ -124,12 +142,14 @@ export class TcpPair extends Handle {
 }
 
 /**
- * Makes a TCP connection over loopback and returns both ends, at once and without the event loop.
+ * Creates a TCP connection over loopback, synchronously and without the event loop.
  *
- * For finding out by trying what a kernel does with sockets in a map. The listening socket is bound to 127.0.0.1 and a
- * port that the kernel chooses, and is closed before this returns.
+ * It serves to probe what a kernel does with sockets in a map. The listening socket is bound to 127.0.0.1 and a port
+ * that the kernel chooses, and is closed before this function returns.
  *
- * @throws BpfError when the network namespace has no loopback interface that is up
+ * @returns both ends. The caller closes the pair
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if a socket call fails, for instance because the loopback interface of this
+ * network namespace is down
  */
 export function tcpPair(): TcpPair {
   const opened: number[] = [];
@@ -143,7 +163,7 @@ export function tcpPair(): TcpPair {
   };
   try {
     const listener = open('socket', () => libc.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    // struct sockaddr_in: family, port and address in network order, 8 bytes of padding.
+    // struct sockaddr_in: family, port and address in network byte order, 8 bytes of padding.
     const address = Buffer.alloc(16);
     address.writeUInt16LE(AF_INET, 0);
     address.writeUInt32BE(0x7f00_0001, 4);
@@ -152,7 +172,7 @@ export function tcpPair(): TcpPair {
     step('bind', () => libc.bind(listener, address, address.length));
     step('listen', () => libc.listen(listener, 1));
     step('getsockname', () => libc.getsockname(listener, address, length));
-    // With room in the backlog, loopback completes the handshake inside connect(); accept() finds it done.
+    // If the backlog has room, loopback completes the handshake inside of connect(), so accept() finds a connection.
     const client = open('socket', () => libc.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     step('connect', () => libc.connect(client, address, address.length));
     const server = open('accept4', () => libc.accept4(listener, null, null, SOCK_CLOEXEC));

@@ -1,6 +1,6 @@
-/** Names for the numbers of linux/bpf.h. Numbers never change; names are those of libbpf. */
+/** Names for the numbers of linux/bpf.h. The numbers never change. The names are those of libbpf. */
 
-/** Kinds of maps: `enum bpf_map_type`, the part after `BPF_MAP_TYPE_` in lower case. */
+/** Map types by name: `enum bpf_map_type`, the part after `BPF_MAP_TYPE_` in lower case. */
 export const MapType = {
   hash: 1,
   array: 2,
@@ -37,10 +37,10 @@ export const MapType = {
   arena: 33,
 } as const;
 
-/** Name of a kind of map, such as `'lru_hash'`. A number that is not in the table appears as `'type 99'`. */
+/** Name of a map type, such as `'lru_hash'`. A number that is not in {@link MapType} appears as `'type 99'`. */
 export type MapTypeName = keyof typeof MapType;
 
-/** Kinds of programs: `enum bpf_prog_type`, the part after `BPF_PROG_TYPE_` in lower case. */
+/** Program types by name: `enum bpf_prog_type`, the part after `BPF_PROG_TYPE_` in lower case. */
 export const ProgramType = {
   unspec: 0,
   socket_filter: 1,
@@ -77,12 +77,12 @@ export const ProgramType = {
   netfilter: 32,
 } as const;
 
-/** Name of a kind of program, such as `'cgroup_sock_addr'`. */
+/** Name of a program type, such as `'cgroup_sock_addr'`. */
 export type ProgramTypeName = keyof typeof ProgramType;
 
 /**
- * Where a program can be attached, named as libbpf names the sections of an object: `enum bpf_attach_type`, those that
- * concern cgroups and socket maps.
+ * Hooks by name: `enum bpf_attach_type`, the values for cgroups and socket maps. The names are those that libbpf uses
+ * for ELF sections.
  */
 export const AttachType = {
   'cgroup_skb/ingress': 0,
@@ -113,7 +113,7 @@ export const AttachType = {
   'cgroup/sock_release': 34,
 } as const;
 
-/** Name of an attach type, such as `'cgroup/connect4'`. */
+/** Name of a hook, such as `'cgroup/connect4'`. */
 export type AttachTypeName = keyof typeof AttachType;
 
 const reverse = (table: Readonly<Record<string, number>>): Map<number, string> =>

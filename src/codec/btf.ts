@@ -1,5 +1,5 @@
 /**
- * The types of a BPF object, as clang describes them in the section ".BTF".
+ * Reads BTF, the type information of a BPF object, from the ELF section ".BTF" that clang writes.
  *
  * @see https://docs.kernel.org/bpf/btf.html
  */
@@ -26,37 +26,37 @@ const Kind = {
   ENUM64: 19,
 } as const;
 
-/** A member of a struct or union. */
+/** One member of a C struct or union. */
 export interface BtfMember {
-  /** Name in C; empty for an anonymous struct or union. */
+  /** Name in C. Empty for an anonymous struct or union. */
   readonly name: string;
-  /** First byte, from the start of the struct. */
+  /** Offset of its first byte from the start of the struct, in bytes. */
   readonly offset: number;
-  /** Bytes of its type; of a bit field, those of the integer that holds it. */
+  /** Size of its type in bytes. For a bit field: the size of the integer that contains it. */
   readonly size: number;
 }
 
-/** How the compiler laid out a struct. */
+/** The memory layout of a C struct, as the compiler chose it. */
 export interface StructLayout {
   /** Name in C. */
   readonly name: string;
-  /** sizeof, in bytes. */
+  /** Size in bytes, as sizeof returns it. */
   readonly size: number;
-  /** Its members, in the order of the declaration. */
+  /** Members in the order of the declaration. */
   readonly members: readonly BtfMember[];
 }
 
 interface BtfType {
   readonly kind: number;
   readonly name: string;
-  /** Bytes, or the id of another type: depends on the kind. */
+  /** Either a size in bytes or the id of another type, depending on the kind. */
   readonly sizeOrType: number;
   readonly kindFlag: boolean;
   readonly data: Buffer;
   readonly count: number;
 }
 
-/** Bytes after the common header of a type. */
+/** Number of bytes that follow the common header of a type. */
 function trailing(kind: number, count: number): number {
   switch (kind) {
     case Kind.INT:
@@ -78,9 +78,9 @@ function trailing(kind: number, count: number): number {
   }
 }
 
-/** The types of one object. */
+/** The types that one BPF object declares. */
 export class Btf {
-  /** Type 0 is void and not stored. */
+  /** Indexed by type id. Id 0 is void, which BTF does not store. */
   readonly #types: ReadonlyArray<BtfType | undefined>;
   readonly #strings: Buffer;
   readonly #subject: string;
@@ -92,11 +92,12 @@ export class Btf {
   }
 
   /**
-   * Reads the contents of a ".BTF" section.
+   * Parses the contents of a ".BTF" section.
    *
-   * @param section - its bytes, little endian
-   * @param subject - name of the object, for errors
-   * @throws ObjectFileError when the bytes are no BTF
+   * @param section - contents of the section, little endian
+   * @param subject - name of the object, for error messages
+   * @returns the types
+   * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the bytes are not valid BTF
    */
   static parse(section: Buffer, subject = 'BTF'): Btf {
     const fail = (reason: string): never => {
@@ -132,9 +133,11 @@ export class Btf {
   }
 
   /**
-   * The layout of a struct or union, by the name behind `struct` or by that of a typedef.
+   * Returns the layout of a struct or union.
    *
-   * @throws RangeError when the object has no such type
+   * @param name - its C tag (the name after `struct` or `union`) or the name of a typedef of it
+   * @returns size and members
+   * @throws RangeError if the object has no such type
    */
   struct(name: string): StructLayout {
     for (const type of this.#types) {
@@ -146,7 +149,12 @@ export class Btf {
     throw new RangeError(`${this.#subject}: no struct "${name}" in its type information`);
   }
 
-  /** Size of a global variable in bytes and whether its type is a signed integer; `undefined` when there is none. */
+  /**
+   * Looks up a global variable.
+   *
+   * @param name - name in C
+   * @returns its size in bytes and whether its type is a signed integer, or `undefined` if there is no such variable
+   */
   variable(name: string): { size: number; signed: boolean } | undefined {
     const type = this.#types.find(candidate => candidate?.kind === Kind.VAR && candidate.name === name);
     if (type === undefined) return undefined;
@@ -162,14 +170,14 @@ export class Btf {
       const bits = type.data.readUInt32LE(at + 8);
       return {
         name: stringAt(this.#strings, type.data.readUInt32LE(at)),
-        // With the kind flag the upper eight bits hold the width of a bit field.
+        // If the kind flag is set, the upper eight bits hold the width of a bit field.
         offset: Math.floor((type.kindFlag ? bits & 0xff_ffff : bits) / 8),
         size: this.#sizeOf(typeId),
       };
     });
   }
 
-  /** Follows typedefs and qualifiers. */
+  /** Follows typedefs and qualifiers to the underlying type. */
   #resolve(id: number): BtfType | undefined {
     let type = this.#types[id];
     for (let depth = 0; type !== undefined && depth < 32; depth++) {
@@ -191,18 +199,28 @@ export class Btf {
 }
 
 /**
- * How the compiler laid out a struct of an object file: to check that a struct codec agrees with it.
+ * Reads the memory layout of a C struct from an object file, to check that a struct codec agrees with it.
  *
- * @param object - the bytes of the object file, compiled with `-g`
- * @param name - name of the struct
- * @throws ObjectFileError when the bytes are no BPF object, or it was compiled without type information
- * @throws RangeError when it has no such struct
+ * @param object - contents of an object file that was compiled with `-g`
+ * @param name - C tag of the struct
+ * @returns size and members of the struct
+ * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the bytes are not a BPF object, or if it was compiled without type
+ * information
+ * @throws RangeError if it has no such struct
  */
 export function structLayout(object: Buffer, name: string): StructLayout {
   return objectBtf(object, 'object').struct(name);
 }
 
-/** The types of an object file. @throws ObjectFileError when it has none */
+/**
+ * Reads the types that an object file declares.
+ *
+ * @param object - contents of an object file that was compiled with `-g`
+ * @param subject - name of the object, for error messages
+ * @returns the types
+ * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the bytes are not a BPF object, or if it was compiled without type
+ * information
+ */
 export function objectBtf(object: Buffer, subject: string): Btf {
   const section = elfSections(object, subject).find(candidate => candidate.name === '.BTF');
   if (section === undefined) {

@@ -6,14 +6,23 @@ function length(size: number, name: string): number {
 }
 
 /**
- * Bytes as they are: C `__u8 name[size]`.
+ * A codec for a fixed number of raw bytes: C `__u8 name[size]`.
  *
- * Decoding gives a copy, so the caller owns it.
+ * Decoding returns a copy that the caller owns.
  *
- * @param size - how many bytes, exactly
+ * @param size - number of bytes, at least 1. Encoding accepts only values of exactly this length
+ * @returns the codec. Its `encode` throws a TypeError for a value that is not a Uint8Array, and a RangeError for one of
+ * another length
+ * @throws RangeError if `size` is not an integer of at least 1
+ *
+ * @example
+ * ```ts
+ * import { bytes, toBytes } from 'merbridge/bpf';
+ * toBytes(bytes(4), Uint8Array.of(10, 0, 0, 9)); // <Buffer 0a 00 00 09>
+ * ```
  */
 export function bytes(size: number): Codec<Uint8Array> & {
-  /** Reads a copy. */
+  /** Reads the bytes into a new Buffer. */
   decode(buf: Buffer, offset: number): Buffer;
 } {
   length(size, 'bytes');
@@ -32,11 +41,14 @@ export function bytes(size: number): Codec<Uint8Array> & {
 }
 
 /**
- * A UTF-8 text in a field of fixed length, filled up with NUL: C `char name[size]`.
+ * A codec for UTF-8 text in a field of fixed length, padded with NUL bytes: C `char name[size]`.
  *
- * At most `size - 1` bytes of text fit, so that C finds the end.
+ * At most `size - 1` bytes of text fit, so that the text always ends with a NUL.
  *
- * @param size - bytes of the field, NUL included
+ * @param size - length of the field in bytes, including the terminating NUL
+ * @returns the codec. Its `encode` throws a TypeError for a value that is not a string, and a RangeError for text that
+ * is too long or contains NUL
+ * @throws RangeError if `size` is not an integer of at least 1
  *
  * @example
  * ```ts
@@ -69,21 +81,30 @@ export function fixedString(size: number): Codec<string> {
 }
 
 /**
- * A fixed number of equal elements: C `type name[length]`.
+ * A codec for a C array: C `type name[count]`.
  *
  * @param element - codec of one element
- * @param count - how many elements, exactly
+ * @param count - number of elements, at least 1. Encoding accepts only arrays of exactly this length
+ * @returns the codec. Its `encode` throws a TypeError for a value that is not an array, and a RangeError for one of
+ * another length
+ * @throws RangeError if `count` is not an integer of at least 1
+ *
+ * @example
+ * ```ts
+ * import { array, toBytes, u16be } from 'merbridge/bpf';
+ * toBytes(array(u16be, 2), [80, 443]); // <Buffer 00 50 01 bb>
+ * ```
  */
 export function array<T>(
   element: Codec<T>,
   count: number,
 ): Codec<readonly T[]> & {
-  /** Reads an array of its own. */
+  /** Reads the elements into a new array. */
   decode(buf: Buffer, offset: number): T[];
 } {
   length(count, 'array');
   const name = `${element.name ?? 'element'}[${count}]`;
-  // sizeof of every C type is a multiple of its alignment, so elements follow each other without gaps.
+  // The sizeof of every C type is a multiple of its alignment, so elements follow each other without gaps.
   const stride = element.size;
   return {
     size: stride * count,

@@ -1,12 +1,12 @@
 /**
- * Translates between a value of TypeScript and its bytes in a BPF map.
+ * Converts between a TypeScript value and its bytes in a BPF map.
  *
- * The size belongs to the codec, so that a map can compare it with its own key or value size once, when it is opened,
- * instead of reading or writing past the end later.
+ * A codec has a fixed size. A map compares it with its own key or value size once, when it is opened, so that no later
+ * access can read or write past the end.
  *
- * @typeParam T - the value
+ * @typeParam T - type of the value
  *
- * @example A codec of one's own: a boolean in one byte
+ * @example A codec of your own: a boolean in one byte
  * ```ts
  * import type { Codec } from 'merbridge/bpf';
  *
@@ -19,26 +19,30 @@
  * ```
  */
 export interface Codec<T> {
-  /** How many bytes a value takes, always. */
+  /** Size of every encoded value in bytes. */
   readonly size: number;
-  /** What it is, for error messages: `'u32'`, `'ipAddress'`. */
+  /** Name of the type for error messages, such as `'u32'` or `'ipAddress'`. */
   readonly name?: string | undefined;
-  /** Alignment of the C type in bytes, a power of two; used inside structs. Default: 1. */
+  /** Alignment of the C type in bytes, a power of two. Only {@link struct} uses it. Default: 1. */
   readonly alignment?: number | undefined;
   /**
-   * Writes a value. Every one of the `size` bytes is written: the buffer may hold an older value.
+   * Writes a value. It must write all `size` bytes, because the buffer may still hold an older value.
    *
-   * @param value - what to write
-   * @param buf - where to
-   * @param offset - first byte
-   * @throws TypeError, RangeError or InvalidAddressError when the value cannot be written
+   * @param value - value to write
+   * @param buf - buffer to write to. It belongs to the caller
+   * @param offset - index of the first byte in `buf`
+   * @throws TypeError if the value is of the wrong type
+   * @throws RangeError if the value does not fit
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the value should be an IP address and is none
    */
   encode(value: T, buf: Buffer, offset: number): void;
   /**
-   * Reads a value. What is returned does not share memory with `buf`, which is used again.
+   * Reads a value. The result must not share memory with `buf`, which the caller reuses.
    *
-   * @param buf - where from
-   * @param offset - first byte
+   * @param buf - buffer to read from
+   * @param offset - index of the first byte in `buf`
+   * @returns the value
+   * @throws RangeError if the bytes do not represent a value of the type
    */
   decode(buf: Buffer, offset: number): T;
 }
@@ -47,7 +51,14 @@ export interface Codec<T> {
 export type CodecValue<C> = C extends Codec<infer T> ? T : never;
 
 /**
- * Encodes a value into a buffer of its own.
+ * Encodes a value into a new buffer.
+ *
+ * @param codec - codec of the value
+ * @param value - value to encode
+ * @returns a new Buffer of `codec.size` bytes
+ * @throws TypeError if the value is of the wrong type
+ * @throws RangeError if the value does not fit
+ * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the value should be an IP address and is none
  *
  * @example
  * ```ts
@@ -62,9 +73,19 @@ export function toBytes<T>(codec: Codec<T>, value: T): Buffer {
 }
 
 /**
- * Decodes a value from bytes of exactly its size.
+ * Decodes a value from exactly as many bytes as its codec has.
  *
- * @throws RangeError when the length differs from the size of the codec
+ * @param codec - codec of the value
+ * @param bytes - the encoded value
+ * @returns the value. It shares no memory with `bytes`
+ * @throws RangeError if the number of bytes differs from the size of the codec, or if they do not represent a value of
+ * the type
+ *
+ * @example
+ * ```ts
+ * import { fromBytes, u16be } from 'merbridge/bpf';
+ * fromBytes(u16be, Buffer.from([0x3a, 0x99])); // 15001
+ * ```
  */
 export function fromBytes<T>(codec: Codec<T>, bytes: Buffer): T {
   if (bytes.length !== codec.size) {
@@ -73,7 +94,14 @@ export function fromBytes<T>(codec: Codec<T>, bytes: Buffer): T {
   return codec.decode(bytes, 0);
 }
 
-/** Gives a codec another alignment, as `__attribute__((aligned(n)))` does to a C type. */
+/**
+ * Returns a copy of a codec with another alignment, like `__attribute__((aligned(n)))` on a C type.
+ *
+ * @param codec - codec of the value
+ * @param alignment - alignment in bytes, a power of two
+ * @returns the new codec
+ * @throws RangeError if `alignment` is not a power of two
+ */
 export function aligned<T>(codec: Codec<T>, alignment: number): Codec<T> {
   if (!Number.isInteger(alignment) || alignment < 1 || (alignment & (alignment - 1)) !== 0) {
     throw new RangeError(`alignment must be a power of two, got ${alignment}`);

@@ -1,33 +1,33 @@
 /**
- * Just enough of ELF to find the sections and variables of a BPF object.
+ * A minimal ELF reader that finds the sections and global variables of a BPF object.
  *
  * @see elf(5)
  */
 import { ObjectFileError } from '../errors';
 
-/** A section of the file. */
+/** One section of an ELF file. */
 export interface ElfSection {
   /** Name, such as `'.BTF'`. */
   readonly name: string;
-  /** SHT_*: 1 contents, 2 symbol table, 8 zeros that are not in the file. */
+  /** Type (`SHT_*`): 1 for contents, 2 for a symbol table, 8 for zeros that are not stored in the file. */
   readonly type: number;
-  /** The contents; empty for a section that is not in the file. */
+  /** Contents, which share memory with the file. Empty for a section that is not stored in the file. */
   readonly data: Buffer;
   /** Size in memory, in bytes. */
   readonly size: number;
-  /** Index of the section that this one refers to. */
+  /** Index of the section that this one refers to. For a symbol table: its string table. */
   readonly link: number;
 }
 
-/** A variable of the object, as its symbol table lists it. */
+/** One global variable, as the symbol table lists it. */
 export interface ElfVariable {
   /** Name in C. */
   readonly name: string;
-  /** Section it lies in, such as `'.rodata'`. */
+  /** Section that contains it, such as `'.rodata'`. */
   readonly section: string;
-  /** First byte within the section. */
+  /** Offset of its first byte within the section. */
   readonly offset: number;
-  /** How many bytes it takes. */
+  /** Size in bytes. */
   readonly size: number;
 }
 
@@ -39,9 +39,10 @@ const STT_OBJECT = 1;
 /**
  * Reads the sections of a BPF object.
  *
- * @param file - the whole file
- * @param subject - its name, for the error
- * @throws ObjectFileError when it is not an object that clang wrote for the target bpfel
+ * @param file - contents of the file. The sections share its memory
+ * @param subject - name of the file, for error messages
+ * @returns the sections, by their index in the file
+ * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if it is not an object that clang wrote for the target `bpfel`
  */
 export function elfSections(file: Buffer, subject: string): ElfSection[] {
   const fail = (reason: string): never => {
@@ -77,7 +78,12 @@ export function elfSections(file: Buffer, subject: string): ElfSection[] {
   return raw.map(({ nameOffset, ...section }) => ({ ...section, name: stringAt(names, nameOffset) }));
 }
 
-/** The variables of an object, in the order of its symbol table. */
+/**
+ * Lists the global variables of an object.
+ *
+ * @param sections - all sections of the object
+ * @returns the variables in the order of the symbol table
+ */
 export function elfVariables(sections: readonly ElfSection[]): ElfVariable[] {
   const variables: ElfVariable[] = [];
   for (const table of sections) {
@@ -97,7 +103,13 @@ export function elfVariables(sections: readonly ElfSection[]): ElfVariable[] {
   return variables;
 }
 
-/** The NUL-terminated text at an offset of a string table. */
+/**
+ * Reads a NUL-terminated string from a string table.
+ *
+ * @param table - the string table
+ * @param offset - index of the first byte
+ * @returns the text, or an empty string if the offset is outside of the table
+ */
 export function stringAt(table: Buffer, offset: number): string {
   if (offset >= table.length) return '';
   const end = table.indexOf(0, offset);

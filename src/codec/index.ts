@@ -1,4 +1,7 @@
-/** Byte layouts of keys and values, and of object files. Pure: nothing here talks to the kernel. */
+/**
+ * Codecs for the bytes of map keys and values, and readers for BPF object files. Pure functions: nothing here calls the
+ * kernel.
+ */
 export { aligned, fromBytes, toBytes, type Codec, type CodecValue } from './codec';
 export { port, u16, u16be, u32, u32be, u64, u8 } from './integers';
 export { array, bytes, fixedString } from './bytes';

@@ -1,6 +1,6 @@
 import type { Codec } from './codec';
 
-/** Refuses what is not an integer of `bits` bits. Buffer's own check lets fractions through. */
+/** Refuses what is not an integer from 0 to `max`. The checks of Buffer's own write methods accept fractions. */
 function integer(value: unknown, max: number, name: string): number {
   if (typeof value !== 'number') throw new TypeError(`${name}: a number is needed, got ${typeof value}`);
   if (!Number.isInteger(value) || value < 0 || value > max) {
@@ -72,7 +72,8 @@ export const u32be: Codec<number> = {
 /**
  * A TCP or UDP port, 0 to 65535, in network byte order: C `__be16`.
  *
- * Beware that `struct bpf_sock_addr` and `struct bpf_sock_ops` hold ports in 32 bits, and some of them in host order.
+ * Note that `struct bpf_sock_addr` and `struct bpf_sock_ops` hold ports in 32 bits, and some of them in host byte
+ * order.
  */
 export const port: Codec<number> = {
   size: 2,

@@ -8,10 +8,11 @@ const HINT = 'such as "10.0.0.9" or "fd00::9", without port, prefix length or zo
 /**
  * An IP address in 16 bytes, network byte order: C `struct in6_addr` or `__be32 ip[4]`.
  *
- * IPv4 addresses take their IPv4-mapped form, `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2), and come back as dotted quads; so
- * `"10.0.0.9"` and `"::ffff:10.0.0.9"` are the same key. IPv6 comes back in the form of RFC 5952.
+ * IPv4 addresses are stored as IPv4-mapped IPv6 addresses, `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2), and decoded as dotted
+ * quads. So `"10.0.0.9"` and `"::ffff:10.0.0.9"` are the same key. IPv6 addresses are decoded in the form of RFC 5952.
  *
- * Texts are checked strictly: no zone (`fe80::1%eth0`), no prefix length, no leading zeros in a dotted quad.
+ * Encoding is strict. It throws an InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) for a zone (`fe80::1%eth0`), a
+ * prefix length, or leading zeros in a dotted quad.
  *
  * @example
  * ```ts
@@ -48,9 +49,9 @@ export const ipAddress: Codec<string> = {
 };
 
 /**
- * Reads a dotted quad without allocating: this runs for every pod of a node.
+ * Parses a dotted quad without allocating memory, because this runs for every pod of a node.
  *
- * @returns 32 bits, or -1 when the text is none
+ * @returns the 32 bits of the address, or -1 if the text is not a dotted quad
  */
 function parseIPv4(text: string, start: number, end: number): number {
   if (end - start < 7 || end - start > 15) return -1;
@@ -65,7 +66,7 @@ function parseIPv4(text: string, start: number, end: number): number {
       parts += 1;
       part = -1;
     } else if (code >= 48 && code <= 57) {
-      // A digit after a zero that opened the part: some parsers take it for octal, so nobody should write it.
+      // A leading zero: some parsers read the part as octal, so it is refused.
       if (part === 0) return -1;
       part = (part === -1 ? 0 : part) * 10 + (code - 48);
     } else {
@@ -75,7 +76,7 @@ function parseIPv4(text: string, start: number, end: number): number {
   return parts === 4 ? address : -1;
 }
 
-/** Writes a text that is known to be an IPv6 address. */
+/** Writes an address that was checked to be IPv6. */
 function writeIPv6(text: string, buf: Buffer, offset: number): void {
   let groups = text;
   const lastColon = text.lastIndexOf(':');
@@ -95,7 +96,9 @@ function split(groups: string): number[] {
   return groups === '' ? [] : groups.split(':').map(group => Number.parseInt(group, 16));
 }
 
-/** RFC 5952: lower case, no leading zeros, the first longest run of at least two zero groups becomes "::". */
+/**
+ * Formats as in RFC 5952: lower case, no leading zeros; the first longest run of at least two zero groups becomes "::".
+ */
 function formatIPv6(buf: Buffer, offset: number): string {
   const groups = Array.from({ length: 8 }, (_, i) => buf.readUInt16BE(offset + i * 2));
   let from = -1;

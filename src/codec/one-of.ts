@@ -1,12 +1,16 @@
 import type { Codec } from './codec';
 
 /**
- * One of a few names, stored as a number: a C enum.
+ * A codec that stores one of a fixed set of names as a number, like a C enum.
+ *
+ * Names and numbers outside of the set are refused in both directions, because they mean that user space and the BPF
+ * program are of different versions.
  *
  * @param names - every name and its number
- * @param codec - how the number is stored
- * @throws RangeError when two names share a number. Encoding throws a RangeError for a name, and decoding one for a
- * number, that is not in the list: it would be silently wrong otherwise, and it means the two sides differ in version
+ * @param codec - codec of the number
+ * @returns the codec. Its `encode` throws a RangeError for an unknown name, and its `decode` throws one for an unknown
+ * number
+ * @throws RangeError if two names have the same number
  *
  * @example
  * ```ts

@@ -1,30 +1,34 @@
 import type { Codec } from './codec';
 
-/** Codecs of the fields of a struct, in the order of the C declaration. */
-// `any`: a codec takes and gives its value, so no other type of field would fit all of them.
+/** Codecs of the fields of a struct, in the order of the C declaration. The keys are the names of the fields. */
+// `any`: a codec both takes and returns its value, so no other type argument accepts every codec.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type StructFields = Readonly<Record<string, Codec<any>>>;
 
-/** The value of a struct: an object with one property per field. */
+/** The decoded value of a struct: an object with one property for each field. */
 export type StructValue<F extends StructFields> = { [N in keyof F]: F[N] extends Codec<infer T> ? T : never };
 
-/** Codec of a struct; tells where its fields lie. */
+/** Codec of a C struct. It also tells the offset of each field. */
 export interface StructCodec<F extends StructFields> extends Codec<StructValue<F>> {
+  /** Name of the C struct, for messages. */
   readonly name: string;
+  /** Alignment of the struct in bytes: the largest alignment of its fields. */
   readonly alignment: number;
   /** Offset of each field from the start of the struct, in bytes. */
   readonly offsets: { readonly [N in keyof F]: number };
 }
 
 /**
- * A C struct.
+ * A codec for a C struct.
  *
- * Fields are aligned as C aligns them, and the size is rounded up to the largest alignment. All padding is written as
- * zero: keys of hash maps are compared byte by byte, padding included.
+ * Fields are aligned as C aligns them, and the size is rounded up to the largest alignment. Padding is always written
+ * as zero, because hash maps compare keys byte by byte, padding included.
  *
- * @param fields - codecs of the fields, in the order of the declaration
- * @param options - `name` is the name of the C struct, for messages
- * @throws RangeError for a struct without fields
+ * @param fields - codecs of the fields, in the order of the C declaration
+ * @param options - `name` is the name of the C struct, for messages. Default: `'struct'`
+ * @returns the codec. Its `encode` throws a TypeError for a value that is not an object, and what the codecs of the
+ * fields throw
+ * @throws RangeError if `fields` is empty
  *
  * @example
  * ```ts

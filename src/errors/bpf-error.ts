@@ -3,7 +3,7 @@ import { errnoName, errnoText } from './errno';
 import { hintFor } from './hints';
 import { defineError, MerbridgeError, type MerbridgeErrorOptions } from './merbridge-error';
 
-/** What is known about a refusal. Without a hint one is looked up from errno and operation. */
+/** Options of a {@link BpfError}. If there is no hint, it is looked up by error number and operation. */
 export interface BpfErrorOptions extends MerbridgeErrorOptions {
   /** Positive error number of the kernel or of libbpf. */
   errno?: number | undefined;
@@ -26,17 +26,19 @@ export interface BpfErrorOptions extends MerbridgeErrorOptions {
  * ```
  */
 export class BpfError extends MerbridgeError {
-  /** Stable name of the kind of failure; `'ERR_BPF_SYSTEM_CALL'` when there is no more special one. */
+  /** Which kind of failure it is. `'ERR_BPF_SYSTEM_CALL'` if there is no more specific code. */
   declare readonly code: BpfErrorCode;
-  /** Positive error number of the kernel, or 4000 and above from libbpf; absent when no number was involved. */
+  /** Positive error number of the kernel, or a number from 4000 of libbpf. Absent if there is none. */
   declare readonly errno?: number;
   /** Name of {@link BpfError.errno}, such as `'EPERM'`. */
   declare readonly errnoName?: string;
 
   /**
-   * @param code - stable name of the kind of failure
-   * @param options - what is known
-   * @param summary - replaces the text of the error number in the message
+   * Creates the error.
+   *
+   * @param code - kind of failure
+   * @param options - error number, operation, subject, hint and cause, as far as they are known
+   * @param summary - text for the message. Default: the description of the error number
    */
   constructor(code: BpfErrorCode, options: BpfErrorOptions = {}, summary?: string) {
     const { errno } = options;

@@ -1,19 +1,20 @@
 /**
- * Makes `instanceof` hold across copies of this library.
+ * Makes `instanceof` work across copies of this library.
  *
- * Two copies may be loaded in one process, for instance when an application and a plug-in of it bring their own. Their
- * classes differ, so a plain `instanceof` fails between them. A registered symbol on the prototype is shared by both.
+ * One process may load two copies, for instance when an application and one of its plug-ins each bring their own. Their
+ * classes are different objects, so a plain `instanceof` fails between them. A registered symbol on the prototype is
+ * the same in both.
  */
 
 type ErrorClass = abstract new (...args: never[]) => object;
 
 /**
- * Brands a class: from now on `x instanceof Class` asks for the brand, not for the prototype.
+ * Brands a class: `x instanceof Class` then tests for the brand instead of the prototype.
  *
  * A subclass that is not branded itself keeps the usual meaning of `instanceof`.
  *
- * @param Class - the class to brand
- * @param name - part of the brand; never changes once published
+ * @param Class - class to brand
+ * @param name - part of the brand. It must never change once it was published
  */
 export function brand(Class: ErrorClass, name: string): void {
   const mark = Symbol.for(`merbridge.${name}`);

@@ -1,4 +1,4 @@
-/** What the kernel, libbpf or the machine refused. */
+/** Codes of the errors that report a refusal by the kernel, libbpf or the machine. */
 export type BpfErrorCode =
   | 'ERR_BPF_ALREADY_ATTACHED'
   | 'ERR_BPF_FOREIGN_PIN'
@@ -15,7 +15,7 @@ export type BpfErrorCode =
   | 'ERR_BPF_SYSTEM_CALL'
   | 'ERR_BPF_VERIFIER';
 
-/** What this library refused, before or without the kernel. */
+/** Codes of the errors that this library reports by itself, without or before a system call. */
 export type LibraryErrorCode =
   | 'ERR_BPF_CLOSED'
   | 'ERR_BPF_INVALID_ADDRESS'
@@ -26,25 +26,25 @@ export type LibraryErrorCode =
   | 'ERR_BPF_POD_RULES'
   | 'ERR_BPF_UNREAD_NOT_COUNTED';
 
-/** What went wrong with an API server. */
+/** Codes of the errors that report a failed exchange with an API server. */
 export type KubernetesErrorCode =
-  /** There is no way to it: no server or no node is named, or a file with credentials cannot be read. */
+  /** The API server cannot be addressed: no server or no node is configured, or a credentials file cannot be read. */
   | 'ERR_KUBERNETES_CONFIG'
-  /** It does not accept the token or the certificate (401). */
+  /** The API server does not accept the token or the certificate (401). */
   | 'ERR_KUBERNETES_UNAUTHORIZED'
-  /** The account may not list and watch pods (403). */
+  /** The account is not allowed to list and watch pods (403). */
   | 'ERR_KUBERNETES_FORBIDDEN'
-  /** It is too busy (429, 503), and said when to come back, or did not. */
+  /** The API server is overloaded (429, 503). It may or may not have said when to retry. */
   | 'ERR_KUBERNETES_BUSY'
-  /** It does not answer, or the connection was cut. */
+  /** The API server does not answer, or the connection was lost. */
   | 'ERR_KUBERNETES_UNAVAILABLE'
-  /** What it sends is not what an API server sends. */
+  /** The response is not what an API server sends. */
   | 'ERR_KUBERNETES_PROTOCOL'
-  /** It answered with another status. */
+  /** The API server answered with another HTTP status. */
   | 'ERR_KUBERNETES_STATUS';
 
-/** What went wrong with pods, in `merbridge/kubernetes`. */
+/** Codes of the errors in `merbridge/kubernetes` that report a problem with pods. */
 export type PodErrorCode = 'ERR_POD_FILE' | 'ERR_POD_REFUSED' | 'ERR_PODS_LEFT_OUT';
 
-/** All codes. They never change within a major version, so a `switch` over them can be exhaustive. */
+/** All error codes. They do not change within a major version, so a `switch` over them can be exhaustive. */
 export type MerbridgeErrorCode = BpfErrorCode | LibraryErrorCode | KubernetesErrorCode | PodErrorCode;

@@ -1,6 +1,6 @@
 /**
- * Names and plain texts of the Linux error numbers that the bpf(2) system call, the cgroup file system and libbpf
- * return. The numbers are those of asm-generic/errno.h, which x86-64 and arm64 share.
+ * Names and descriptions of the Linux error numbers that bpf(2), the cgroup file system and libbpf return. The numbers
+ * are those of asm-generic/errno.h, which x86-64 and arm64 share.
  */
 
 const TABLE: ReadonlyArray<readonly [number, string, string]> = [
@@ -51,9 +51,9 @@ const TABLE: ReadonlyArray<readonly [number, string, string]> = [
   [110, 'ETIMEDOUT', 'timed out'],
   [111, 'ECONNREFUSED', 'connection refused'],
   [116, 'ESTALE', 'stale file handle'],
-  // Internal to the kernel, but bpf(2) lets it through for map operations that a map kind does not have.
+  // Internal to the kernel, but bpf(2) returns it for operations that a map type does not have.
   [524, 'ENOTSUPP', 'operation not supported'],
-  // libbpf's own numbers, libbpf_legacy.h: enum libbpf_errno.
+  // Error numbers of libbpf itself: enum libbpf_errno in libbpf_legacy.h.
   [4000, 'LIBBPF_ERRNO__LIBELF', 'libelf failed'],
   [4001, 'LIBBPF_ERRNO__FORMAT', 'not a valid BPF object'],
   [4002, 'LIBBPF_ERRNO__KVERSION', 'incorrect or missing kernel version'],
@@ -74,10 +74,10 @@ const BY_NUMBER = new Map(TABLE.map(([number, name, text]) => [number, { name, t
 const BY_NAME = new Map(TABLE.map(([number, name]) => [name, number]));
 
 /**
- * The symbolic name of an error number.
+ * Returns the symbolic name of an error number.
  *
  * @param errno - a positive error number, such as 1
- * @returns the name, such as `'EPERM'`; `'errno 1234'` for a number that the table does not hold
+ * @returns the name, such as `'EPERM'`, or `'errno 1234'` for an unknown number
  *
  * @example
  * ```ts
@@ -90,26 +90,26 @@ export function errnoName(errno: number): string {
 }
 
 /**
- * The plain text of an error number.
+ * Returns the description of an error number.
  *
  * @param errno - a positive error number, such as 1
- * @returns a few words in lower case; `'unknown error'` for a number that the table does not hold
+ * @returns a few words in lower case, or `'unknown error'` for an unknown number
  */
 export function errnoText(errno: number): string {
   return BY_NUMBER.get(errno)?.text ?? 'unknown error';
 }
 
 /**
- * The number behind a symbolic name, the inverse of {@link errnoName}.
+ * Returns the number of a symbolic name. This is the inverse of {@link errnoName}.
  *
  * @param name - a name such as `'EPERM'`
- * @returns the positive number, or `undefined` for a name that the table does not hold
+ * @returns the positive number, or `undefined` for an unknown name
  */
 export function errnoNumber(name: string): number | undefined {
   return BY_NAME.get(name);
 }
 
-/** Numbers that the library itself branches on. Positive, as errno holds them. */
+/** Error numbers that this library tests for. They are positive, like `errno` in C. */
 export const Errno = {
   EPERM: 1,
   ENOENT: 2,

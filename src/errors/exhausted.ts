@@ -2,19 +2,19 @@ import { BpfError, type BpfErrorOptions } from './bpf-error';
 import { errnoNumber } from './errno';
 
 /**
- * Errors of this process or of the machine, whatever was being done: not of the path, the object or the program that
- * was at hand.
+ * Errors that say that this process or the machine has reached a limit, whatever operation failed. They do not concern
+ * the path, the object or the program in question.
  */
 const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 /**
- * Looks for a limit that was met behind an error, so that it is told instead of what failed because of it: a file that
- * could not be opened for want of a file descriptor is neither missing nor damaged.
+ * Finds a reached resource limit behind an error, so that it is reported instead of the operation that failed because
+ * of it. For instance, a file that could not be opened because of EMFILE is neither missing nor damaged.
  *
  * @internal
- * @param error - what was caught: of this library, or of Node.js's file system
- * @param context - what was being done, where the error does not say
- * @returns the error to throw instead; `undefined` if no limit was met
+ * @param error - a caught error, of this library or of node:fs
+ * @param context - operation and subject, if the error does not name them
+ * @returns the error to throw instead, or `undefined` if no limit was reached
  */
 export function exhausted(
   error: unknown,

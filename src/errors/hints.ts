@@ -1,14 +1,14 @@
 /**
- * What an error number most likely means for one operation: the only place where such guesses are written down.
- * The first row that fits wins, so rows for one operation stand above rows for all of them.
+ * The most likely reason of an error number in one operation. All such guesses are in this table. The first matching
+ * row wins, so rows for one operation come before rows for all operations.
  */
 
 interface HintRow {
   /** Name of the error number. */
   readonly errno: string;
-  /** Operations the row is about; absent: all. */
+  /** C functions that the row applies to. Absent: all. */
   readonly operation?: RegExp | undefined;
-  /** What to look at or to do, in a few words without a full stop. */
+  /** What to check or to do, in a few words without a full stop. */
   readonly hint: string;
 }
 
@@ -16,12 +16,12 @@ const ROWS: readonly HintRow[] = [
   {
     errno: 'EPERM',
     operation: /link_create|prog_attach|attach_cgroup/,
-    hint: 'needs root or CAP_BPF + CAP_NET_ADMIN; or a program attached without "allow multi" at this cgroup or above it bars others',
+    hint: 'needs root or CAP_BPF + CAP_NET_ADMIN; or a program that was attached without "allow multi" at this cgroup or above it excludes others',
   },
   {
     errno: 'EPERM',
     operation: /pin|obj_get/,
-    hint: 'needs root or CAP_BPF, and the right to write below the BPF file system',
+    hint: 'needs root or CAP_BPF, and write permission in the BPF file system',
   },
   {
     errno: 'EPERM',
@@ -36,7 +36,7 @@ const ROWS: readonly HintRow[] = [
   {
     errno: 'EINVAL',
     operation: /map_create/,
-    hint: 'a size is zero or not allowed for this map type, or the kernel does not know the type',
+    hint: 'a size is zero or not allowed for this map type, or the kernel lacks the type',
   },
   {
     errno: 'EINVAL',
@@ -51,43 +51,43 @@ const ROWS: readonly HintRow[] = [
   {
     errno: 'EINVAL',
     operation: /object__load/,
-    hint: 'a map, a relocation or the program does not suit this kernel; see the lines of libbpf',
+    hint: 'a map, a relocation or the program does not suit this kernel; see the output of libbpf in "cause"',
   },
   {
     errno: 'EBADF',
     operation: /prog_query|link_create|attach/,
-    hint: 'the cgroup is not of version 2, or a handle was closed',
+    hint: 'the cgroup is not a cgroup v2, or a handle was closed',
   },
   { errno: 'ENOENT', operation: /obj_get/, hint: 'nothing is pinned there' },
-  { errno: 'ENOENT', operation: /map_update/, hint: 'mode "update" needs an entry that exists' },
-  { errno: 'EEXIST', operation: /map_update/, hint: 'mode "create" needs a key that is not there yet' },
-  { errno: 'EEXIST', operation: /pin/, hint: 'something is pinned there already; unlink it first or open it' },
-  { errno: 'EBUSY', operation: /object|set_/, hint: 'too late: the object is loaded' },
+  { errno: 'ENOENT', operation: /map_update/, hint: 'mode "update" needs an existing key' },
+  { errno: 'EEXIST', operation: /map_update/, hint: 'mode "create" needs a new key' },
+  { errno: 'EEXIST', operation: /pin/, hint: 'something is already pinned there; unpin it first or open it' },
+  { errno: 'EBUSY', operation: /object|set_/, hint: 'the object is already loaded' },
   { errno: 'E2BIG', operation: /map_update/, hint: 'the map is full' },
   {
     errno: 'E2BIG',
     operation: /prog_load|object__load/,
-    hint: 'the program is beyond the complexity limit of the verifier',
+    hint: 'the program exceeds the complexity limit of the verifier',
   },
   { errno: 'ENOMEM', operation: /map/, hint: 'not enough kernel memory, or over the memory limit of the cgroup' },
   {
     errno: 'EMFILE',
-    hint: 'raise the limit of open files (RLIMIT_NOFILE: ulimit -n, LimitNOFILE= of systemd), or close what is no longer used',
+    hint: 'raise the limit of open files (RLIMIT_NOFILE: ulimit -n, LimitNOFILE= of systemd), or close unused files',
   },
-  { errno: 'ENFILE', hint: 'raise fs.file-max, or end what keeps files open on this machine' },
+  { errno: 'ENFILE', hint: 'raise fs.file-max, or stop processes that keep many files open' },
   { errno: 'EROFS', hint: 'the file system is mounted read-only; mount -o remount,rw makes it writable' },
   { errno: 'EOPNOTSUPP', operation: /map_update/, hint: 'the socket is not an established TCP connection' },
-  { errno: 'EOPNOTSUPP', hint: 'the kernel does not have this operation for this kind of object' },
-  { errno: 'ENOTSUPP', hint: 'the kernel does not have this operation for this kind of object' },
-  { errno: 'ESTALE', hint: 'the cgroup was removed in the meantime' },
+  { errno: 'EOPNOTSUPP', hint: 'the kernel does not support this operation for this type of object' },
+  { errno: 'ENOTSUPP', hint: 'the kernel does not support this operation for this type of object' },
+  { errno: 'ESTALE', hint: 'the cgroup was removed' },
 ];
 
 /**
- * A guess at the cause of a failure.
+ * Returns the likely reason of a failure.
  *
  * @param name - name of the error number, such as `'EPERM'`
  * @param operation - the libbpf or C function that failed
- * @returns a few words, or `undefined` when nothing useful is known
+ * @returns a few words, or `undefined` if nothing useful is known
  */
 export function hintFor(name: string, operation: string): string | undefined {
   return ROWS.find(row => row.errno === name && (row.operation?.test(operation) ?? true))?.hint;

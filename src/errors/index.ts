@@ -62,13 +62,13 @@ export { FIONREAD_PROGRAMS } from './unread-not-counted-error';
 export { VerifierError } from './verifier-error';
 
 /**
- * A refusal by the kernel or by libbpf that no other class stands for.
+ * A refusal by the kernel or by libbpf for which there is no class of its own.
  *
- * Not a class of its own: there is nothing a catcher would do differently, the error number says it all.
+ * `errno` and `errnoName` say which refusal it is.
  */
 export type BpfSystemCallError = BpfError & { readonly code: 'ERR_BPF_SYSTEM_CALL' };
 
-/** Every {@link BpfError}, told apart by `code`. */
+/** Union of every {@link BpfError}, discriminated by `code`. */
 export type AnyBpfError =
   | AlreadyAttachedError
   | BpfSystemCallError
@@ -86,7 +86,7 @@ export type AnyBpfError =
   | VerifierError;
 
 /**
- * Every error of the main entry, told apart by `code`.
+ * Union of every error of the main entry point, discriminated by `code`.
  *
  * @example
  * ```ts

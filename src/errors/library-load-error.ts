@@ -1,37 +1,55 @@
 import { BpfError, type BpfErrorOptions } from './bpf-error';
 import { defineError } from './merbridge-error';
 
-/** How libbpf is called by the package managers of the common distributions. */
+/** Package names of libbpf in common distributions. */
 export const LIBBPF_PACKAGES = 'Debian and Ubuntu: libbpf1, Fedora: libbpf, Alpine: libbpf';
 
-/** What is known about a library that did not load. */
+/** Options of a {@link LibraryLoadError}. */
 export interface LibraryLoadErrorOptions extends BpfErrorOptions {
-  /** Version of the library, when it loaded but is too old. */
+  /** Version of the library, if it was loaded but is too old. */
   version?: string | undefined;
-  /** Which library it is. Default: libbpf. */
+  /** The library that could not be loaded. Default: `'libbpf'`. */
   library?: 'libbpf' | 'ffi-napi' | undefined;
-  /** Why it did not load, in the words of whoever tried. */
+  /** Why loading failed, as the loader reported it. */
   reason?: string | undefined;
 }
 
 /**
- * The shared library of libbpf could not be loaded, or it is too old; or the native addon could not, by which it is
- * called.
+ * The shared library libbpf, or the native addon through which the library calls it, could not be loaded. Or libbpf is
+ * too old.
  *
- * Install libbpf (Debian and Ubuntu `libbpf1`, Fedora `libbpf`, Alpine `libbpf`), or name the file in the environment
- * variable `MERBRIDGE_LIBBPF`. What the addon lacks is in the hint: it does not go into a bundle, and Node.js can be
- * told to load none.
+ * Install libbpf (Debian and Ubuntu `libbpf1`, Fedora `libbpf`, Alpine `libbpf`), or set the environment variable
+ * `MERBRIDGE_LIBBPF` to its path. For the addon, the hint says what is missing: a bundler cannot include it, and
+ * Node.js can be configured not to load addons.
+ *
+ * @example
+ * ```ts
+ * import { LibraryLoadError } from 'merbridge';
+ * import { possibleCpus } from 'merbridge/bpf';
+ *
+ * function check(): void {
+ *   try {
+ *     possibleCpus(); // the first call of libbpf loads it
+ *   } catch (error) {
+ *     if (!(error instanceof LibraryLoadError)) throw error;
+ *     console.error(`tried ${error.tried.join(', ')}; ${error.hint}`);
+ *   }
+ * }
+ * ```
  */
 export class LibraryLoadError extends BpfError {
+  /** Always `'ERR_BPF_LIBRARY_LOAD'`. */
   declare readonly code: 'ERR_BPF_LIBRARY_LOAD';
-  /** Names and paths that were tried, in order; `['ffi-napi']` for the native addon. */
+  /** Names and paths that were tried, in this order. `['ffi-napi']` for the native addon. */
   readonly tried: readonly string[];
-  /** Version that was found, such as `'0.5'`; absent when none was. */
+  /** Version that was found, such as `'0.5'`. Absent if none was found. */
   declare readonly version?: string;
 
   /**
+   * Creates the error.
+   *
    * @param tried - names and paths that were tried
-   * @param options - version found, and the usual facts
+   * @param options - the version that was found, why loading failed, and where it happened
    */
   constructor(tried: readonly string[], options: LibraryLoadErrorOptions = {}) {
     const { library = 'libbpf', reason, version } = options;

@@ -1,29 +1,45 @@
 import { BpfError, type BpfErrorOptions } from './bpf-error';
 import { defineError } from './merbridge-error';
 
-/** One way in which a map differs from what was asked for. */
+/** One property in which a map differs from what is expected. */
 export interface MapDifference {
-  /** What differs: `'type'`, `'keySize'`, `'valueSize'`, `'maxEntries'` or `'flags'`. */
+  /** Name of the property: `'type'`, `'keySize'`, `'valueSize'`, `'maxEntries'` or `'flags'`. */
   readonly property: string;
-  /** What the caller, or the codec, needs. */
+  /** Value that the class or the codec expects. Sizes are in bytes. */
   readonly expected: number | string;
-  /** What the map has. */
+  /** Value that the map has. Sizes are in bytes. */
   readonly actual: number | string;
 }
 
 /**
- * A map is of another kind, or its keys or values are of another size, than the class or the codecs need.
+ * The type of a map, or the size of its keys or values, is not what the class or the codecs expect.
  *
- * Typical for a pinned map that an older version of a program left behind: unpin it, or choose another path.
+ * The typical reason is a map that an older version of a program pinned. Unpin it, or choose another path.
+ *
+ * @example
+ * ```ts
+ * import { MapIncompatibleError } from 'merbridge';
+ * import { BpfHashMap, u32 } from 'merbridge/bpf';
+ *
+ * try {
+ *   BpfHashMap.fromPin('/sys/fs/bpf/pods', { key: u32, value: u32 }).close();
+ * } catch (error) {
+ *   if (!(error instanceof MapIncompatibleError)) throw error;
+ *   for (const { property, expected, actual } of error.differences) console.error(property, expected, actual);
+ * }
+ * ```
  */
 export class MapIncompatibleError extends BpfError {
+  /** Always `'ERR_BPF_MAP_INCOMPATIBLE'`. */
   declare readonly code: 'ERR_BPF_MAP_INCOMPATIBLE';
-  /** Every difference, not just the first. Sizes are in bytes. */
+  /** Every difference, not only the first. Sizes are in bytes. */
   readonly differences: readonly MapDifference[];
 
   /**
+   * Creates the error.
+   *
    * @param differences - every difference
-   * @param options - the usual facts; `subject` names the map
+   * @param options - where the failure happened; `subject` names the map
    */
   constructor(differences: readonly MapDifference[], options: BpfErrorOptions = {}) {
     const list = differences.map(
@@ -37,7 +53,8 @@ export class MapIncompatibleError extends BpfError {
 /**
  * A map has no room for another entry.
  *
- * Raise its `maxEntries` (before the object is loaded), delete entries, or use an LRU map, which evicts by itself.
+ * Raise its `maxEntries` before the object is loaded, delete entries, or use an LRU map, which evicts entries by
+ * itself.
  *
  * @example
  * ```ts
@@ -55,18 +72,21 @@ export class MapIncompatibleError extends BpfError {
  * ```
  */
 export class MapFullError extends BpfError {
+  /** Always `'ERR_BPF_MAP_FULL'`. */
   declare readonly code: 'ERR_BPF_MAP_FULL';
   /** Name of the map. */
   readonly map: string;
-  /** How many entries the map can hold. */
+  /** Number of entries that the map can hold. */
   readonly maxEntries: number;
-  /** How many entries of the same call were applied before the map was full; they stay in the map. */
+  /** Number of entries that the same call stored before the map was full. They stay in the map. */
   readonly count: number;
 
   /**
+   * Creates the error.
+   *
    * @param map - name of the map
-   * @param maxEntries - how many entries it can hold
-   * @param count - how many entries of the call were applied
+   * @param maxEntries - number of entries that the map can hold
+   * @param count - number of entries that the call stored
    * @param options - error number and operation
    */
   constructor(map: string, maxEntries: number, count: number, options: BpfErrorOptions = {}) {
@@ -82,19 +102,38 @@ export class MapFullError extends BpfError {
 }
 
 /**
- * An iteration was given up because the map changed faster than it could be read.
+ * An iteration stopped because the map changed faster than it could be read. Try again.
  *
- * A hash map that is walked key by key starts again from its first key whenever the current key is deleted meanwhile;
- * the walk stops after as many steps as the map can hold entries instead of going on forever. Try again.
+ * If a hash map is read key by key and the current key is deleted meanwhile, the kernel restarts from the first key. To
+ * end at all, the iteration stops after as many steps as the map can hold entries.
+ *
+ * @example
+ * ```ts
+ * import { IterationAbortedError } from 'merbridge';
+ * import type { BpfHashMap } from 'merbridge/bpf';
+ *
+ * function keysOf(map: BpfHashMap<number, number>): number[] {
+ *   for (;;) {
+ *     try {
+ *       return [...map.keys()];
+ *     } catch (error) {
+ *       if (!(error instanceof IterationAbortedError)) throw error;
+ *     }
+ *   }
+ * }
+ * ```
  */
 export class IterationAbortedError extends BpfError {
+  /** Always `'ERR_BPF_ITERATION_ABORTED'`. */
   declare readonly code: 'ERR_BPF_ITERATION_ABORTED';
-  /** How many entries had been handed out; some of them possibly twice. */
+  /** Number of entries that the iteration had returned. It may have returned some of them twice. */
   readonly seen: number;
 
   /**
-   * @param seen - how many entries had been handed out
-   * @param options - the usual facts; `subject` names the map
+   * Creates the error.
+   *
+   * @param seen - number of entries that the iteration had returned
+   * @param options - where the failure happened; `subject` names the map
    */
   constructor(seen: number, options: BpfErrorOptions = {}) {
     super('ERR_BPF_ITERATION_ABORTED', options, `the map changed while it was read; gave up after ${seen} entries`);

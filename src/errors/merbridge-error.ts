@@ -2,30 +2,30 @@ import { brand } from './brand';
 import type { MerbridgeErrorCode } from './codes';
 import { printable } from './printable';
 
-/** Longer than any message that is made here: whatever a part of it was made of, it stays one line that can be read. */
+/** Longer than any message of this library. It keeps a message readable, whatever its parts contain. */
 const MAX_MESSAGE = 8192;
-/** The longest path of the kernel. */
+/** PATH_MAX, the longest path of the kernel. */
 const MAX_PART = 4096;
 
-/** What is known about a failure. Every field is optional; the message is built from those that are given. */
+/** What is known about a failure. Every field is optional. The message is built from the given ones. */
 export interface MerbridgeErrorOptions {
   /** What was tried: a method, or a C function such as `'bpf_map_update_elem'`. */
   operation?: string | undefined;
-  /** What it was done to: a map, a program, a path. */
+  /** The object it was done to: a map, a program, a path. */
   subject?: string | undefined;
-  /** What to do about it. */
+  /** What to do about the failure. */
   hint?: string | undefined;
   /** The error that led to this one. */
   cause?: unknown | undefined;
 }
 
 /**
- * Base of all errors that this library throws or reports.
+ * Base class of all errors that this library throws or reports.
  *
- * Errors that a program is not meant to catch, because an argument was wrong, are plain `TypeError` and `RangeError`.
+ * Wrong arguments are programming errors. They throw a plain `TypeError` or `RangeError` instead.
  *
- * Prefer comparing {@link MerbridgeError.code} to `instanceof`: codes never change within a major version, messages
- * may. `instanceof` works too, even when two copies of the library are loaded.
+ * Prefer {@link MerbridgeError.code} to `instanceof`. Codes do not change within a major version; messages may.
+ * `instanceof` works too, even if two copies of the library are loaded.
  *
  * @example
  * ```ts
@@ -43,24 +43,26 @@ export interface MerbridgeErrorOptions {
  * ```
  */
 export class MerbridgeError extends Error {
-  /** Stable name of the kind of failure. */
+  /** Which kind of failure it is. It does not change within a major version. */
   readonly code: MerbridgeErrorCode;
   /** What was tried, such as `'bpf_map_update_elem'`. */
   declare readonly operation?: string;
-  /** What it was done to, such as `'map "local_pod_ips"'`. */
+  /** The object it was done to, such as `'map "local_pod_ips"'`. */
   declare readonly subject?: string;
-  /** What to look at or to do, in a few words. */
+  /** What to check or to do. */
   declare readonly hint?: string;
 
   /**
-   * @param code - stable name of the kind of failure
-   * @param options - what is known
-   * @param summary - what happened, in a few words
+   * Creates the error.
+   *
+   * @param code - kind of failure
+   * @param options - operation, subject, hint and cause, as far as they are known
+   * @param summary - what happened, for the message
    */
   constructor(code: MerbridgeErrorCode, options: MerbridgeErrorOptions, summary: string) {
     super(compose(options, summary), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    // Only what is known becomes a property, so that a printed error shows no rows of "undefined".
+    // Unknown fields do not become properties, so that a printed error does not list them as "undefined".
     if (options.operation !== undefined) this.operation = printable(options.operation, MAX_PART);
     if (options.subject !== undefined) this.subject = printable(options.subject, MAX_PART);
     if (options.hint !== undefined) this.hint = printable(options.hint, MAX_PART);
@@ -68,8 +70,8 @@ export class MerbridgeError extends Error {
 }
 
 /**
- * `operation subject: summary (hint)`, leaving out what is not known. Parts come from files, pods and servers, so they
- * are made printable.
+ * Builds `operation subject: summary (hint)` from the known parts. The parts may come from files, pods and servers, so
+ * they are made printable.
  */
 function compose({ operation, subject, hint }: MerbridgeErrorOptions, summary: string): string {
   const place = [operation, subject].filter(part => part !== undefined && part !== '').join(' ');
@@ -78,7 +80,7 @@ function compose({ operation, subject, hint }: MerbridgeErrorOptions, summary: s
 }
 
 /**
- * Brands a subclass and gives its instances their class name.
+ * Brands a subclass and sets the `name` of its instances.
  *
  * @internal
  */

@@ -1,20 +1,20 @@
 import { BpfError, type BpfErrorOptions } from './bpf-error';
 import { defineError } from './merbridge-error';
 
-/** What is missing, and where it would be found. */
+/** Options of a {@link NotSupportedError}: what is missing, and which release or configuration has it. */
 export interface NotSupportedErrorOptions extends BpfErrorOptions {
   /** First kernel release that has the feature, such as `'5.7'`. */
   minimumKernel?: string | undefined;
   /** First libbpf release that has the function, such as `'1.0'`. */
   minimumLibbpf?: string | undefined;
-  /** Option that a kernel is built with to have the feature, such as `'CONFIG_CGROUP_BPF'`. */
+  /** Kernel configuration option that enables the feature, such as `'CONFIG_CGROUP_BPF'`. */
   kernelOption?: string | undefined;
 }
 
 /**
  * The running kernel, its configuration or the installed libbpf lacks a feature.
  *
- * A program that can do without the feature catches this one and goes on.
+ * A program that can work without the feature catches this error and continues.
  *
  * @example
  * ```ts
@@ -26,25 +26,28 @@ export interface NotSupportedErrorOptions extends BpfErrorOptions {
  *     cgroup.attach(program);
  *   } catch (error) {
  *     if (!(error instanceof NotSupportedError)) throw error;
- *     console.warn(`going on without ${error.feature} (Linux ${error.minimumKernel ?? 'unknown'})`);
+ *     console.warn(`continuing without ${error.feature} (Linux ${error.minimumKernel ?? 'unknown'})`);
  *   }
  * }
  * ```
  */
 export class NotSupportedError extends BpfError {
+  /** Always `'ERR_BPF_NOT_SUPPORTED'`. */
   declare readonly code: 'ERR_BPF_NOT_SUPPORTED';
-  /** The feature that is missing, in a few words. */
+  /** Name of the missing feature. */
   readonly feature: string;
-  /** First kernel release that has it, such as `'5.7'`; absent when the kernel is not what is missing. */
+  /** First kernel release that has the feature, such as `'5.7'`. Absent if the kernel release is not the reason. */
   declare readonly minimumKernel?: string;
-  /** First libbpf release that has it; absent when libbpf is not what is missing. */
+  /** First libbpf release that has the feature. Absent if libbpf is not the reason. */
   declare readonly minimumLibbpf?: string;
-  /** Option that a kernel is built with to have it, such as `'CONFIG_CGROUP_BPF'`; absent when that is not known. */
+  /** Kernel configuration option that enables the feature, such as `'CONFIG_CGROUP_BPF'`. Absent if it is unknown. */
   declare readonly kernelOption?: string;
 
   /**
-   * @param feature - what is missing, in a few words
-   * @param options - where it would be found, and the usual facts
+   * Creates the error.
+   *
+   * @param feature - name of the missing feature
+   * @param options - which release or configuration has the feature, and where the failure happened
    */
   constructor(feature: string, options: NotSupportedErrorOptions = {}) {
     const { minimumKernel, minimumLibbpf, kernelOption } = options;

@@ -2,7 +2,7 @@ import { BpfError, type BpfErrorOptions } from './bpf-error';
 import { defineError } from './merbridge-error';
 
 /**
- * The process may not do this: capabilities are missing.
+ * The process is not permitted to do this. Usually it lacks capabilities.
  *
  * @see capabilities(7)
  *
@@ -14,21 +14,24 @@ import { defineError } from './merbridge-error';
  * try {
  *   OpenBpfObject.openFile('program.bpf.o').load();
  * } catch (error) {
- *   if (error instanceof PermissionError) console.error(`give me ${error.missing.join(', ')}`);
+ *   if (error instanceof PermissionError) console.error(`missing capabilities: ${error.missing.join(', ')}`);
  *   process.exitCode = 1;
  * }
  * ```
  */
 export class PermissionError extends BpfError {
+  /** Always `'ERR_BPF_PERMISSION'`. */
   declare readonly code: 'ERR_BPF_PERMISSION';
   /**
-   * Names of the capabilities that this process lacks, such as `'CAP_BPF'`. Empty when it has all of them and something
-   * else refused: a security module, kernel lockdown, or the owner of a file.
+   * Names of the capabilities that the process lacks, such as `'CAP_BPF'`. Empty if it has all of them and something
+   * else refused: a security module, kernel lockdown, or file permissions.
    */
   readonly missing: readonly string[];
 
   /**
-   * @param missing - names of the capabilities that are lacking
+   * Creates the error.
+   *
+   * @param missing - names of the missing capabilities
    * @param options - error number, operation and subject
    */
   constructor(missing: readonly string[], options: BpfErrorOptions = {}) {

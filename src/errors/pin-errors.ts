@@ -1,14 +1,34 @@
 import { BpfError, type BpfErrorOptions } from './bpf-error';
 import { defineError, MerbridgeError, type MerbridgeErrorOptions } from './merbridge-error';
 
-/** A directory for pins is not in a BPF file system, or cannot be used as one. */
+/**
+ * A pin directory is not in a BPF file system, or cannot be used.
+ *
+ * @example
+ * ```ts
+ * import { MeshAccelerator, NotABpfFileSystemError } from 'merbridge';
+ *
+ * async function start(cgroup: string): Promise<MeshAccelerator> {
+ *   try {
+ *     return await MeshAccelerator.start({ cgroup, pinDirectory: '/sys/fs/bpf/merbridge' });
+ *   } catch (error) {
+ *     if (!(error instanceof NotABpfFileSystemError)) throw error;
+ *     console.warn(error.message);
+ *     return await MeshAccelerator.start({ cgroup }); // without pins
+ *   }
+ * }
+ * ```
+ */
 export class NotABpfFileSystemError extends BpfError {
+  /** Always `'ERR_BPF_NOT_A_BPFFS'`. */
   declare readonly code: 'ERR_BPF_NOT_A_BPFFS';
 
   /**
+   * Creates the error.
+   *
    * @param path - the directory
    * @param reason - what is wrong with it, in a few words
-   * @param options - the usual facts
+   * @param options - error number, operation, hint and cause, as far as they are known
    */
   constructor(path: string, reason: string, options: Omit<BpfErrorOptions, 'subject'> = {}) {
     super(
@@ -20,18 +40,35 @@ export class NotABpfFileSystemError extends BpfError {
 }
 
 /**
- * Something lies among the pins that this library did not put there, or that cannot be opened as what it should be. It
- * is never deleted: look at it, and take it away by hand if nobody needs it.
+ * The pin directory contains something that this library did not create, or a pin that cannot be opened as what it
+ * should be. The library never deletes it. Inspect it, and remove it by hand if nobody needs it.
+ *
+ * @example
+ * ```ts
+ * import { detachAll, ForeignPinError } from 'merbridge';
+ *
+ * async function remove(pinDirectory: string): Promise<void> {
+ *   try {
+ *     await detachAll({ pinDirectory });
+ *   } catch (error) {
+ *     if (!(error instanceof ForeignPinError)) throw error;
+ *     console.error(`not removed: ${error.path}`);
+ *   }
+ * }
+ * ```
  */
 export class ForeignPinError extends BpfError {
+  /** Always `'ERR_BPF_FOREIGN_PIN'`. */
   declare readonly code: 'ERR_BPF_FOREIGN_PIN';
-  /** Where it lies. */
+  /** Path of the foreign entry. */
   readonly path: string;
 
   /**
-   * @param path - where it lies
+   * Creates the error.
+   *
+   * @param path - path of the foreign entry
    * @param reason - what it is, and what it should be
-   * @param options - the usual facts
+   * @param options - error number, operation, hint and cause, as far as they are known
    */
   constructor(path: string, reason: string, options: Omit<BpfErrorOptions, 'subject'> = {}) {
     const hint = 'look at it with bpftool, and remove it by hand if nobody needs it';
@@ -40,18 +77,39 @@ export class ForeignPinError extends BpfError {
   }
 }
 
-/** Another process works with the same pins. One at a time may. */
+/**
+ * Another process uses the same pin directory. Only one process at a time may.
+ *
+ * @example
+ * ```ts
+ * import { detachAll, PinsInUseError } from 'merbridge';
+ *
+ * async function remove(pinDirectory: string): Promise<void> {
+ *   try {
+ *     await detachAll({ pinDirectory });
+ *   } catch (error) {
+ *     if (!(error instanceof PinsInUseError)) throw error;
+ *     console.error(`stop process ${error.pid ?? '(unknown)'} first`);
+ *   }
+ * }
+ * ```
+ */
 export class PinsInUseError extends MerbridgeError {
+  /** Always `'ERR_BPF_PINS_IN_USE'`. */
   declare readonly code: 'ERR_BPF_PINS_IN_USE';
-  /** Where the pins are. */
+  /** The pin directory. */
   readonly path: string;
-  /** Id of the process that holds them, as this process sees it; `undefined` if it is in another process namespace. */
+  /**
+   * Id of the process that uses the directory, as this process sees it. `undefined` if it is in another PID namespace.
+   */
   readonly pid: number | undefined;
 
   /**
+   * Creates the error.
+   *
    * @param path - the directory
-   * @param pid - who holds it, if that is known
-   * @param options - the usual facts
+   * @param pid - id of the process that uses it, if it is known
+   * @param options - operation, hint and cause, as far as they are known
    */
   constructor(path: string, pid: number | undefined, options: Omit<MerbridgeErrorOptions, 'subject'> = {}) {
     const hint = 'end that process first; the kernel frees the directory when it is gone';
@@ -65,23 +123,44 @@ export class PinsInUseError extends MerbridgeError {
   }
 }
 
-/** The pins belong to a mesh that was started otherwise: at another cgroup, for another profile, by another layout. */
+/**
+ * The pins belong to a mesh that was started for another cgroup, with another profile, or with another layout of its
+ * maps.
+ *
+ * @example
+ * ```ts
+ * import { detachAll, MeshAccelerator, PinConflictError } from 'merbridge';
+ *
+ * async function start(cgroup: string, pinDirectory: string): Promise<MeshAccelerator> {
+ *   try {
+ *     return await MeshAccelerator.start({ cgroup, pinDirectory });
+ *   } catch (error) {
+ *     if (!(error instanceof PinConflictError)) throw error;
+ *     await detachAll({ pinDirectory });
+ *     return await MeshAccelerator.start({ cgroup, pinDirectory });
+ *   }
+ * }
+ * ```
+ */
 export class PinConflictError extends MerbridgeError {
+  /** Always `'ERR_BPF_PIN_CONFLICT'`. */
   declare readonly code: 'ERR_BPF_PIN_CONFLICT';
-  /** Where the pins are. */
+  /** The pin directory. */
   readonly path: string;
-  /** What differs. */
+  /** Which property differs. */
   readonly property: 'cgroup' | 'profile' | 'layout';
-  /** What the pins have. */
+  /** Value of the property in the pins. */
   readonly pinned: string;
-  /** What was asked for. */
+  /** Value that was requested. */
   readonly wanted: string;
 
   /**
+   * Creates the error.
+   *
    * @param path - the directory
-   * @param property - what differs
-   * @param values - what the pins have, and what was asked for
-   * @param options - the usual facts
+   * @param property - which property differs
+   * @param values - its value in the pins, and the requested one
+   * @param options - operation, hint and cause, as far as they are known
    */
   constructor(
     path: string,
@@ -102,13 +181,32 @@ export class PinConflictError extends MerbridgeError {
   }
 }
 
-/** Nothing is pinned where a mesh was looked for. */
+/**
+ * No mesh is pinned in the given directory.
+ *
+ * @example
+ * ```ts
+ * import { NotPinnedError, PinnedMesh } from 'merbridge';
+ *
+ * function openMesh(pinDirectory: string): PinnedMesh | undefined {
+ *   try {
+ *     return PinnedMesh.open(pinDirectory);
+ *   } catch (error) {
+ *     if (error instanceof NotPinnedError) return undefined;
+ *     throw error;
+ *   }
+ * }
+ * ```
+ */
 export class NotPinnedError extends MerbridgeError {
+  /** Always `'ERR_BPF_NOT_PINNED'`. */
   declare readonly code: 'ERR_BPF_NOT_PINNED';
 
   /**
+   * Creates the error.
+   *
    * @param path - the directory
-   * @param options - the usual facts
+   * @param options - operation, hint and cause, as far as they are known
    */
   constructor(path: string, options: Omit<MerbridgeErrorOptions, 'subject'> = {}) {
     super('ERR_BPF_NOT_PINNED', { ...options, subject: path }, 'no mesh is pinned there');

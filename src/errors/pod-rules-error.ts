@@ -3,38 +3,52 @@ import { printable, quoted } from './printable';
 
 /** One thing that is wrong with the rules of a pod. */
 export interface PodRulesProblem {
-  /** Where: the annotation, or the property of the rules. */
+  /** Name of the annotation, or of the property of the rules. */
   readonly name: string;
-  /** The place of the entry in its list, from 1; 0 if the list itself is wrong. */
+  /** Position of the entry in its list, counted from 1. It is 0 if the list itself is wrong. */
   readonly position: number;
-  /** The entry as it was written; of a long one the beginning. */
+  /** The entry as it was written. Long text is cut to 80 characters. */
   readonly entry: unknown;
-  /** What is wrong with it. */
+  /** What is wrong with the entry. */
   readonly reason: string;
 }
 
-/** So many are told. Who looks for problems stops at one more. @internal */
+/**
+ * Number of problems that an error reports. The check stops after one more.
+ *
+ * @internal
+ */
 export const MAX_PROBLEMS = 20;
 
-/** So much of an entry is kept and shown: more than the longest right one has. */
+/** Number of characters of an entry that an error reports. No valid entry is longer. */
 const MAX_ENTRY = 80;
 
 /**
- * Whether enough is known to be wrong: to go on would cost time and memory by the length of what somebody else wrote.
+ * Whether enough problems were found to stop the check. Checking more would cost time and memory in proportion to input
+ * from somebody else.
+ *
  * @internal
  */
 export function isEnough(problems: readonly PodRulesProblem[]): boolean {
   return problems.length > MAX_PROBLEMS;
 }
 
-/** Those that are told, with the beginnings of their entries. @internal */
+/**
+ * The problems that an error reports, with their entries cut.
+ *
+ * @internal
+ */
 export function firstProblems(problems: readonly PodRulesProblem[]): readonly PodRulesProblem[] {
   return Object.freeze(
     problems.slice(0, MAX_PROBLEMS).map(problem => ({ ...problem, entry: beginning(problem.entry) })),
   );
 }
 
-/** All of them in one line of a message. @internal */
+/**
+ * Formats the problems as one line of a message.
+ *
+ * @internal
+ */
 export function listProblems(problems: readonly PodRulesProblem[], hasMore: boolean): string {
   const texts = problems.map(({ name, position, entry, reason }) => {
     const text = printable(reason);
@@ -50,19 +64,39 @@ function beginning(entry: unknown): unknown {
 }
 
 /**
- * The rules of a pod cannot be understood, or are more than one pod may have. None of them was applied.
+ * The rules of a pod are invalid, or there are more than a pod may have. None of them was applied.
  *
- * It has a stable code because annotations are written by whoever owns the pod: a controller reports it and goes on
- * with the other pods.
+ * Annotations are written by the owner of the pod. Therefore a controller reports this error and continues with the
+ * other pods.
+ *
+ * @example
+ * ```ts
+ * import { istioPodRules, PodRulesError, type PodRules } from 'merbridge';
+ *
+ * function rulesOf(annotations: Record<string, string>): PodRules | undefined {
+ *   try {
+ *     return istioPodRules(annotations);
+ *   } catch (error) {
+ *     if (!(error instanceof PodRulesError)) throw error;
+ *     for (const { name, position, reason } of error.problems) console.warn(`${name}, entry ${position}: ${reason}`);
+ *     return undefined;
+ *   }
+ * }
+ * ```
  */
 export class PodRulesError extends MerbridgeError {
+  /** Always `'ERR_BPF_POD_RULES'`. */
   declare readonly code: 'ERR_BPF_POD_RULES';
-  /** What is wrong, not just the first: up to 20 problems. */
+  /** All problems that were found, up to 20. */
   readonly problems: readonly PodRulesProblem[];
-  /** Whether more is wrong than `problems` has. */
+  /** Whether there are more problems than `problems` lists. */
   readonly hasMore: boolean;
 
-  /** @param problems - everything that is wrong; the first 20 are kept */
+  /**
+   * Creates the error.
+   *
+   * @param problems - everything that is wrong. The first 20 are kept
+   */
   constructor(problems: readonly PodRulesProblem[]) {
     const first = firstProblems(problems);
     const hasMore = problems.length > first.length;

@@ -1,9 +1,9 @@
 /**
- * What a terminal or a log viewer acts on instead of showing it: C0 and C1 controls, DEL, line and paragraph
- * separators, marks and overrides of the direction of text, characters without a width, halves of surrogate pairs.
+ * Characters that a terminal or a log viewer interprets instead of showing them: C0 and C1 controls, DEL, line and
+ * paragraph separators, marks that change the direction of text, zero-width characters, unpaired surrogates.
  */
 const CONTROLS =
-  // eslint-disable-next-line no-control-regex -- they are what this is about
+  // eslint-disable-next-line no-control-regex -- the expression is about them
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
@@ -13,26 +13,30 @@ function escaped(character: string): string {
 }
 
 /**
- * Text that somebody else wrote, for a message or a log: on one line, with control characters escaped, and cut. Takes
- * the time of what it returns, not of what it is given.
+ * Makes text of somebody else safe for a message or a log: one line, control characters escaped, length limited. The
+ * cost depends on `maxLength`, not on the length of the text.
  *
  * @internal
- * @param text - anything: a name, an annotation, what a server said
- * @param maxLength - how many UTF-16 units of `text` are shown at most
+ * @param text - any text: a name, an annotation, a response of a server
+ * @param maxLength - how many UTF-16 code units of `text` to show at most
  */
 export function printable(text: string, maxLength = 300): string {
   if (text.length <= maxLength) return text.replace(CONTROLS, escaped);
   return `${text.slice(0, maxLength).replace(CONTROLS, escaped)}… (${text.length} characters)`;
 }
 
-/** The same for an option that may be anything, in a message that names what it should have been. @internal */
+/**
+ * Formats an option of any type for a message that names the expected type.
+ *
+ * @internal
+ */
 export function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' && value !== null ? 'an object' : printable(String(value), 80);
 }
 
 /**
- * The same for an entry of a list: text in quotes, a number as it is, of everything else its type.
+ * Formats an entry of a list for a message: text in quotes, a number as it is, otherwise the type.
  *
  * @internal
  */

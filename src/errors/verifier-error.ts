@@ -1,14 +1,14 @@
 import { BpfError, type BpfErrorOptions } from './bpf-error';
 import { defineError } from './merbridge-error';
 
-/** How many lines of the log the message quotes. */
+/** Number of lines of the log that the message quotes. */
 const QUOTED_LINES = 3;
 
 /**
- * The verifier of the kernel refused a program.
+ * The kernel's verifier refused a program.
  *
- * The message quotes the last telling lines of the verifier's log; {@link VerifierError.log} is the whole log, and
- * printing the error with `console.error` or `util.inspect` shows all of it.
+ * The message quotes the last relevant lines of the verifier's log. {@link VerifierError.log} is the whole log.
+ * `console.error` and `util.inspect` print all of it.
  *
  * @example
  * ```ts
@@ -24,15 +24,18 @@ const QUOTED_LINES = 3;
  * ```
  */
 export class VerifierError extends BpfError {
+  /** Always `'ERR_BPF_VERIFIER'`. */
   declare readonly code: 'ERR_BPF_VERIFIER';
-  /** Name of the program that was refused, when libbpf told it. */
+  /** Name of the refused program, or `undefined` if libbpf did not report it. */
   readonly program: string | undefined;
-  /** Everything the verifier wrote, unshortened. Not enumerable: it is printed once, below the stack. */
+  /** The complete log of the verifier. Not enumerable, so that a printed error shows it only once, below the stack. */
   declare readonly log: string;
 
   /**
+   * Creates the error.
+   *
    * @param program - name of the refused program
-   * @param log - all that the verifier wrote
+   * @param log - complete log of the verifier
    * @param options - error number, operation and subject
    */
   constructor(program: string | undefined, log: string, options: BpfErrorOptions = {}) {
@@ -46,15 +49,19 @@ export class VerifierError extends BpfError {
     Object.defineProperty(this, 'log', { value: log, enumerable: false });
   }
 
-  /** Prints the stack and then the whole log. @internal */
+  /**
+   * Formats the stack, followed by the whole log.
+   *
+   * @internal
+   */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return `${this.stack ?? String(this)}\n--- verifier log${this.program === undefined ? '' : ` of ${this.program}`} ---\n${this.log.trimEnd()}\n--- end of verifier log ---`;
   }
 }
 
 /**
- * The last non-empty lines before the statistics. Nothing more is read out of the log: its shape changes from kernel to
- * kernel, but the reason always stands last.
+ * The last non-empty lines before the statistics. The format of the log changes between kernel releases, but the reason
+ * always comes last, so nothing else is parsed.
  */
 function tellingLines(log: string): string[] {
   const lines = log

@@ -6,45 +6,62 @@ import { asError } from './report';
 import { plainError } from './secrets';
 
 /**
- * Where an API server is, and who asks. Files are read anew for each request: tokens and certificates that are mounted
- * rotate.
+ * Address of an API server and the credentials to use. Files are read again for each request, because mounted tokens
+ * and certificates rotate.
  */
 export interface ApiServerAddress {
-  /** Such as `'https://10.96.0.1:443'`. */
+  /** URL of the server, such as `'https://10.96.0.1:443'`. */
   readonly url: string;
-  /** Certificates that its own is checked with, in PEM. Default: those of Node.js. */
+  /** CA certificates in PEM that verify the server's certificate. Default: those of Node.js. */
   readonly ca?: string | undefined;
-  /** File with them. */
+  /** Path of a file with the CA certificates. */
   readonly caFile?: string | undefined;
   /** Bearer token. */
   readonly token?: string | undefined;
-  /** File with it. */
+  /** Path of a file with the bearer token. */
   readonly tokenFile?: string | undefined;
-  /** Client certificate, in PEM. */
+  /** Client certificate in PEM. */
   readonly cert?: string | undefined;
-  /** Key of the client certificate, in PEM. */
+  /** Private key of the client certificate in PEM. */
   readonly key?: string | undefined;
 }
 
-/** What is used of a `KubeConfig` of `@kubernetes/client-node` 1.x, which knows every kind of kubeconfig. */
+/**
+ * What this library uses of a `KubeConfig` of `@kubernetes/client-node` 1.x, which supports every kind of kubeconfig.
+ */
 export interface KubeConfigLike {
-  /** The cluster of the current context. */
+  /**
+   * Returns the cluster of the current context.
+   *
+   * @returns the cluster, or `null` if the context names none
+   */
   getCurrentCluster(): { readonly server: string } | null;
-  /** Puts certificates and credentials into the options of a request. */
+  /**
+   * Adds certificates and credentials to the options of a request.
+   *
+   * @param options - options to change in place
+   * @returns a promise that resolves when it is done
+   */
   applyToHTTPSOptions(options: RequestOptions): Promise<void>;
 }
 
-/** Makes the options of one request, with the credentials of now. @internal */
+/**
+ * Builds the options of one request with the current credentials.
+ *
+ * @internal
+ */
 export type ApiAccess = () => Promise<{ url: URL; options: RequestOptions }>;
 
-/** Where Kubernetes mounts what a pod needs to talk to the API server. */
+/** Where Kubernetes mounts the credentials of a pod's service account. */
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /**
- * The API server of the cluster that this process runs in, from the environment and the mounted service account.
+ * Returns the API server of the cluster that this process runs in, from the environment and the mounted service
+ * account.
  *
- * @param environment - where `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` are
- * @throws KubernetesError (`ERR_KUBERNETES_CONFIG`) outside of a cluster
+ * @param environment - has `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`. Default: `process.env`
+ * @returns the address, with the paths of the mounted token and CA certificates
+ * @throws KubernetesError (`ERR_KUBERNETES_CONFIG`) if it does not run in a cluster
  */
 export function inClusterServer(environment: NodeJS.ProcessEnv = process.env): ApiServerAddress {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
@@ -86,7 +103,7 @@ export function accessTo({ url, ca, caFile, token, tokenFile, cert, key }: ApiSe
   };
 }
 
-/** A text that should be a URL, without the user and the password that URLs may have. */
+/** A text that should be a URL, without the user name and password that a URL may contain. */
 function withoutUser(url: string): string {
   return printable(url.replace(/^([^/]*\/\/)?[^/]*@/, '$1'));
 }

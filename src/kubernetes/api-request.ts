@@ -6,41 +6,47 @@ import { KubernetesError } from './errors';
 import { asError } from './report';
 import { plainError, type Secrets } from './secrets';
 
-/** What is read of an answer that refuses, for its reason; it is shown up to so many characters. */
+/** Limit for reading an error response, and for the part of its message that is shown. */
 const STATUS_BYTES = 64 * 1024;
 const REASON_LENGTH = 300;
 
-/** The head of an answer comes within so long, also of a watch: it says nothing of its events. */
+/** Time limit for the headers of a response, including a watch; it does not limit its events. */
 const HEAD_MS = 30_000;
-/** A refusal is whole within so long, or it has no reason. */
+/** Time limit for the body of an error response. Without it, the error has no reason. */
 const REASON_MS = 5_000;
 
-/** Answers 1xx before the answer. A proxy may send one or two; each is a sign of life, and would go on without end. */
+/**
+ * Limit for 1xx responses. A proxy may send one or two; each resets the timeout, so an endless series would never end.
+ */
 const MAX_INFORMATION = 16;
 
 const CREDENTIALS_MS = 30_000;
 
-/** The kernel asks for a sign of life on a connection that is silent for so long; that wakes nobody here. */
+/** Interval of TCP keep-alive probes on an idle connection. They do not wake this process. */
 const KEEP_ALIVE_MS = 30_000;
 
-/** A request to the API server. @internal */
+/**
+ * A request to the API server.
+ *
+ * @internal
+ */
 export interface ApiRequest {
-  /** Path with its query. */
+  /** Path with query. */
   readonly path: string;
-  /** The connection is cut when nothing came for so long, */
+  /** The connection is aborted if nothing arrives for this time. */
   readonly silenceMs: number;
-  /** and when the answer has no end after so long, however much comes. */
+  /** The connection is aborted if the response is not complete after this time. */
   readonly totalMs: number;
   readonly signal: AbortSignal;
-  /** Takes note of the credentials that are sent. */
+  /** Remembers the credentials that are sent. */
   readonly secrets: Secrets;
 }
 
 /**
- * Sends a GET and returns the answer when its head is there.
+ * Sends a GET request and returns the response when its headers have arrived.
  *
  * @internal
- * @throws KubernetesError for everything but 200
+ * @throws KubernetesError (with a code for the failure) if the status is not 200
  */
 export async function get(
   access: ApiAccess,
@@ -53,7 +59,7 @@ export async function get(
     url,
     { silenceMs, totalMs },
     {
-      agent: false, // a connection of its own, made with the certificates of now
+      agent: false, // a new connection with the current certificates
       ...options,
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port === '' ? 443 : url.port,
@@ -69,8 +75,8 @@ export async function get(
 }
 
 /**
- * The head of the answer. Settles whatever the server does: a request of Node.js may end without `response` and without
- * `error`, and then with `close` alone.
+ * Waits for the headers of the response. It settles whatever the server does: a request of Node.js may end without
+ * `response` and without `error`, with only `close`.
  */
 function answerTo(
   url: URL,
@@ -86,49 +92,49 @@ function answerTo(
     try {
       call = request(options);
     } catch (thrown) {
-      const { message } = asError(thrown); // names the header, not what is in it
+      const { message } = asError(thrown); // names the header, not its value
       throw new KubernetesError('ERR_KUBERNETES_CONFIG', `the request cannot be made: ${message}`, {
         subject: url.origin,
-        hint: 'look at the credentials: a token is one line without control characters',
+        hint: 'check the credentials: a token is one line without control characters',
       });
     }
     const endTimes = watchTime(call, times);
     let information = 0;
     call.on('socket', socket => socket.setKeepAlive(true, KEEP_ALIVE_MS));
     const switched = (): void =>
-      refuse(unexpected(url, '101: it would talk another protocol, which was not asked for'));
+      refuse(unexpected(url, '101: it switched to another protocol, which was not requested'));
     call.on('response', head => (head.statusCode === 101 ? switched() : resolve(head)));
     call.on('information', ({ statusCode }) => {
       if (++information > MAX_INFORMATION)
-        refuse(unexpected(url, `more than ${MAX_INFORMATION} answers of the kind ${statusCode}, and none that ends`));
+        refuse(unexpected(url, `more than ${MAX_INFORMATION} responses with status ${statusCode}, and no final one`));
     });
-    // What follows is no HTTP, and the socket is nobody's.
+    // What follows is not HTTP, and nobody else owns the socket.
     call.on('upgrade', (_, socket) => {
       socket.destroy();
       switched();
     });
     call.on('connect', ({ statusCode }, socket) => {
       socket.destroy();
-      refuse(unexpected(url, `${statusCode}: it took the request for CONNECT`));
+      refuse(unexpected(url, `${statusCode}: it treated the request as CONNECT`));
     });
     call.on('error', cause => reject(unavailable(url, cause)));
     call.on('close', () => {
       endTimes();
-      reject(unavailable(url, new Error('the connection ended without an answer')));
+      reject(unavailable(url, new Error('the connection ended without a response')));
     });
     call.end();
   });
 }
 
-/** Cuts what is silent, what does not begin and what does not end. Returns what ends the watching. */
+/** Aborts a response that is silent, does not begin or does not end. Returns a function that clears the timers. */
 function watchTime(call: ClientRequest, { silenceMs, totalMs }: Pick<ApiRequest, 'silenceMs' | 'totalMs'>): () => void {
   let answer: IncomingMessage | undefined;
-  // Whoever reads the answer shall hear of the reason, too.
+  // The reader of the response receives the reason, too.
   const cut = (reason: string): unknown => (answer ?? call).destroy(new Error(reason));
   const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
-  const begin = setTimeout(() => cut(`the answer did not begin within ${seconds(HEAD_MS)}`), HEAD_MS);
-  const end = setTimeout(() => cut(`the answer has no end after ${seconds(totalMs)}`), totalMs);
-  call.on('timeout', () => cut(`nothing came for ${seconds(silenceMs)}`));
+  const begin = setTimeout(() => cut(`the response did not begin within ${seconds(HEAD_MS)}`), HEAD_MS);
+  const end = setTimeout(() => cut(`the response did not end within ${seconds(totalMs)}`), totalMs);
+  call.on('timeout', () => cut(`no data for ${seconds(silenceMs)}`));
   call.on('response', head => {
     answer = head;
     clearTimeout(begin);
@@ -146,13 +152,16 @@ function unexpected(url: URL, problem: string): KubernetesError {
   });
 }
 
-/** Credentials may come from a program of the user's, which may never answer. */
+/** Limits the time for credentials, which may come from a program of the user that never answers. */
 async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       reject(
-        new KubernetesError('ERR_KUBERNETES_CONFIG', `the credentials did not come within ${CREDENTIALS_MS / 1000} s`),
+        new KubernetesError(
+          'ERR_KUBERNETES_CONFIG',
+          `the credentials were not available within ${CREDENTIALS_MS / 1000} s`,
+        ),
       );
     }, CREDENTIALS_MS);
     const abort = (): void => {
@@ -167,20 +176,28 @@ async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-/** The connection failed, before or after the head of the answer. @internal */
+/**
+ * The error for a failed connection, before or after the headers of the response.
+ *
+ * @internal
+ */
 export function unavailable(url: URL | undefined, cause: unknown): KubernetesError {
   const { message, code } = asError(cause) as NodeJS.ErrnoException;
-  // Node.js adds the bytes that it could not read, and a certificate.
+  // Node.js adds the bytes that it could not parse, and a certificate.
   const plain = plainError(cause);
   const certificate = typeof code === 'string' && /CERT|SELF_SIGNED|ISSUER|SIGNATURE/.test(code);
   return new KubernetesError('ERR_KUBERNETES_UNAVAILABLE', printable(message || (code ?? 'failed')), {
     subject: url?.origin,
     cause: plain,
-    ...(certificate && { hint: 'the certificate of the server is not signed by the ca that was given' }),
+    ...(certificate && { hint: 'the certificate of the server is not signed by the given ca' }),
   });
 }
 
-/** The pieces of an answer, and what went wrong with its connection as such an error. @internal */
+/**
+ * Chunks of a response. A failure of the connection becomes a KubernetesError.
+ *
+ * @internal
+ */
 export async function* pieces(response: IncomingMessage): AsyncGenerator<Buffer, void> {
   try {
     yield* response as AsyncIterable<Buffer>;
@@ -190,10 +207,10 @@ export async function* pieces(response: IncomingMessage): AsyncGenerator<Buffer,
 }
 
 /**
- * Reads a whole answer.
+ * Reads a whole response.
  *
  * @internal
- * @throws KubernetesError (`ERR_KUBERNETES_PROTOCOL`) if it has more bytes than that
+ * @throws KubernetesError (`ERR_KUBERNETES_PROTOCOL`) if it has more than `maxBytes`
  */
 export async function readAll(response: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
@@ -203,11 +220,12 @@ export async function readAll(response: IncomingMessage, maxBytes: number): Prom
     if (size > maxBytes) break; // leaving the loop destroys the response
     chunks.push(chunk);
   }
-  if (size > maxBytes) throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `an answer of more than ${maxBytes} bytes`);
+  if (size > maxBytes)
+    throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `a response of more than ${maxBytes} bytes`);
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Codes by status; those that are not here have none of their own. */
+/** Error codes by HTTP status. Other statuses have no code of their own. */
 const CODES: Readonly<Record<number, KubernetesError['code']>> = {
   401: 'ERR_KUBERNETES_UNAUTHORIZED',
   403: 'ERR_KUBERNETES_FORBIDDEN',
@@ -216,7 +234,7 @@ const CODES: Readonly<Record<number, KubernetesError['code']>> = {
 };
 
 const HINTS: Readonly<Record<number, string>> = {
-  401: 'the token is read anew from its file at the next attempt; look whether it expired',
+  401: 'the token file is read again at the next attempt; check whether the token expired',
   403: 'the account needs the verbs list and watch on pods, see docs/kubernetes.md',
 };
 
@@ -230,7 +248,7 @@ async function refusal(response: IncomingMessage, secrets: Secrets): Promise<Kub
   );
 }
 
-/** The beginning of an answer that refuses, as far as it comes soon. */
+/** Reads the beginning of an error response, as far as it arrives in time. */
 async function reasonOf(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   const timer = setTimeout(() => response.destroy(), REASON_MS);
@@ -241,7 +259,7 @@ async function reasonOf(response: IncomingMessage): Promise<string> {
       if ((size += chunk.length) >= STATUS_BYTES) break; // leaving the loop destroys the response
     }
   } catch {
-    // What came before it was cut says enough.
+    // What arrived before the abort is enough.
   } finally {
     clearTimeout(timer);
   }
@@ -249,7 +267,9 @@ async function reasonOf(response: IncomingMessage): Promise<string> {
 }
 
 /**
- * What a status means, be it of an answer or in an ERROR event; of the message credentials were taken out. @internal
+ * The error for an HTTP status of a response or of an ERROR event. Credentials were already removed from the message.
+ *
+ * @internal
  */
 export function statusError(status: number, message: string | undefined, retryAfterMs?: number): KubernetesError {
   return new KubernetesError(
@@ -263,7 +283,7 @@ export function statusError(status: number, message: string | undefined, retryAf
   );
 }
 
-/** The message of a Status, or the text of something that is none. */
+/** The message of a Status object, or the text itself if it is not one. */
 function messageOf(text: string): string {
   try {
     const { message } = JSON.parse(text) as { message?: unknown };

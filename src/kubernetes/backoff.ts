@@ -1,13 +1,18 @@
 /**
- * How long to wait before the next attempt: twice as long each time up to a bound, and each time a random part of it,
- * so that all the agents of a cluster do not come back at once.
+ * Exponential backoff with jitter: the delay doubles with each failure up to a maximum, and a random part of it is left
+ * out, so that the agents of a cluster do not all retry at once.
  *
  * @internal
  */
 export class Backoff {
   #next: number;
 
-  /** Both in milliseconds. */
+  /**
+   * Creates a backoff.
+   *
+   * @param initial - first delay in milliseconds
+   * @param max - maximum delay in milliseconds
+   */
   constructor(
     private readonly initial: number,
     private readonly max: number,
@@ -15,14 +20,18 @@ export class Backoff {
     this.#next = initial;
   }
 
-  /** Milliseconds to wait now: from half of the current step to all of it. */
+  /**
+   * Advances to the next attempt.
+   *
+   * @returns milliseconds to wait now: from half of the current step to the whole step
+   */
   next(): number {
     const step = this.#next;
     this.#next = Math.min(this.max, step * 2);
     return Math.round(step / 2 + (Math.random() * step) / 2);
   }
 
-  /** Something worked: the next failure is the first one again. */
+  /** Resets the delay after a success. */
   reset(): void {
     this.#next = this.initial;
   }

@@ -10,19 +10,36 @@ import {
   type PodRulesProblem,
 } from '../errors';
 
-/** What the annotations or the address of one pod say cannot be done. Other pods are not concerned. */
+/**
+ * The annotations or the address of one pod are invalid. Other pods are not affected.
+ *
+ * @example
+ * ```ts
+ * import { PodRefusedError, type PodController } from 'merbridge/kubernetes';
+ *
+ * function report(controller: PodController): void {
+ *   controller.on('error', error => {
+ *     if (error instanceof PodRefusedError) console.warn(`${error.pod}: ${error.problems.length} problems`);
+ *     else console.error(error.message);
+ *   });
+ * }
+ * ```
+ */
 export class PodRefusedError extends MerbridgeError {
+  /** Always `'ERR_POD_REFUSED'`. */
   declare readonly code: 'ERR_POD_REFUSED';
   /** Name of the pod, such as `'shop/cart-7d4b9'`. */
   readonly pod: string;
-  /** What is wrong, by annotation (empty if it is about none) and position: up to 20 problems. */
+  /** What is wrong, by annotation (empty if it concerns none) and position: up to 20 problems. */
   readonly problems: readonly PodRulesProblem[];
 
   /**
+   * Creates the error.
+   *
    * @param pod - name of the pod
-   * @param problems - everything that is wrong with it, one at least; the first 20 are kept
+   * @param problems - everything that is wrong with it, at least one problem. The first 20 are kept
    * @param consequence - how the pod is treated now
-   * @param options - cause
+   * @param options - operation, hint and cause, as far as they are known
    */
   constructor(
     pod: string,
@@ -39,15 +56,31 @@ export class PodRefusedError extends MerbridgeError {
   }
 }
 
-/** There are more pods than fit. */
+/**
+ * There is no room for some pods. They are retried.
+ *
+ * @example
+ * ```ts
+ * import { PodsLeftOutError, type PodController } from 'merbridge/kubernetes';
+ *
+ * function report(controller: PodController): void {
+ *   controller.on('error', error => {
+ *     if (error instanceof PodsLeftOutError) console.warn(`raise maxPods: no room for ${error.addresses.join(', ')}`);
+ *   });
+ * }
+ * ```
+ */
 export class PodsLeftOutError extends MerbridgeError {
+  /** Always `'ERR_PODS_LEFT_OUT'`. */
   declare readonly code: 'ERR_PODS_LEFT_OUT';
   /** Addresses that are not enrolled. */
   readonly addresses: readonly string[];
 
   /**
-   * @param addresses - those that are not enrolled, one at least
-   * @param options - cause
+   * Creates the error.
+   *
+   * @param addresses - addresses that are not enrolled, at least one
+   * @param options - operation, hint and cause, as far as they are known
    */
   constructor(addresses: readonly string[], options: MerbridgeErrorOptions = {}) {
     const some =
@@ -55,7 +88,7 @@ export class PodsLeftOutError extends MerbridgeError {
     super(
       'ERR_PODS_LEFT_OUT',
       {
-        hint: 'raise maxPods of the accelerator; the other pods are enrolled, and these will be tried again',
+        hint: 'raise maxPods of the accelerator; the other pods are enrolled, and these will be retried',
         ...options,
       },
       `no room for ${some}`,
@@ -64,16 +97,31 @@ export class PodsLeftOutError extends MerbridgeError {
   }
 }
 
-/** A file of pods is missing, half written or wrong. The last good state stays in force. */
+/**
+ * A file of pods is missing, half written or invalid. The last valid state stays in force.
+ *
+ * @example
+ * ```ts
+ * import { PodFileError, WatchedFile } from 'merbridge/kubernetes';
+ *
+ * const pods = new WatchedFile('/etc/merbridge/pods.json');
+ * pods.on('error', error => {
+ *   if (error instanceof PodFileError) console.warn(`${error.path}: ${error.message}`);
+ * });
+ * ```
+ */
 export class PodFileError extends MerbridgeError {
+  /** Always `'ERR_POD_FILE'`. */
   declare readonly code: 'ERR_POD_FILE';
   /** Path of the file. */
   readonly path: string;
 
   /**
+   * Creates the error.
+   *
    * @param path - path of the file
    * @param problem - what is wrong with it
-   * @param options - cause
+   * @param options - operation, hint and cause, as far as they are known
    */
   constructor(path: string, problem: string, options: MerbridgeErrorOptions = {}) {
     const hint = 'the pods stay as they are; the file is read again when it changes';
@@ -82,26 +130,42 @@ export class PodFileError extends MerbridgeError {
   }
 }
 
-/** What is known of a failure at the API server. */
+/** Options of a {@link KubernetesError}. */
 export interface KubernetesErrorOptions extends MerbridgeErrorOptions {
-  /** Status of the answer. */
+  /** HTTP status of the response. */
   readonly status?: number | undefined;
-  /** Milliseconds that the server asks to wait. */
+  /** Milliseconds to wait before a retry, as the server requested. */
   readonly retryAfterMs?: number | undefined;
 }
 
-/** The API server cannot be reached, refuses, or answers nonsense. */
+/**
+ * The API server cannot be reached, refuses the request, or returns an invalid response.
+ *
+ * @example
+ * ```ts
+ * import { KubernetesError, type KubernetesPods } from 'merbridge/kubernetes';
+ *
+ * function report(pods: KubernetesPods): void {
+ *   pods.on('error', error => {
+ *     if (error instanceof KubernetesError && error.status === 403) console.error('allow list and watch on pods');
+ *   });
+ * }
+ * ```
+ */
 export class KubernetesError extends MerbridgeError {
+  /** Which kind of failure it is. */
   declare readonly code: KubernetesErrorCode;
-  /** Status of the answer; absent where there was none. */
+  /** HTTP status of the response. Absent if there was none. */
   declare readonly status?: number;
-  /** Milliseconds that the server asks to wait; absent where it did not. */
+  /** Milliseconds to wait before a retry, as the server requested. Absent if it did not. */
   declare readonly retryAfterMs?: number;
 
   /**
-   * @param code - what is the matter
-   * @param problem - the same in words
-   * @param options - status, hint, cause
+   * Creates the error.
+   *
+   * @param code - kind of failure
+   * @param problem - what happened, in a few words
+   * @param options - HTTP status, requested delay, operation, subject, hint and cause, as far as they are known
    */
   constructor(
     code: KubernetesErrorCode,

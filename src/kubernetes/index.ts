@@ -1,5 +1,5 @@
 /**
- * Which pods are enrolled: sources that say so, and a controller that keeps `localPodIps` equal to them.
+ * Sources that know which pods to enrol, and a controller that keeps `localPodIps` in sync with them.
  *
  * @packageDocumentation
  */

@@ -1,16 +1,28 @@
 import type { KubernetesContainer, KubernetesPod } from './kubernetes-pod';
 
 /**
- * Whether a pod has a sidecar of Istio that iptables would redirect to, by the rules of Istio's own CNI plug-in:
+ * Tests whether a pod has an Istio sidecar that iptables would redirect to. It follows the rules of Istio's CNI
+ * plug-in:
  *
- * - It carries the annotation `sidecar.istio.io/status`, which the injector writes, and a container `istio-proxy`.
- *   Since Kubernetes 1.28 that may be an init container with `restartPolicy: Always` (a native sidecar).
- * - The label or annotation `sidecar.istio.io/inject` does not say no; the label counts more.
- * - The proxy is a sidecar, not a gateway (`args: [proxy, router]`), and is not switched off (`DISABLE_ENVOY`).
- * - Its interception mode is REDIRECT. With TPROXY the application sees other source addresses than with this library,
- *   and NONE wants none of it.
+ * - The pod has the annotation `sidecar.istio.io/status`, which the injector writes, and a container `istio-proxy`.
+ * Since Kubernetes 1.28 this may be an init container with `restartPolicy: Always` (a native sidecar).
+ * - Neither label nor annotation `sidecar.istio.io/inject` disables injection. The label takes precedence.
+ * - The proxy is a sidecar, not a gateway (`args: [proxy, router]`), and is not disabled (`DISABLE_ENVOY`).
+ * - Its interception mode is REDIRECT. With TPROXY the application would see other source addresses than with this
+ * library, and NONE disables interception.
  *
- * @param pod - as the API server has it
+ * @param pod - the pod as the API server returns it
+ * @returns whether to enrol it
+ *
+ * @example
+ * ```ts
+ * import { istioSidecar, KubernetesPods } from 'merbridge/kubernetes';
+ *
+ * // Istio's rules, and an opt-out by a label.
+ * export const pods = new KubernetesPods({
+ *   sidecar: pod => istioSidecar(pod) && pod.metadata.labels?.['merbridge.io/skip'] !== 'true',
+ * });
+ * ```
  */
 export function istioSidecar(pod: KubernetesPod): boolean {
   const { annotations = {}, labels = {} } = pod.metadata;

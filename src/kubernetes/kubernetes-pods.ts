@@ -10,53 +10,54 @@ import type { SourcePod } from './pod-source';
 import { ACCELERATION_ANNOTATION, readPod, type ReadPod } from './read-pod';
 import { asError } from './report';
 
-/** How the pods of a node are followed. */
+/** Options of {@link KubernetesPods}. */
 export interface KubernetesPodsOptions {
   /**
-   * Name of this node in the cluster. Default: the environment variable `NODE_NAME`, from the downward API. Never the
-   * host name, which may differ.
+   * Name of this node in the cluster. Default: the environment variable `NODE_NAME`, set by the downward API. It is
+   * never the host name, which may differ.
    */
   readonly nodeName?: string | undefined;
-  /** The API server. Default: that of the cluster which this process runs in, with its mounted service account. */
+  /** The API server. Default: the one of the cluster that this process runs in, with the mounted service account. */
   readonly server?: ApiServerAddress | undefined;
-  /** The same by a `KubeConfig` of `@kubernetes/client-node` 1.x, with its current context. */
+  /** A `KubeConfig` of `@kubernetes/client-node` 1.x instead of `server`. Its current context is used. */
   readonly kubeConfig?: KubeConfigLike | undefined;
   /**
-   * Whether a pod has a sidecar to redirect to. Default {@link istioSidecar}. Pods in the host's network and those that
-   * ended are never asked about. One for which this throws is reported and stays what it was; the others are not
-   * concerned.
+   * Tests whether a pod has a sidecar to redirect to. Default: {@link istioSidecar}. It is not called for pods in the
+   * host network and for pods that have ended. If it throws for a pod, the error is reported and that pod keeps its
+   * previous state; other pods are not affected.
    */
   readonly sidecar?: ((pod: KubernetesPod) => boolean) | undefined;
   /**
-   * Which annotations the controller's `rules` are given. Default: those of Istio, except what its injector writes for
-   * itself.
+   * Tests which annotations to pass to the controller's `rules`. Default: those of Istio, except the one that its
+   * injector writes for itself.
    */
   readonly annotations?: ((name: string) => boolean) | undefined;
-  /** Seconds after which a watch is renewed, 1 to 3600. One that says nothing for longer is cut. Default 300. */
+  /** Seconds after which a watch is renewed, 1 to 3600. A watch that is silent for longer is aborted. Default: 300. */
   readonly watchSeconds?: number | undefined;
-  /** When to try again. */
+  /** Delays before a retry. */
   readonly retry?: RetryTimes | undefined;
 }
 
-/** What is known of one pod, beside what is wanted. */
+/** What is known about a pod, besides its desired state. */
 interface Seen {
   readonly ipv6: number;
   readonly problem: string;
 }
 
 /**
- * The pods of one node that have a sidecar, from the API server: a list, and then a watch. Needs the verbs `list` and
- * `watch` on pods.
+ * The pods of one node that have a sidecar, from the API server: a list, followed by a watch. It needs the verbs `list`
+ * and `watch` on pods.
  *
- * It survives what API servers do: it goes on from where it was after a cut, lists again after 410 Gone, waits longer
- * with each failure, cuts a watch that went silent, and takes a rotated token. Meanwhile the pods stay as they are.
+ * It handles what API servers do: after a lost connection it resumes at the same version, after 410 Gone it lists
+ * again, it backs off after failures, aborts a watch that became silent, and reads a rotated token. Meanwhile the pods
+ * stay as they are.
  *
  * @example
  * ```ts
  * import { KubernetesPods } from 'merbridge/kubernetes';
  *
  * const pods = new KubernetesPods({ nodeName: 'worker-1' });
- * pods.on('disconnected', (reason, retryInMs) => console.warn(`${reason.message}; again in ${retryInMs} ms`));
+ * pods.on('disconnected', (reason, retryInMs) => console.warn(`${reason.message}; retry in ${retryInMs} ms`));
  * ```
  */
 export class KubernetesPods extends PodSourceBase {
@@ -69,9 +70,12 @@ export class KubernetesPods extends PodSourceBase {
   #running: Promise<void> = Promise.resolve();
 
   /**
-   * @param options - node, server, what a sidecar is
-   * @throws KubernetesError (`ERR_KUBERNETES_CONFIG`) if the node or the server is not known
-   * @throws TypeError or RangeError for options that make no sense
+   * Creates a source that is not started.
+   *
+   * @param options - node, server, credentials, and what a sidecar is
+   * @throws KubernetesError (`ERR_KUBERNETES_CONFIG`) if the node or the server is unknown
+   * @throws TypeError if an option is unknown or of the wrong type, or if both `server` and `kubeConfig` are given
+   * @throws RangeError if a number is out of range
    */
   constructor(options: KubernetesPodsOptions = {}) {
     super();
@@ -113,17 +117,23 @@ export class KubernetesPods extends PodSourceBase {
     });
   }
 
-  /** How many addresses of the node's mesh pods are IPv6, and so not enrolled: the programs act on IPv4. */
+  /** Number of IPv6 addresses of the node's mesh pods. They are not enrolled, because the programs support IPv4. */
   get skippedIPv6(): number {
     let sum = 0;
     for (const { ipv6 } of this.#seen.values()) sum += ipv6;
     return sum;
   }
 
+  /** Starts to list and watch. */
   protected begin(): void {
     this.#running = this.#watch.run();
   }
 
+  /**
+   * Aborts the watch.
+   *
+   * @returns a promise that resolves when no request is in progress
+   */
   protected async end(): Promise<void> {
     this.#watch.close();
     await this.#running;
@@ -158,14 +168,15 @@ export class KubernetesPods extends PodSourceBase {
     const { uid, namespace, name } = pod.metadata;
     const before = this.pods.get(uid);
     let read: ReadPod;
-    let consequence = `it is treated as without ${ACCELERATION_ANNOTATION}`;
+    let consequence = `it is treated as if it had no ${ACCELERATION_ANNOTATION}`;
     let cause: Error | undefined;
     try {
       read = readPod(pod, this.#sidecar, this.#keep);
     } catch (thrown) {
-      // What the options say is the caller's code.
+      // `sidecar` and `annotations` are code of the caller.
       cause = asError(thrown);
-      consequence = before === undefined ? 'it is left out until it changes' : 'it stays what it was until it changes';
+      consequence =
+        before === undefined ? 'it is not enrolled until it changes' : 'it keeps its previous state until it changes';
       read = {
         pod: before,
         problems: [{ name: '', position: 0, entry: undefined, reason: cause.message }],
@@ -181,7 +192,7 @@ export class KubernetesPods extends PodSourceBase {
   }
 }
 
-/** What Istio's injector writes of itself is long, and no rule is made of it. */
+/** The status that Istio's injector writes is long, and no rule depends on it. */
 function isOfIstio(annotation: string): boolean {
   return /(^|\.)istio\.io\//.test(annotation) && annotation !== 'sidecar.istio.io/status';
 }

@@ -9,43 +9,52 @@ import { asError } from './report';
 import { Secrets } from './secrets';
 import { lines } from './watch-lines';
 
-/** Bounds for what a server may send; an object in etcd has 1.5 MiB at most. */
+/** Limits for the size of responses. An object in etcd has at most 1.5 MiB. */
 const MAX_OBJECT_BYTES = 16 * 1024 * 1024;
 const MAX_PAGE_BYTES = 64 * 1024 * 1024;
 
 const PAGE = 500;
 
-/** A list that sends nothing for so long is cut, */
+/** A list request is aborted if the server sends nothing for this time. */
 const LIST_SILENCE_MS = 30_000;
 /**
- * and one that is not whole after so long, or so many pages or characters: a server may give a token for the next page
- * each time.
+ * Limits for a complete list: time, pages and characters. A faulty server might return a token for another page
+ * forever.
  */
 const LIST_MS = 120_000;
 const MAX_PAGES = 1000;
 const MAX_LIST_LENGTH = 2 * MAX_PAGE_BYTES;
 
-/** How long a server may be late with the end of a watch, at most; of a short one it may be so long again. */
+/** Grace period for a server that ends a watch late. For a short watch it is at most the duration of the watch. */
 const GRACE_MS = 15_000;
 
 /**
- * A watch that ends sooner than this is a failure, whatever came: otherwise a broken server would be asked without end.
+ * A watch that ends sooner counts as a failure, whatever it delivered. Otherwise a broken server would be asked in a
+ * tight loop.
  */
 const SHORT_WATCH_MS = 1_000;
 
-/** How often to try again, in milliseconds. */
+/** Delays before a retry, in milliseconds, 1 to 3600000. */
 export interface RetryTimes {
-  /** After the first failure; it doubles with each. Default 500. */
+  /** Delay after the first failure. It doubles with each failure. Default: 500. */
   readonly initialMs?: number | undefined;
-  /** At most. Default 30 s. */
+  /** Maximum delay. Default: 30000. */
   readonly maxMs?: number | undefined;
-  /** After a 403, which only a person mends. Default 60 s. */
+  /** Delay after a 403, which only a person can fix. Default: 60000. */
   readonly forbiddenMs?: number | undefined;
 }
 
-/** Whom a {@link ListWatch} tells. @internal */
+/**
+ * Receives what a {@link ListWatch} finds.
+ *
+ * @internal
+ */
 export interface ListWatchHandler {
-  /** All pods there are. */
+  /**
+   * Receives the complete list of pods.
+   *
+   * @param pods - all pods that match the query
+   */
   list(pods: readonly KubernetesPod[]): void;
   changed(pod: KubernetesPod): void;
   deleted(uid: string): void;
@@ -63,7 +72,7 @@ export interface ListWatchOptions {
   readonly handler: ListWatchHandler;
 }
 
-/** After these the watch goes on from where it was. */
+/** After these errors, the watch resumes at the same version. */
 const RESUMABLE: ReadonlySet<string | undefined> = new Set([
   'ERR_KUBERNETES_UNAVAILABLE',
   'ERR_KUBERNETES_BUSY',
@@ -72,10 +81,14 @@ const RESUMABLE: ReadonlySet<string | undefined> = new Set([
   'ERR_KUBERNETES_CONFIG',
 ]);
 
-/** The server no longer knows the version that was asked for: 410 Gone. */
+/** 410 Gone: the server no longer has the requested version. */
 class Gone extends Error {}
 
-/** What there is, and then what changes: the two halves of every client of Kubernetes. @internal */
+/**
+ * List and watch, the standard pattern of Kubernetes clients.
+ *
+ * @internal
+ */
 export class ListWatch {
   readonly #options: ListWatchOptions;
   readonly #stop = new AbortController();
@@ -83,9 +96,9 @@ export class ListWatch {
   readonly #forbidden: Backoff;
   readonly #secrets = new Secrets();
   #page = PAGE;
-  /** Version up to which everything is known; undefined when everything has to be listed. */
+  /** Version up to which everything is known. `undefined` if everything has to be listed. */
   #version: string | undefined;
-  /** The list must be at least as new as this. `'0'`: whatever the server has at hand; empty: the newest there is. */
+  /** Minimum version of the list. `'0'` accepts the server's cache; an empty string requests the latest version. */
   #listVersion = '0';
   #gone = 0;
 
@@ -96,7 +109,7 @@ export class ListWatch {
     this.#forbidden = new Backoff(forbiddenMs, forbiddenMs * 4);
   }
 
-  /** Works until {@link close}; never rejects, because its handler does not throw. */
+  /** Runs until {@link close}. It never rejects, because its handler does not throw. */
   async run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       try {
@@ -120,7 +133,7 @@ export class ListWatch {
     let length = 0;
     const deadline = performance.now() + LIST_MS;
     for (let count = 1; ; count++) {
-      // A continued list is of the version in its token.
+      // The token of a continued list determines its version.
       const query: Record<string, string> = {
         ...(next === undefined && this.#listVersion !== '' && { resourceVersion: this.#listVersion }),
         ...(limit !== undefined && { limit: String(limit) }),
@@ -141,7 +154,7 @@ export class ListWatch {
             `a list without end: ${pods.length} pods in ${count} pages`,
           );
       } catch (error) {
-        // The token is too old: all at once then, which cannot expire half-way.
+        // The token expired: request the whole list at once, which cannot expire half-way.
         if (!(error instanceof Gone) || next === undefined) throw error;
         pods.length = length = 0;
         next = limit = undefined;
@@ -158,7 +171,7 @@ export class ListWatch {
     try {
       text = await readAll(response, MAX_PAGE_BYTES);
     } catch (error) {
-      // Smaller pages next time.
+      // Request smaller pages next time.
       if (codeOf(error) === 'ERR_KUBERNETES_PROTOCOL') this.#page = Math.max(1, this.#page >> 2);
       throw error;
     }
@@ -168,7 +181,7 @@ export class ListWatch {
   }
 
   async #watch(): Promise<void> {
-    // Not all at the same time, after a restart of the server.
+    // Spread over time, so that not all agents reconnect together after a restart of the server.
     const seconds = Math.ceil(this.#options.watchSeconds * (0.75 + Math.random() / 4));
     const began = performance.now();
     let lasted: boolean;
@@ -235,18 +248,18 @@ export class ListWatch {
     }
   }
 
-  /** What a server says of itself, without the credentials that it may have been sent. */
+  /** Message of a server, without the credentials that may have been sent to it. */
   #reason(message: unknown): string | undefined {
     return typeof message === 'string' ? this.#secrets.redactMessage(message) : undefined;
   }
 
-  /** An object of the server, with no credentials in it. */
+  /** Parses an object of the server and removes credentials from it. */
   #parse(text: string): object {
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
-      // Without the cause: that quotes the text as it is.
+      // Without the cause, which quotes the text unredacted.
       throw new KubernetesError('ERR_KUBERNETES_PROTOCOL', `not JSON: ${this.#beginning(text)}`);
     }
     if (typeof value !== 'object' || value === null)
@@ -254,7 +267,7 @@ export class ListWatch {
     return this.#secrets.redactValue(value);
   }
 
-  /** Redacted before it is cut: half a token is one that would not be found. */
+  /** Redacted before it is cut, because half a token would not be found. */
   #beginning(text: string): string {
     return printable(this.#secrets.redactMessage(text.slice(0, 65_536)), 60);
   }
@@ -271,7 +284,7 @@ export class ListWatch {
     if (thrown instanceof Gone) {
       this.#version = undefined;
       this.#listVersion = '';
-      // At once; but a server that says so of every version is not asked without end.
+      // Immediately, but not in a loop if a server says so of every version.
       if (this.#gone++ === 0) return;
     }
     const error = this.#secrets.redactError(
@@ -279,7 +292,7 @@ export class ListWatch {
     );
     const status = error instanceof KubernetesError ? error.status : undefined;
     if (!RESUMABLE.has(codeOf(error))) {
-      // What made no sense would be there again from the same version on.
+      // Resuming at the same version would deliver the invalid data again.
       this.#version = undefined;
       this.#listVersion = '';
     }

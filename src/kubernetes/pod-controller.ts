@@ -1,4 +1,4 @@
-import { MerbridgeError, ClosedError } from '../errors';
+import { ClosedError, MerbridgeError } from '../errors';
 import { assertNumber, istioPodRules, refuseUnknown, SteadyEmitter, type PodOptions } from '../policy';
 import { Backoff } from './backoff';
 import { PodRefusedError, PodsLeftOutError } from './errors';
@@ -8,70 +8,73 @@ import { passing, reconcile, type Held, type Outcome } from './reconcile';
 import { asError, report } from './report';
 import { WantedPods, type RulesOfAnnotations } from './wanted-pods';
 
-/** What a controller works on: a `MeshAccelerator`, or anything else with such a table. */
+/** Where a controller enrols pods: a `MeshAccelerator`, or any object with such a table. */
 export interface PodTarget {
-  /** The enrolled pods. */
+  /** Table of the enrolled pods. */
   readonly localPodIps: PodTable;
 }
 
-/** What a controller did to the table. */
+/** Changes that a controller made to the table. */
 export interface AppliedChange {
   /** Addresses that were enrolled. */
   readonly added: readonly string[];
-  /** Addresses whose treatment, or whose pod, changed. */
+  /** Addresses whose options changed, or that now belong to another pod. */
   readonly changed: readonly string[];
-  /** Addresses that were taken out. */
+  /** Addresses that were removed. */
   readonly deleted: readonly string[];
-  /** Whether this was a comparison with the whole table: then it repaired what somebody else had changed. */
+  /** Whether the whole table was compared. If so, the changes also repair what somebody else had changed. */
   readonly resync: boolean;
   /** Seconds from the oldest of these changes until now. */
   readonly seconds: number;
 }
 
-/** What a controller reports. */
+/** Events of a controller. */
 export interface PodControllerEvents {
   /**
-   * The whole wanted state of the source is in the table: for the first time, or again after the source had lost touch.
+   * The complete desired state of the source is in the table: for the first time, or again after the source had lost
+   * its connection.
    */
   synced: () => void;
   /** The table was changed. */
   applied: (change: AppliedChange) => void;
   /**
-   * Something is wrong, and goes on being tried where that makes sense. Without a listener it becomes a warning of the
-   * process.
+   * An error occurred. The controller retries where that makes sense. Without a listener the error becomes a process
+   * warning.
    */
   error: (error: Error) => void;
   /**
-   * The source lost touch with where its pods come from, and tries again in so many milliseconds. The pods stay as they
-   * are.
+   * The source lost the connection to the origin of its pods, and will retry after `retryInMs` milliseconds. The
+   * enrolled pods stay as they are.
    */
   disconnected: (reason: Error, retryInMs: number) => void;
 }
 
-/** How a controller is made. */
+/** Options of a {@link PodController}. */
 export interface PodControllerOptions<T extends PodTarget> {
-  /** Where the wanted pods come from. The controller starts and closes it. */
+  /** Source of the pods. The controller starts and closes it. */
   readonly source: PodSource;
   /**
-   * Attaches. It is called when the source knows all pods, and is given those: pass them on, so that they are enrolled
-   * before the first program is attached. If it refuses because of single pods, it is called again with `undefined`:
-   * pass that on, too, so that what is enrolled stays so; the pods are dealt with one by one then. What it returns
-   * stays the caller's to close.
+   * Attaches the accelerator. It is called when the source knows all pods, and receives them. Pass them on, so that
+   * they are enrolled before the first program is attached. If it rejects because of single pods, it is called again
+   * with `undefined`. Pass that on, too: pods that are already enrolled then stay enrolled, and the controller handles
+   * each pod by itself. The caller closes what it returns.
    */
   readonly attach: (pods: readonly (readonly [address: string, options: PodOptions])[] | undefined) => Promise<T> | T;
-  /**
-   * Makes a pod's rules of its annotations. Default `istioPodRules`.
-   */
+  /** Derives a pod's rules from its annotations. Default: `istioPodRules`. */
   readonly rules?: RulesOfAnnotations | undefined;
-  /** Seconds between two comparisons of the whole wanted state with the whole table; 0 for none. Default 300. */
+  /**
+   * Seconds between two comparisons of the whole desired state with the whole table, 0 to 86400; 0 disables them.
+   * Default: 300.
+   */
   readonly resyncSeconds?: number | undefined;
 }
 
-/** Changes that come in such a time are applied together. */
+/** Changes within this time are applied together. */
 const COALESCE_MS = 10;
 
 /**
- * What `attach` may refuse because of single pods: then it is called without any, and they are dealt with one by one.
+ * Codes with which `attach` may reject because of single pods. Then it is called without pods, and each is handled by
+ * itself.
  */
 const ABOUT_PODS = new Set([
   'ERR_BPF_MAP_FULL',
@@ -81,11 +84,11 @@ const ABOUT_PODS = new Set([
 ]);
 
 /**
- * Keeps `localPodIps` equal to what a source wants.
+ * Keeps `localPodIps` equal to the pods of a source.
  *
- * It works by levels: whatever happened, the wanted state of now is compared with what the table holds, and the
- * difference is written. So no order of events and no lost event matters, and 10,000 changes in a row cost a few
- * rounds. Between changes it sleeps, except for the resync.
+ * It is level-triggered: after any event it compares the current desired state with the content of the table and writes
+ * the difference. So neither the order of events nor a lost event matters, and 10,000 changes in a row cost a few
+ * rounds. It sleeps between changes, except for the resync.
  *
  * @example
  * ```ts
@@ -109,7 +112,7 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
   readonly #resyncMs: number;
   readonly #wanted: WantedPods;
   readonly #retry = new Backoff(1_000, 60_000);
-  /** What the table holds, as far as this controller knows. */
+  /** Content of the table, as far as this controller knows. */
   readonly #held = new Map<string, Held>();
   readonly #closed = new AbortController();
   readonly #unsubscribe: () => void;
@@ -124,8 +127,11 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
   #errors = 0;
 
   /**
-   * @param options - source, how to attach, how often to compare
-   * @throws TypeError or RangeError for options that make no sense
+   * Creates a controller that is not started.
+   *
+   * @param options - the source, how to attach, and how often to compare
+   * @throws TypeError if an option is unknown or of the wrong type
+   * @throws RangeError if `resyncSeconds` is out of range
    */
   constructor(options: PodControllerOptions<T>) {
     super();
@@ -146,17 +152,17 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     this.#unsubscribe = this.#subscribe();
   }
 
-  /** Seconds since the oldest change that is not applied yet; 0 if there is none. */
+  /** Age in seconds of the oldest change that is not applied yet; 0 if there is none. */
   get lag(): number {
     return this.#oldest === undefined ? 0 : (performance.now() - this.#oldest) / 1000;
   }
 
-  /** How many errors were reported so far. */
+  /** Number of errors that were reported so far. */
   get errors(): number {
     return this.#errors;
   }
 
-  /** How many addresses are enrolled. */
+  /** Number of enrolled addresses. */
   get pods(): number {
     return this.#held.size;
   }
@@ -167,12 +173,12 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
   }
 
   /**
-   * Starts the source, waits until it knows all pods, attaches, and brings the table to what is wanted. As long as the
-   * source cannot tell, nothing is attached, and connections take their old path. Idempotent.
+   * Starts the source, waits until it knows all pods, attaches, and writes the desired state to the table. While the
+   * source is not synced, nothing is attached, and connections keep their previous path. Idempotent.
    *
-   * @returns what `attach` returned, also if {@link close} was called while it worked: it is the caller's to close
+   * @returns the result of `attach`, even if {@link close} was called meanwhile. The caller closes it
    * @throws ClosedError (`ERR_BPF_CLOSED`) if {@link close} is called before `attach`
-   * @throws whatever `attach` throws; the controller is closed then
+   * @throws Error (of `attach`) if `attach` rejects; the controller is closed then
    */
   start(): Promise<T> {
     this.#starting ??= this.#start().catch(async (error: unknown) => {
@@ -182,7 +188,7 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     return this.#starting;
   }
 
-  /** Compares all that is wanted with all that the table holds, now. What somebody else changed is put right. */
+  /** Compares the whole desired state with the whole table now, and repairs what somebody else changed. */
   resync(): void {
     if (this.#table === undefined || this.closed) return;
     try {
@@ -193,7 +199,11 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     this.#apply(true);
   }
 
-  /** Ends the reconciliation, and the source. What is enrolled stays so. Idempotent. */
+  /**
+   * Stops the reconciliation and closes the source. Enrolled pods stay enrolled. Idempotent.
+   *
+   * @returns a promise that resolves when the source is closed
+   */
   async close(): Promise<void> {
     this.#closed.abort();
     this.#unsubscribe();
@@ -201,7 +211,11 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     await this.#source.close();
   }
 
-  /** Same as {@link close}, for `await using`. */
+  /**
+   * Same as {@link close}, for `await using`.
+   *
+   * @returns a promise that resolves when the source is closed
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -224,7 +238,7 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
       return await this.#attach(pods);
     } catch (error) {
       if (!(error instanceof MerbridgeError) || !ABOUT_PODS.has(error.code) || pods.length === 0) throw error;
-      // Not with an empty list: that would take out what an earlier agent has enrolled.
+      // Not with an empty list: that would remove the pods that an earlier agent enrolled.
       return this.#attach(undefined);
     }
   }
@@ -258,7 +272,7 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     this.#round ??= setTimeout(() => this.#apply(false), COALESCE_MS);
   }
 
-  /** One round: compares, writes, reports. Synchronous, so rounds never meet. */
+  /** One round: compares, writes, reports. It is synchronous, so rounds do not overlap. */
   #apply(whole: boolean): void {
     const table = this.#table;
     if (table === undefined || this.closed) return;
@@ -287,14 +301,14 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     }
   }
 
-  /** Takes what the table holds for what it holds, instead of what was written. */
+  /** Takes the actual content of the table as its state, instead of what was written. */
   #readBack(table: PodTable): void {
     const present = new Map(table.entries());
     for (const address of [...this.#held.keys()]) if (!present.has(address)) this.#held.delete(address);
     for (const [address, pod] of present) {
       const held = this.#held.get(address);
-      // The table has the id of a cgroup, whatever was asked for. One that was not found, or that somebody took out, is
-      // asked for again.
+      // The table has the id of a cgroup, whatever was requested. A cgroup that was not found, or that somebody
+      // removed, is requested again.
       const isKnown = held !== undefined && pod.cgroup !== undefined;
       this.#held.set(address, { ...held, options: isKnown ? { ...pod, cgroup: held.options.cgroup } : pod });
     }
@@ -314,15 +328,15 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     }
   }
 
-  /** The same ones are reported once, however often they are tried. */
+  /** The same refusals are reported only once, however often they are retried. */
   #reportRefused(refused: ReadonlyMap<string, Error>): void {
     const now = [...refused].map(([address, error]) => `${address} ${error.message}`).join('\n');
     if (now === this.#leftOut) return;
     this.#leftOut = now;
     const full = [...refused].filter(([, error]) => codeOf(error) === 'ERR_BPF_MAP_FULL');
     if (full.length > 0) {
-      const cause = full[0]![1] as MerbridgeError; // which names the option of the map that is full
-      const hint = cause.hint && `${cause.hint}; the other pods are enrolled, and these will be tried again`;
+      const cause = full[0]![1] as MerbridgeError; // it names the option that sizes the full map
+      const hint = cause.hint && `${cause.hint}; the other pods are enrolled, and these will be retried`;
       this.#report(
         new PodsLeftOutError(
           full.map(([address]) => address),
@@ -335,7 +349,7 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
       if (code === 'ERR_BPF_MAP_FULL') continue;
       this.#report(code === 'ERR_BPF_CLOSED' ? error : refusal(address, error, this.#held.has(address)));
       if (code !== 'ERR_BPF_CLOSED') continue;
-      void this.close(); // there is nothing left to write to
+      void this.close(); // the table is gone
       return;
     }
   }
@@ -356,11 +370,11 @@ function codeOf(error: Error): string | undefined {
 
 function refusal(address: string, cause: Error, isEnrolled: boolean): PodRefusedError {
   const problem = { name: '', position: 0, entry: address, reason: cause.message };
-  const now = isEnrolled ? 'it keeps what it had' : 'it is not enrolled';
+  const now = isEnrolled ? 'it keeps its previous options' : 'it is not enrolled';
   return new PodRefusedError(
     address,
     [problem],
-    `${now}, until ${passing(cause) ? 'another attempt works' : 'the pod changes'}`,
+    `${now}, until ${passing(cause) ? 'a retry succeeds' : 'the pod changes'}`,
     { cause },
   );
 }

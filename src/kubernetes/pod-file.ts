@@ -12,10 +12,10 @@ import { PodFileError } from './errors';
 import type { SourcePod } from './pod-source';
 
 /**
- * Reads a file of pods, all of it or nothing.
+ * Parses a file of pods, completely or not at all.
  *
  * @internal
- * @throws PodFileError with the address of the entry that is wrong
+ * @throws PodFileError (`ERR_POD_FILE`) if the file is invalid; it names the address of the invalid entry
  */
 export function parsePods(text: string, path: string): Map<string, SourcePod> {
   const refuse = (problem: string, cause?: unknown): never => {
@@ -25,16 +25,16 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
   try {
     content = JSON.parse(text);
   } catch (error) {
-    // Which quotes the text as it is, so it is no cause.
-    refuse(`not JSON, or only a part of it: ${printable((error as Error).message)}`);
+    // Not passed as the cause, because it quotes the text unredacted.
+    refuse(`invalid or incomplete JSON: ${printable((error as Error).message)}`);
   }
   const twice = doubleKey(text);
-  if (twice !== undefined) refuse(`'${printable(twice, 80)}' is there twice`);
-  if (!isRecord(content)) return refuse('an object with addresses as its keys is needed');
+  if (twice !== undefined) refuse(`'${printable(twice, 80)}' appears twice`);
+  if (!isRecord(content)) return refuse('it must be an object whose keys are addresses');
   const pods = new Map<string, SourcePod>();
   for (const [key, value] of Object.entries(content)) {
     const text = printable(key, 80);
-    const address = podAddressIfAny(key) ?? refuse(`'${text}' is not an IPv4 address that a pod has`);
+    const address = podAddressIfAny(key) ?? refuse(`'${text}' is not an IPv4 address that a pod can have`);
     if (!isRecord(value)) return refuse(`${text}: its options must be an object`);
     const { acceleration, annotations, cgroup, rules, ...unknown } = value;
     const [extra] = Object.keys(unknown);
@@ -52,7 +52,7 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
     } catch (error) {
       refuse(`${text}: ${(error as Error).message}`, error);
     }
-    if (pods.has(address)) refuse(`${text} is there twice`);
+    if (pods.has(address)) refuse(`${text} appears twice`);
     pods.set(address, {
       name: address,
       addresses: [address],
@@ -67,7 +67,7 @@ export function parsePods(text: string, path: string): Map<string, SourcePod> {
   return pods;
 }
 
-/** A key that one of the objects has twice: `JSON.parse` would take the last of them. The text is known to be JSON. */
+/** Finds a duplicate key of any object, of which `JSON.parse` would use the last one. The text must be valid JSON. */
 function doubleKey(text: string): string | undefined {
   const open: Set<string>[] = [];
   for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"\s*:?|[{}[\]]/g)) {

@@ -4,16 +4,16 @@ import { report } from './report';
 import type { PodSource, PodSourceEvents, SourcePod } from './pod-source';
 
 /**
- * What all sources have in common: the wanted state, and when to speak of it.
+ * Base class of sources: it holds the desired state and emits the events.
  *
  * @example
  * ```ts
  * import { PodSourceBase } from 'merbridge/kubernetes';
  *
- * // The pods of a CNI's hook.
+ * // The pods that a CNI plug-in reports.
  * export class HookedPods extends PodSourceBase {
  *   protected begin(): void {
- *     this.replace(new Map()); // what there is at the start
+ *     this.replace(new Map()); // the pods at the start
  *   }
  *
  *   protected end(): void {}
@@ -29,22 +29,26 @@ import type { PodSource, PodSourceEvents, SourcePod } from './pod-source';
  * ```
  */
 export abstract class PodSourceBase extends SteadyEmitter<PodSourceEvents> implements PodSource {
-  /** Resolves when `pods` is the whole wanted state for the first time. */
+  /**
+   * Resolves when `pods` is complete for the first time. Rejects with a ClosedError (`ERR_BPF_CLOSED`) if the source is
+   * closed before.
+   */
   readonly synced: Promise<void>;
   readonly #pods = new Map<string, SourcePod>();
   #settle!: { resolve: () => void; reject: (error: Error) => void };
   #started = false;
   #closing: Promise<void> | undefined;
 
+  /** Creates a source that is not started. */
   constructor() {
     super();
     this.synced = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    this.synced.catch(() => undefined); // who does not wait for it does not want to hear of it
+    this.synced.catch(() => undefined); // a rejection that nobody waits for is not an error
   }
 
-  /** All wanted pods, by key. */
+  /** All pods to enrol, by key. */
   get pods(): ReadonlyMap<string, SourcePod> {
     return this.#pods;
   }
@@ -54,7 +58,11 @@ export abstract class PodSourceBase extends SteadyEmitter<PodSourceEvents> imple
     return this.#closing !== undefined;
   }
 
-  /** Begins. Idempotent. */
+  /**
+   * Starts the source. Idempotent.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the source is closed
+   */
   start(): void {
     if (this.closed) throw new ClosedError(this.constructor.name);
     if (this.#started) return;
@@ -62,7 +70,11 @@ export abstract class PodSourceBase extends SteadyEmitter<PodSourceEvents> imple
     this.begin();
   }
 
-  /** Ends: nothing is emitted any more, and `pods` stays as it is. Idempotent. */
+  /**
+   * Closes the source: it emits nothing any more, and `pods` stays as it is. Idempotent.
+   *
+   * @returns a promise that resolves when all resources are released
+   */
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.#settle.reject(new ClosedError(this.constructor.name));
@@ -71,18 +83,30 @@ export abstract class PodSourceBase extends SteadyEmitter<PodSourceEvents> imple
     return this.#closing;
   }
 
-  /** Same as {@link close}, for `await using`. */
+  /**
+   * Same as {@link close}, for `await using`.
+   *
+   * @returns a promise that resolves when all resources are released
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  /** Begins to find out; called once. */
+  /** Starts to follow the pods. Called once. */
   protected abstract begin(): void;
 
-  /** Gives back what `begin` took; called once, and only after it. */
+  /**
+   * Releases what `begin` acquired. Called once, and only after `begin`.
+   *
+   * @returns nothing, or a promise that resolves when it is done
+   */
   protected abstract end(): void | Promise<void>;
 
-  /** Takes in the whole wanted state. */
+  /**
+   * Replaces the complete desired state, and emits `change` and `synced`.
+   *
+   * @param pods - all pods to enrol, by key
+   */
   protected replace(pods: ReadonlyMap<string, SourcePod>): void {
     if (this.closed) return;
     let changed = false;
@@ -93,22 +117,35 @@ export abstract class PodSourceBase extends SteadyEmitter<PodSourceEvents> imple
     this.emit('synced');
   }
 
-  /** Takes in one pod that is new or changed. */
+  /**
+   * Adds or replaces one pod, and emits `change`.
+   *
+   * @param key - key of the pod
+   * @param pod - the new state of the pod
+   */
   protected put(key: string, pod: SourcePod): void {
     if (!this.closed && this.#set(key, pod)) this.emit('change');
   }
 
-  /** Lets one pod go. */
+  /**
+   * Removes one pod, and emits `change`.
+   *
+   * @param key - key of the pod
+   */
   protected remove(key: string): void {
     if (!this.closed && this.#pods.delete(key)) this.emit('change');
   }
 
-  /** Reports what is wrong. Without a listener for `error` it becomes a warning of the process. */
+  /**
+   * Emits an error. Without a listener for `error` it becomes a process warning.
+   *
+   * @param error - the error
+   */
   protected report(error: Error): void {
     if (!this.closed) report(this, error);
   }
 
-  /** A pod that is what it was stays the same object: most changes of a pod in Kubernetes are of no interest here. */
+  /** An unchanged pod keeps its object: most changes of a pod in Kubernetes do not matter here. */
   #set(key: string, pod: SourcePod): boolean {
     const before = this.#pods.get(key);
     if (before === pod || (before !== undefined && JSON.stringify(before) === JSON.stringify(pod))) return false;

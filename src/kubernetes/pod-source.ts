@@ -1,54 +1,70 @@
 import type { PodOptions } from '../policy';
 
-/** A pod that shall be enrolled, as a source sees it. Never changed: a pod that changes is a new object. */
+/** A pod to enrol, as a source describes it. It is immutable: if the pod changes, the source provides a new object. */
 export interface SourcePod {
-  /** How people call it, for reports: `'namespace/name'`, or its address. */
+  /** Name for messages: `'namespace/name'`, or its address. */
   readonly name: string;
-  /** Its addresses. */
+  /** Its IP addresses as text. */
   readonly addresses: readonly string[];
-  /** How it is treated. */
+  /** Options for `localPodIps.set`. */
   readonly options: PodOptions;
-  /** Annotations that its rules are made of; without them the rules of `options` are taken. */
+  /** Annotations from which its rules are derived. If absent, the rules of `options` apply. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
-  /** Of two pods that claim one address the one with the higher rank has it. Default 0. */
+  /** Priority if two pods claim the same address: the higher rank gets it. Default: 0. */
   readonly rank?: number | undefined;
 }
 
-/** What a source reports. */
+/** Events of a source. */
 export interface PodSourceEvents {
-  /** `pods` is not what it was. May come in bursts; whoever listens coalesces. */
+  /** `pods` has changed. Events may come in bursts; the listener coalesces them. */
   change: () => void;
-  /** `pods` is the whole wanted state: for the first time, or again after the source had lost touch with it. */
+  /** `pods` is complete: for the first time, or again after the source had lost its connection. */
   synced: () => void;
-  /** Something is wrong; the source goes on with what it has. */
+  /** An error occurred. The source continues with what it has. */
   error: (error: Error) => void;
-  /** The source lost touch with where its pods come from, and tries again in so many milliseconds. */
+  /** The source lost the connection to the origin of its pods, and will retry after `retryInMs` milliseconds. */
   disconnected: (reason: Error, retryInMs: number) => void;
 }
 
 /**
- * Where the wanted pods come from. It holds the whole wanted state at any time and says when that changed, so nobody
- * has to keep a history of events: who comes late, or misses one, reads `pods`.
+ * A source of pods to enrol. It always holds the complete desired state and announces changes. So a listener that
+ * starts late or misses an event only has to read `pods`.
  *
- * There are {@link StaticPods}, {@link WatchedFile} and {@link KubernetesPods}; a source of your own (the CRI, a CNI's
- * hook) is easiest made by extending {@link PodSourceBase}.
+ * Available sources are {@link StaticPods}, {@link WatchedFile} and {@link KubernetesPods}. To write your own (for the
+ * CRI or a CNI plug-in), extend {@link PodSourceBase}.
  */
 export interface PodSource {
   /**
-   * Resolves when `pods` is the whole wanted state for the first time; rejects only if the source is closed before
-   * (`ERR_BPF_CLOSED`).
+   * Resolves when `pods` is complete for the first time. Rejects with a ClosedError (`ERR_BPF_CLOSED`) if the source is
+   * closed before.
    */
   readonly synced: Promise<void>;
-  /** All wanted pods, by a key that is a pod's own for its whole life (in Kubernetes its UID). */
+  /** All pods to enrol. The key identifies a pod for its whole life (in Kubernetes: its UID). */
   readonly pods: ReadonlyMap<string, SourcePod>;
-  /** Calls `listener` whenever `event` happens. */
+  /**
+   * Adds a listener.
+   *
+   * @param event - name of the event
+   * @param listener - called at each event
+   * @returns any value; it is ignored
+   */
   on<E extends keyof PodSourceEvents>(event: E, listener: PodSourceEvents[E]): unknown;
-  /** Calls it no longer. */
+  /**
+   * Removes a listener.
+   *
+   * @param event - name of the event
+   * @param listener - listener to remove
+   * @returns any value; it is ignored
+   */
   off<E extends keyof PodSourceEvents>(event: E, listener: PodSourceEvents[E]): unknown;
-  /** Begins. Idempotent. */
+  /** Starts the source. Idempotent. */
   start(): void;
-  /** Looks again, where changes may have been missed. Called at every resync. */
+  /** Checks again whether changes were missed. The controller calls it at every resync. */
   refresh?(): void;
-  /** Ends. `pods` stays as it is. Idempotent. */
+  /**
+   * Closes the source. `pods` stays as it is. Idempotent.
+   *
+   * @returns a promise that resolves when all resources are released
+   */
   close(): Promise<void>;
 }

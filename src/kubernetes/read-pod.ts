@@ -4,24 +4,24 @@ import { isPodAcceleration, POD_ACCELERATIONS } from '../policy';
 import type { KubernetesPod } from './kubernetes-pod';
 import type { SourcePod } from './pod-source';
 
-/** Name of the annotation by which a pod chooses its scope: `off`, `proxies`, `full` or `inherit`. */
+/** Name of the annotation with which a pod chooses its scope: `off`, `proxies`, `full` or `inherit`. */
 export const ACCELERATION_ANNOTATION = 'merbridge.io/acceleration';
 
-/** What a pod of the API server is to the controller. */
+/** A pod of the API server, interpreted for the controller. */
 export interface ReadPod {
-  /** Undefined if it is not to be enrolled. */
+  /** `undefined` if it is not to be enrolled. */
   readonly pod: SourcePod | undefined;
-  /** What its own annotation has wrong. */
+  /** What is wrong with its acceleration annotation. */
   readonly problems: readonly PodRulesProblem[];
-  /** How many addresses of it are IPv6. */
+  /** Number of its IPv6 addresses. */
   readonly ipv6: number;
 }
 
 const NOTHING: ReadPod = { pod: undefined, problems: [], ipv6: 0 };
 
 /**
- * Whether, where and how a pod is enrolled. Readiness does not matter; a pod that is being deleted still serves, and
- * stays until it is gone or has ended.
+ * Decides whether, under which addresses and how to enrol a pod. Readiness does not matter. A pod that is being deleted
+ * still serves requests, and stays enrolled until it is gone or has ended.
  *
  * @internal
  */
@@ -63,8 +63,8 @@ export function readPod(
 }
 
 /**
- * The name of its cgroup: the kubelet knows a static pod by the hash of its file, and the API server has a mirror of it
- * with another UID.
+ * Returns the UID in the name of the pod's cgroup. The kubelet identifies a static pod by the hash of its file, and the
+ * API server has a mirror pod with another UID.
  */
 function kubeletUid({ metadata: { annotations = {}, uid } }: KubernetesPod): string {
   return annotations['kubernetes.io/config.mirror'] === undefined
@@ -73,8 +73,8 @@ function kubeletUid({ metadata: { annotations = {}, uid } }: KubernetesPod): str
 }
 
 /**
- * An address that the CNI gave to another pod is the later one's; among those of one second the one that is not being
- * deleted.
+ * If the CNI gave an address to another pod, the later pod gets it. Among pods of the same second: the one that is not
+ * being deleted.
  */
 function rank({ metadata, status = {} }: KubernetesPod): number {
   const started = Date.parse(status.startTime ?? metadata.creationTimestamp ?? '');

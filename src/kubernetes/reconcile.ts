@@ -4,26 +4,30 @@ import type { PodTable } from './pod-table';
 import { asError } from './report';
 import { sameTreatment } from './same-treatment';
 
-/** What the table holds of one address, as far as is known. */
+/** Content of the table for one address, as far as it is known. */
 export interface Held {
   readonly options: PodOptions;
-  /** Whose address it is; undefined if another process, or an earlier one, wrote it. */
+  /** Key of the pod that has the address. `undefined` if another or an earlier process wrote the entry. */
   readonly key?: string | undefined;
 }
 
-/** What was done. */
+/** Result of a round. */
 export interface Outcome {
   readonly added: string[];
   readonly changed: string[];
   readonly deleted: string[];
-  /** What the table refused, by address. */
+  /** Errors of the table by address. */
   readonly refused: Map<string, Error>;
 }
 
-/** What another attempt with the same options cannot mend. */
+/** Errors that a retry with the same options cannot fix. */
 const FINAL = new Set(['ERR_BPF_INVALID_ADDRESS', 'ERR_BPF_CLOSED', 'ERR_BPF_POD_RULES']);
 
-/** Whether it makes sense to try again: not for an argument that makes no sense. @internal */
+/**
+ * Whether a retry makes sense. It does not for an invalid argument.
+ *
+ * @internal
+ */
 export function passing(error: Error): boolean {
   return error instanceof MerbridgeError
     ? !FINAL.has(error.code)
@@ -31,8 +35,8 @@ export function passing(error: Error): boolean {
 }
 
 /**
- * Writes what differs, and updates `held` with every single step that worked. Never throws: whatever is refused, the
- * rest is applied.
+ * Writes the differences, and updates `held` after every successful step. Never throws: if the table refuses one entry,
+ * the others are applied.
  *
  * @internal
  */
@@ -54,11 +58,12 @@ export function reconcile(table: PodTable, held: Map<string, Held>, wanted: Read
       if (have.key === undefined) held.set(address, want);
       continue;
     }
-    // An address that moved is another pod's: what was learned of the old one's processes has to go as well.
+    // The address now belongs to another pod. What was learned about the processes of the old pod has to be removed as
+    // well.
     if (moved) gone.push(address);
     writes.push({ address, want, list: have === undefined ? outcome.added : outcome.changed });
   }
-  // First what goes: it makes room.
+  // Deletions first, to make room.
   try {
     if (gone.length > 0) table.deleteMany(gone);
     for (const address of gone) held.delete(address);
@@ -72,12 +77,12 @@ export function reconcile(table: PodTable, held: Map<string, Held>, wanted: Read
     held.set(address, want);
     list.push(address);
   }
-  // One that moved and was refused, too.
+  // An address that moved and was then refused.
   for (const address of gone) if (!held.has(address)) outcome.deleted.push(address);
   return outcome;
 }
 
-/** Many cost little more than one. If one of them is refused, each has to be tried alone. */
+/** Many entries cost little more than one. If one of them is refused, each has to be written by itself. */
 function writeTogether(table: PodTable, writes: readonly { address: string; want: Held }[]): boolean {
   if (writes.length < 2) return writes.length === 0;
   try {

@@ -1,9 +1,8 @@
 import type { TypedEmitter } from 'tiny-typed-emitter';
 
 /**
- * Emits an error that nobody is waiting for: as the event `error` where somebody listens, otherwise as a warning of the
- * process. An emitter without a listener would throw it, and the agent would end for a fault that is tried again in a
- * moment.
+ * Emits an error that nobody awaits: as the event `error` if there is a listener, otherwise as a process warning. An
+ * emitter without a listener would throw it, and the agent would exit because of an error that is retried soon.
  *
  * @internal
  */
@@ -15,7 +14,11 @@ export function report(
   else process.emitWarning(error);
 }
 
-/** Whatever was thrown, as an error. @internal */
+/**
+ * Converts a thrown value to an error.
+ *
+ * @internal
+ */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -1,8 +1,8 @@
 import { rulesOf, ruleSetOf, type PodOptions } from '../policy';
 
 /**
- * Whether two pods are treated alike. What was asked for and what is read back from the maps may differ in order, in
- * what is left out, and in what changes nothing.
+ * Tests whether two pods are treated alike. The requested options and those that are read back from the maps may differ
+ * in order, in omitted properties, and in what has no effect.
  *
  * @internal
  */
@@ -10,14 +10,14 @@ export function sameTreatment(one: PodOptions, other: PodOptions): boolean {
   return one === other || canonical(one) === canonical(other);
 }
 
-/** Options are never changed in place, so one that was seen before need not be looked at again. */
+/** Cache. Options are never changed in place. */
 const known = new WeakMap<PodOptions, string>();
 
 function canonical(options: PodOptions): string {
   let text = known.get(options);
   if (text === undefined) {
     const { acceleration = 'inherit', rules, cgroup } = options;
-    // An id that an earlier process wrote is no path and no UID: what is asked for is written again.
+    // A cgroup id that an earlier process wrote is neither a path nor a UID, so the requested cgroup is written again.
     text = JSON.stringify([
       acceleration,
       rules && canonicalRules(rules),
@@ -33,6 +33,6 @@ function canonicalRules(rules: NonNullable<PodOptions['rules']>): unknown {
     const set = ruleSetOf(rules);
     return set && rulesOf(set);
   } catch {
-    return rules; // the table will say what is wrong with them
+    return rules; // the table reports what is wrong with them
   }
 }

@@ -3,19 +3,19 @@ import type { RequestOptions } from 'node:https';
 import { printable } from '../errors';
 import { asError } from './report';
 
-/** What stands where a secret was. */
+/** Replacement for a secret. */
 const REDACTED = '[redacted]';
 
-/** A shorter one would be found in ordinary words. */
+/** Minimum length of a secret. A shorter one would match parts of ordinary words. */
 const MIN_LENGTH = 6;
 
-/** Tokens rotate; an answer may still have the one before. */
+/** Number of secrets to remember. Tokens rotate, and a response may still contain the previous one. */
 const MAX_SECRETS = 8;
 
 /** Headers whose values are credentials. */
 const SECRET_HEADER = /auth|cookie|token|secret|key|credential/i;
 
-/** Credentials in free text, whoever's they are: of a header, or a JSON Web Token. */
+/** Patterns of credentials in free text, even unknown ones: of a header, or a JSON Web Token. */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\b(bearer|basic)((?:\s|%20|\+|\\u0020)+)[^\s"'\\,;<>&]+/gi, `$1$2${REDACTED}`],
   [/\beyJ[\w-]{8,}(?:\.[\w-]+){1,2}/g, REDACTED],
@@ -24,20 +24,24 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
 const ESCAPES = /%([0-9a-f]{2})|\\u([0-9a-f]{4})/gi;
 // eslint-disable-next-line no-control-regex -- these are what is meant
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
-/** What a secret may be hidden with from a plain search. */
+/** Escapes and invisible characters that may hide a secret from a plain search. */
 const HIDING = new RegExp(`${ESCAPES.source}|${UNSEEN.source}`, 'i');
 
 /**
- * The credentials that were sent to the API server, to be taken out of whatever comes back: a server, or a proxy before
- * it, that echoes requests would put them into messages and logs.
+ * The credentials that were sent to the API server. They are removed from every response, because a server or a proxy
+ * that echoes requests would put them into messages and logs.
  *
  * @internal
  */
 export class Secrets {
-  /** By value, each in the forms in which it may come back. */
+  /** By value: the encodings in which a secret may come back. */
   readonly #forms = new Map<string, readonly string[]>();
 
-  /** Takes note of the credentials in the options of a request. */
+  /**
+   * Remembers the credentials in the options of a request.
+   *
+   * @param options - its `headers` and `auth`
+   */
   addFrom({ headers, auth }: RequestOptions): void {
     for (const [name, value] of Object.entries((headers ?? {}) as OutgoingHttpHeaders))
       if (SECRET_HEADER.test(name)) for (const text of [value].flat()) this.#add(String(text ?? ''));
@@ -47,16 +51,26 @@ export class Secrets {
     }
   }
 
-  /** Data without the values of secrets, in any form; text that has none is returned as it is. */
+  /**
+   * Removes secrets from data, in any encoding.
+   *
+   * @param text - data that may contain secrets
+   * @returns the data without secrets; unchanged if it has none
+   */
   redact(text: string): string {
     const clean = this.#replaced(text);
     if (!HIDING.test(clean)) return clean;
-    // Letter by letter they cannot be replaced: then nothing of it is kept.
+    // The secret is hidden by escapes and cannot be replaced, so nothing of the text is kept.
     const decoded = decode(clean);
     return this.#replaced(decoded) === decoded ? clean : REDACTED;
   }
 
-  /** Free text that is shown to people: what only looks like credentials goes, too. */
+  /**
+   * Removes secrets from text for people, and also what only looks like credentials.
+   *
+   * @param text - text that may contain secrets
+   * @returns the text without them
+   */
   redactMessage(text: string): string {
     let clean = this.redact(text);
     for (const [pattern, replacement] of PATTERNS) clean = clean.replace(pattern, replacement);
@@ -64,8 +78,11 @@ export class Secrets {
   }
 
   /**
-   * Takes secrets out of all texts of a parsed answer, in place: JSON may write any character as an escape, so the text
-   * of it does not tell.
+   * Removes secrets from all strings of a parsed response, in place. JSON can escape any character, so searching its
+   * text is not enough.
+   *
+   * @param value - parsed JSON
+   * @returns the value; a string is replaced
    */
   redactValue<T>(value: T): T {
     if (typeof value === 'string') return this.redact(value) as T;
@@ -89,8 +106,11 @@ export class Secrets {
   }
 
   /**
-   * Takes secrets out of an error, in place. What led to it is replaced by its message: it may hold bytes of an answer,
-   * or a request's headers.
+   * Removes secrets from an error, in place. Its cause is replaced by an error with only its message, because a cause
+   * may contain bytes of a response or headers of a request.
+   *
+   * @param error - error to change
+   * @returns the error
    */
   redactError<E extends Error>(error: E): E {
     const texts = error as unknown as Record<string, unknown>;
@@ -127,7 +147,11 @@ export class Secrets {
   }
 }
 
-/** An error with the message and the code of another, and nothing else of it. @internal */
+/**
+ * Creates an error with only the message and the code of another one.
+ *
+ * @internal
+ */
 export function plainError(thrown: unknown): Error {
   const { name, message, code } = asError(thrown) as NodeJS.ErrnoException;
   const plain = new Error(printable(message));
@@ -136,7 +160,7 @@ export function plainError(thrown: unknown): Error {
   return typeof code === 'string' ? Object.assign(plain, { code: printable(code, 80) }) : plain;
 }
 
-/** Text with its percent and Unicode escapes resolved, twice over, and without what is not seen. */
+/** Resolves percent and Unicode escapes, twice, and removes invisible characters. */
 function decode(text: string): string {
   let decoded = text;
   for (let i = 0; i < 2; i++)

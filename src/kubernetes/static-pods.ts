@@ -4,7 +4,7 @@ import { PodSourceBase } from './pod-source-base';
 import type { SourcePod } from './pod-source';
 
 /**
- * A list of pods that only its owner changes.
+ * A fixed list of pods that only the program changes.
  *
  * @example
  * ```ts
@@ -17,24 +17,33 @@ export class StaticPods extends PodSourceBase {
   #wanted: ReadonlyMap<string, SourcePod>;
 
   /**
-   * @param pods - pairs of address and options, or bare addresses
-   * @throws TypeError for a single address
+   * Creates a source that is not started.
+   *
+   * @param pods - addresses, or pairs of address and options. Default: none
+   * @throws TypeError if `pods` is a single string
    */
   constructor(pods: Iterable<string | readonly [address: string, options: PodOptions]> = []) {
     super();
     this.#wanted = byAddress(pods);
   }
 
-  /** Wants other pods from now on: these and no others. */
+  /**
+   * Replaces the list.
+   *
+   * @param pods - addresses, or pairs of address and options
+   * @throws TypeError if `pods` is a single string
+   */
   set(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
     this.#wanted = byAddress(pods);
     this.replace(this.#wanted);
   }
 
+  /** Announces the list. */
   protected begin(): void {
     this.replace(this.#wanted);
   }
 
+  /** Does nothing. */
   protected end(): void {}
 }
 
@@ -43,7 +52,7 @@ function byAddress(pods: Iterable<string | readonly [address: string, options: P
   const wanted = new Map<string, SourcePod>();
   for (const pod of pods) {
     const [text, options] = typeof pod === 'string' ? [pod, {}] : pod;
-    const address = podAddressIfAny(text) ?? text; // the controller says what is wrong with it
+    const address = podAddressIfAny(text) ?? text; // the controller reports what is wrong with it
     wanted.set(address, { name: address, addresses: [address], options });
   }
   return wanted;

@@ -4,17 +4,17 @@ import { PodRefusedError } from './errors';
 import { asError } from './report';
 import type { SourcePod } from './pod-source';
 
-/** Makes a pod's rules of its annotations; throws with `problems` if they make no sense. */
+/** Derives a pod's rules from its annotations. It throws an error with `problems` if they are invalid. */
 export type RulesOfAnnotations = (annotations: Readonly<Record<string, string>>) => PodRules;
 
-/** What one address shall get, and because of which pod. */
+/** The desired state of one address, and the pod that it comes from. */
 export interface Wanted {
   readonly key: string;
   readonly pod: SourcePod;
   readonly options: PodOptions;
 }
 
-/** What was made of a pod: its options, or those of before if it cannot be done; undefined if it never could. */
+/** Resolved options of a pod. If they cannot be resolved: the previous options, or `undefined` if there are none. */
 interface Resolved {
   readonly pod: SourcePod;
   readonly options: PodOptions | undefined;
@@ -22,7 +22,7 @@ interface Resolved {
 }
 
 /**
- * Turns the pods of a source into what the table shall hold, by address.
+ * Computes the desired content of the table, by address, from the pods of a source.
  *
  * @internal
  */
@@ -34,7 +34,12 @@ export class WantedPods {
     private readonly report: (error: PodRefusedError) => void,
   ) {}
 
-  /** The whole of it, computed anew: a pod that did not change costs a look-up. */
+  /**
+   * Computes the complete state. An unchanged pod costs only a lookup.
+   *
+   * @param pods - pods of the source by key
+   * @returns the desired state by address
+   */
   of(pods: ReadonlyMap<string, SourcePod>): Map<string, Wanted> {
     for (const key of this.#resolved.keys()) if (!pods.has(key)) this.#resolved.delete(key);
     const wanted = new Map<string, Wanted>();
@@ -76,10 +81,10 @@ export class WantedPods {
       } catch (thrown) {
         cause = asError(thrown);
         problems.push(...problemsOf(cause));
-        // The scope is a thing of its own: that of now, with the rules that were good.
+        // The scope does not depend on the rules: use the current scope with the last valid rules.
         options = before?.options && { ...before.options, ...pod.options };
         consequence =
-          options === undefined ? 'the pod is left out until that is mended' : 'its rules of before stay in force';
+          options === undefined ? 'the pod is not enrolled until that is fixed' : 'its previous rules stay in force';
       }
     }
     const problem = problems.length === 0 ? undefined : JSON.stringify(firstProblems(problems));
@@ -89,7 +94,7 @@ export class WantedPods {
   }
 }
 
-/** Whether an address goes from one pod to the other; the same answer in every process and order. */
+/** Whether a claimant takes an address from its holder. The answer is the same in every process and order. */
 function precedes(holder: { key: string; pod: SourcePod }, claimant: { key: string; pod: SourcePod }): boolean {
   const difference = (claimant.pod.rank ?? 0) - (holder.pod.rank ?? 0);
   return difference === 0 ? claimant.key > holder.key : difference > 0;

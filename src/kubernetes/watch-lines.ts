@@ -3,11 +3,11 @@ import { KubernetesError } from './errors';
 const NEWLINE = 0x0a;
 
 /**
- * Cuts a stream of bytes into its lines. Works on bytes, so a character that is split between two pieces stays whole.
+ * Splits a stream of bytes into lines. It works on bytes, so a character that is split between two chunks stays intact.
  *
  * @internal
- * @throws KubernetesError (`ERR_KUBERNETES_PROTOCOL`) for a line that is longer than `maxBytes`;
- *   `ERR_KUBERNETES_UNAVAILABLE` if the last one has no end
+ * @throws KubernetesError (`ERR_KUBERNETES_PROTOCOL` if a line is longer than `maxBytes`, `ERR_KUBERNETES_UNAVAILABLE`
+ * if the last line has no end)
  */
 export async function* lines(pieces: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<string, void> {
   let begun: Buffer[] = [];

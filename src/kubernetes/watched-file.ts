@@ -7,16 +7,16 @@ import { parsePods } from './pod-file';
 import { PodSourceBase } from './pod-source-base';
 import { asError } from './report';
 
-/** Writers take several steps: so long after the first of them the file is read. */
+/** Delay between the first change and reading the file, because writers need several steps. */
 const SETTLE_MS = 50;
 
-/** What does not make sense is reported if it is the same after this time: it may be half written. */
+/** Invalid content is reported if it is unchanged after this time. Before, it may be half written. */
 const DOUBT_MS = 250;
 
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
- * The pods in a JSON file, followed as it changes. It holds an object by address:
+ * The pods in a JSON file, which is watched for changes. The file contains an object whose keys are addresses:
  *
  * ```json
  * {
@@ -28,11 +28,11 @@ const MAX_BYTES = 64 * 1024 * 1024;
  * }
  * ```
  *
- * Each value holds the options of `localPodIps.set`, and may hold annotations that rules are made of. A file that is
- * missing, half written or wrong changes nothing: the last good state stays, and the fault is reported
- * (`ERR_POD_FILE`). Before there is a good one, the source is not synced. The folder is watched, so files that are
- * renamed over and mounted ConfigMaps are seen. An address that is there twice, in whatever form, is wrong, and so is
- * any other key.
+ * Each value has the options of `localPodIps.set`, and optionally annotations from which rules are derived. A file that
+ * is missing, half written or invalid changes nothing: the last valid state remains, and the problem is reported as a
+ * {@link PodFileError} (`ERR_POD_FILE`). Until there is a valid file, the source is not synced. The directory is
+ * watched, so files that are replaced by a rename and mounted ConfigMaps work. Duplicate addresses, in whatever form,
+ * and other keys are invalid.
  *
  * @example
  * ```ts
@@ -48,30 +48,38 @@ export class WatchedFile extends PodSourceBase {
   #watcher: FSWatcher | undefined;
   #folder = 0n;
   #timer: NodeJS.Timeout | undefined;
-  /** When that is due. */
+  /** Time at which the timer fires. */
   #due = Infinity;
   #reading: Promise<void> = Promise.resolve();
   #text: string | undefined;
-  /** What is wrong with it, since when, and whether it was told. */
+  /** What is wrong with the file, since when, and whether it was reported. */
   #fault: { readonly message: string; readonly since: number; told: boolean } | undefined;
 
   /**
-   * @param path - the file; it need not exist yet, nor does its folder
+   * Creates a source that is not started.
+   *
+   * @param path - the file. Neither the file nor its directory has to exist yet
    */
   constructor(path: string) {
     super();
     this.path = resolve(path);
   }
 
-  /** Reads the file again, for changes that the kernel did not report. */
+  /** Reads the file again, in case the kernel did not report a change. */
   refresh(): void {
     this.#look(0);
   }
 
+  /** Starts to watch the file. */
   protected begin(): void {
     this.#look(0);
   }
 
+  /**
+   * Stops watching.
+   *
+   * @returns a promise that resolves when no read is in progress
+   */
   protected async end(): Promise<void> {
     clearTimeout(this.#timer);
     this.#watcher?.close();
@@ -79,8 +87,8 @@ export class WatchedFile extends PodSourceBase {
   }
 
   /**
-   * Reads after so many milliseconds, or earlier if that was planned: other files of the folder change, too, and put
-   * nothing off.
+   * Reads the file after a delay, or earlier if an earlier read is scheduled: changes of other files in the directory
+   * do not postpone it.
    */
   #look(delay: number): void {
     const due = performance.now() + delay;
@@ -95,7 +103,7 @@ export class WatchedFile extends PodSourceBase {
 
   async #read(): Promise<void> {
     try {
-      await this.#follow(); // first, so that no change after the reading is missed
+      await this.#follow(); // first, so that no change after the read is missed
       const text = await this.#content();
       const pods = text === this.#text ? undefined : parsePods(text, this.path);
       this.#text = text;
@@ -112,7 +120,7 @@ export class WatchedFile extends PodSourceBase {
     }
   }
 
-  /** Neither waits for a writer, as opening a named pipe does, nor reads without end. */
+  /** Neither blocks, as opening a named pipe would, nor reads without limit. */
   async #content(): Promise<string> {
     const file = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
@@ -137,13 +145,13 @@ export class WatchedFile extends PodSourceBase {
     }
     if (!fault.told) {
       fault.told = true;
-      this.#text = undefined; // a return to the last good state is a change
+      this.#text = undefined; // a return to the last valid state is a change
       this.report(error);
     }
     if (this.#watcher === undefined) this.#look(this.#retry.next());
   }
 
-  /** Watches the folder that is there now: one that was removed and made again is another. */
+  /** Watches the current directory. A directory that was removed and created again is another one. */
   async #follow(): Promise<void> {
     const folder = dirname(this.path);
     const { ino } = await stat(folder, { bigint: true }).catch((error: unknown) => {

@@ -1,6 +1,6 @@
 import type { MeshCounters } from '../mesh';
 
-/** The kinds of families that are used here. */
+/** Types of the families. */
 export type FamilyType = 'counter' | 'gauge';
 
 /** One value of a family. */
@@ -9,32 +9,33 @@ export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Name and meaning of a family. */
+/** Name, type and description of a family. */
 export interface FamilyHead {
   readonly name: string;
   readonly type: FamilyType;
   readonly help: string;
 }
 
-/** A family of the counters of the programs: for each counter its labels. */
+/** A family of counters of the programs, with the labels for each counter. */
 export interface CounterFamily extends FamilyHead {
   readonly samples: { readonly [N in keyof MeshCounters]?: Sample['labels'] };
 }
 
 /** What is counted in each family. */
 const HELP = {
-  merbridge_connections_total: 'Connections that enrolled pods dialled, by where they were sent and what was decided.',
+  merbridge_connections_total: 'Connections that enrolled pods opened, by direction and verdict.',
   merbridge_redirected_messages_total: 'Messages moved from socket to socket.',
   merbridge_redirected_bytes_total: 'Bytes in the messages moved from socket to socket.',
   merbridge_passed_messages_total: 'Messages of accelerated sockets left to the TCP stack, by reason.',
   merbridge_held_segments_total:
-    'TCP segments held back: until their receiver had read what was redirected before, or because they would have woken a blocking recv for nothing.',
+    'TCP segments held back: until the receiver had read the bytes redirected before, or to avoid waking a blocking recv without data.',
   merbridge_sockets_total:
-    'Sockets that entered sock_pair_map, those that left it before they were closed, and those that it refused.',
-  merbridge_hook_errors_total: 'Times that a hook could not do its work, or kept a sidecar from dialling itself.',
+    'Sockets that entered sock_pair_map, left it before they were closed, or were refused by it.',
+  merbridge_hook_errors_total: 'Times that a hook failed, or prevented a sidecar from connecting to itself.',
   merbridge_unknown_original_destinations_total:
-    'Connections that a sidecar accepted, but whose destination was not found.',
-  merbridge_events_total: 'Events of the programs: sent, over the rate, or lost because nobody took them fast enough.',
+    'Connections that a sidecar accepted, but whose original destination was not found.',
+  merbridge_events_total:
+    'Events of the programs: sent, dropped by the rate limit, or lost because the reader was too slow.',
 };
 
 /** The family and the labels of each counter. One that is missing here does not compile. */
@@ -63,7 +64,7 @@ const SAMPLES: Readonly<Record<keyof MeshCounters, readonly [family: keyof typeo
 };
 
 /**
- * Every counter of `MeshCounters` is in one of these.
+ * Every counter of `MeshCounters` is in one of these families.
  *
  * @internal
  */

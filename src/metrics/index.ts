@@ -1,5 +1,5 @@
 /**
- * Metrics of a mesh for Prometheus, by a registry of prom-client.
+ * Prometheus metrics of a mesh, through a registry of prom-client.
  *
  * @packageDocumentation
  */

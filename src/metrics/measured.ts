@@ -1,23 +1,31 @@
 import type { Acceleration, MapFill, MeshCounters } from '../mesh';
 
-/** What is read of a mesh: a `MeshAccelerator` has it, a `PinnedMesh` has it. */
+/** The parts of a mesh that the metrics read. A `MeshAccelerator` and a `PinnedMesh` have them. */
 export interface MeasuredMesh {
   /** The scope for pods that do not choose their own. */
   readonly acceleration: Acceleration;
-  /** Whether it was closed. */
+  /** Whether the mesh was closed. */
   readonly closed?: boolean | undefined;
-  /** What the programs counted. */
+  /**
+   * Reads the counters of the programs.
+   *
+   * @returns all counters
+   */
   counters(): MeshCounters;
-  /** How full its maps are. */
+  /**
+   * Counts the entries of the maps.
+   *
+   * @returns entries and capacity of each map
+   */
   mapFill(): Promise<MapFill[]>;
 }
 
-/** What is read of a controller: a `PodController` has it. */
+/** The parts of a controller that the metrics read. A `PodController` has them. */
 export interface MeasuredController {
-  /** Seconds since the oldest change that is not applied yet. */
+  /** Age in seconds of the oldest change that is not applied yet. */
   readonly lag: number;
-  /** How many errors were reported so far. */
+  /** Number of errors that were reported so far. */
   readonly errors: number;
-  /** How many addresses it keeps enrolled. */
+  /** Number of addresses that it keeps enrolled. */
   readonly pods: number;
 }

@@ -5,38 +5,38 @@ import type { MeasuredController, MeasuredMesh } from './measured';
 import { MeshReader } from './mesh-reader';
 import { ScrapedFamily, type MetricRegistry } from './registry';
 
-/** What {@link registerMeshMetrics} measures, and where it is told. */
+/** Options of {@link registerMeshMetrics}. */
 export interface MeshMetricsOptions {
   /** A `Registry` of prom-client 15, such as its `register`. */
   readonly registry: MetricRegistry;
-  /** The mesh, or a function that gives it, if it is started later or replaced. */
+  /** The mesh, or a function that returns it, if it is started later or replaced. */
   readonly mesh: MeasuredMesh | (() => MeasuredMesh | undefined);
   /** The controller that keeps its pods up to date, if there is one. */
   readonly controller?: MeasuredController | undefined;
 }
 
-/** Metrics that are registered. */
+/** Registered metrics. */
 export interface MeshMetrics extends Disposable {
-  /** Names of the families. */
+  /** Names of the metric families. */
   readonly names: readonly string[];
-  /** Takes them out of the registry. Idempotent. */
+  /** Removes the metrics from the registry. Idempotent. */
   close(): void;
 }
 
 const SCOPES: readonly Acceleration[] = ['off', 'proxies', 'full'];
 
 /**
- * Registers the metrics of a mesh with prom-client. Everything is read when it is scraped, from the kernel: no timer
- * runs, and nothing is counted here. So counters of a pinned mesh go on where they were when its agent is started
- * again.
+ * Registers the metrics of a mesh with prom-client. All values are read from the kernel at the time of a scrape: there
+ * is no timer, and nothing is counted here. So the counters of a pinned mesh continue after its agent was restarted.
  *
- * A scrape never fails because of the mesh: while there is none, after it was closed, or if it cannot be read,
- * `merbridge_up` is 0 and what would be read of it is left out.
+ * A scrape never fails because of the mesh. While there is no mesh, after it was closed, or if it cannot be read,
+ * `merbridge_up` is 0 and its other metrics are left out.
  *
- * @param options - the registry, the mesh, the controller
- * @returns a handle that takes the metrics out again
- * @throws TypeError for options that make no sense, such as a registry that is none of prom-client
- * @throws the error of the registry if a name is taken; nothing is registered then
+ * @param options - the registry, the mesh, and the controller
+ * @returns a handle that removes the metrics
+ * @throws TypeError if an option is unknown or of the wrong type, for instance a registry that is not of prom-client
+ * @throws Error (of the registry) if a name is taken; nothing is registered then
+ *
  * @example
  * ```ts
  * import { MeshAccelerator } from 'merbridge';
@@ -57,11 +57,11 @@ export function registerMeshMetrics(options: MeshMetricsOptions): MeshMetrics {
     );
   if (typeof mesh !== 'function' && typeof mesh?.counters !== 'function')
     throw new TypeError(
-      'registerMeshMetrics: mesh must be a MeshAccelerator, a PinnedMesh, or a function that gives one',
+      'registerMeshMetrics: mesh must be a MeshAccelerator, a PinnedMesh, or a function that returns one',
     );
   const reader = new MeshReader(typeof mesh === 'function' ? mesh : () => mesh);
   const families = [...ofMesh(reader), ...(controller === undefined ? [] : ofController(controller))];
-  // prom-client may write the names of the families themselves.
+  // prom-client may change the names of the families.
   const names = families.map(({ name }) => name);
   const registered: string[] = [];
   const close = (): void => {
@@ -91,7 +91,7 @@ function ofMesh(reader: MeshReader): ScrapedFamily[] {
       }),
     );
   return [
-    new ScrapedFamily(gauge('merbridge_up', 'Whether the mesh is there and can be read.'), () =>
+    new ScrapedFamily(gauge('merbridge_up', 'Whether there is a mesh that can be read.'), () =>
       one(reader.counters() === undefined ? 0 : 1),
     ),
     ...COUNTER_FAMILIES.map(
@@ -105,13 +105,13 @@ function ofMesh(reader: MeshReader): ScrapedFamily[] {
         }),
     ),
     new ScrapedFamily(
-      gauge('merbridge_acceleration', 'Scope for pods that do not choose their own: 1 for the one in force.'),
+      gauge('merbridge_acceleration', 'Scope for pods that do not choose their own: 1 for the current scope.'),
       () => {
         const now = reader.acceleration();
         return now === undefined ? [] : SCOPES.map(scope => ({ value: scope === now ? 1 : 0, labels: { scope } }));
       },
     ),
-    new ScrapedFamily(gauge('merbridge_pods', 'Addresses of pods that are enrolled.'), async () => {
+    new ScrapedFamily(gauge('merbridge_pods', 'Addresses of enrolled pods.'), async () => {
       const entries = (await reader.fill()).find(({ map }) => map === 'local_pod_ips')?.entries;
       return entries === undefined ? [] : one(entries);
     }),
@@ -121,7 +121,7 @@ function ofMesh(reader: MeshReader): ScrapedFamily[] {
       {
         name: 'merbridge_read_errors_total',
         type: 'counter',
-        help: 'Times that the mesh was there, and could not be read.',
+        help: 'Times that an existing mesh could not be read.',
       },
       () => one(reader.errors),
     ),
@@ -131,7 +131,7 @@ function ofMesh(reader: MeshReader): ScrapedFamily[] {
 function ofController(controller: MeasuredController): ScrapedFamily[] {
   return [
     new ScrapedFamily(
-      gauge('merbridge_reconcile_lag_seconds', 'Age of the oldest change of a pod that is not applied yet.'),
+      gauge('merbridge_reconcile_lag_seconds', 'Age of the oldest pod change that is not applied yet.'),
       () => one(controller.lag),
     ),
     new ScrapedFamily(

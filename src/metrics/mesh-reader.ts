@@ -2,11 +2,11 @@ import { MerbridgeError } from '../errors';
 import type { Acceleration, MapFill } from '../mesh';
 import type { MeasuredMesh } from './measured';
 
-/** The end of a mesh is no error: it was closed, or removed by `detachAll`. */
+/** Codes that mean that the mesh has ended: it was closed, or removed by `detachAll`. This is not an error. */
 const ENDS: ReadonlySet<string> = new Set(['ERR_BPF_CLOSED', 'ERR_BPF_NOT_PINNED']);
 
 /**
- * Reads a mesh once for all families of a scrape, and never throws: a mesh may be closed or removed at any time.
+ * Reads a mesh once for all families of a scrape. It never throws, because a mesh may be closed or removed at any time.
  *
  * @internal
  */
@@ -20,14 +20,16 @@ export class MeshReader {
     this.#mesh = mesh;
   }
 
-  /** How often something of a mesh that is there could not be read. */
+  /** Number of times that an existing mesh could not be read. */
   get errors(): number {
     return this.#errors;
   }
 
   /**
-   * By name; one reading for all that ask in the same turn, so that what belongs together is of one moment. `undefined`
-   * if there is none.
+   * Reads the counters. All callers in the same turn of the event loop share one reading, so that the values are
+   * consistent.
+   *
+   * @returns counters by name, or `undefined` if there is no mesh
    */
   counters(): Readonly<Record<string, bigint>> | undefined {
     if (this.#counters === undefined) {
@@ -39,12 +41,20 @@ export class MeshReader {
     return this.#counters.values;
   }
 
-  /** The scope; `undefined` if there is no mesh. */
+  /**
+   * Reads the scope.
+   *
+   * @returns the scope, or `undefined` if there is no mesh
+   */
   acceleration(): Acceleration | undefined {
     return this.#try(mesh => mesh.acceleration);
   }
 
-  /** How full the maps are, counted once for all that ask meanwhile; empty if there is no mesh. */
+  /**
+   * Counts the entries of the maps. Concurrent callers share one count.
+   *
+   * @returns fill level of each map, or an empty list if there is no mesh
+   */
   fill(): Promise<readonly MapFill[]> {
     this.#fill ??= this.#readFill().finally(() => {
       this.#fill = undefined;

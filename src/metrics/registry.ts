@@ -1,26 +1,40 @@
 import type { FamilyHead, FamilyType, Sample } from './families';
 
 /**
- * What is needed of a `Registry` of prom-client 15. Its type fits; so this library neither imports prom-client nor asks
- * for its types.
+ * The parts of a `Registry` of prom-client 15 that this library uses. It neither imports prom-client nor needs its
+ * types.
  */
 export interface MetricRegistry {
-  /** Adds a metric; throws if its name is taken. */
+  /**
+   * Registers a metric. Throws if its name is taken.
+   *
+   * @param metric - the metric
+   */
   registerMetric(metric: object): void;
-  /** Takes it out again. */
+  /**
+   * Removes a metric.
+   *
+   * @param name - name of the metric
+   */
   removeSingleMetric(name: string): void;
 }
 
-/** What a registry of prom-client asks a metric for when it is scraped. */
+/** A metric, as a prom-client registry expects it at a scrape. */
 export class ScrapedFamily {
-  /** prom-client writes it when it serves OpenMetrics, so it is no constant. */
+  /** Writable, because prom-client changes it when it serves OpenMetrics. */
   name: string;
   readonly help: string;
   readonly type: FamilyType;
-  /** Where the same mesh is read by several processes of a Node.js cluster, each of them sees all of it. */
+  /** If several processes of a Node.js cluster read the same mesh, each of them sees all of it. */
   readonly aggregator = 'max';
   readonly #collect: () => readonly Sample[] | Promise<readonly Sample[]>;
 
+  /**
+   * Creates a metric that is not registered.
+   *
+   * @param head - name, type and description
+   * @param collect - reads the current samples
+   */
   constructor({ name, help, type }: FamilyHead, collect: () => readonly Sample[] | Promise<readonly Sample[]>) {
     this.name = name;
     this.help = help;
@@ -28,13 +42,17 @@ export class ScrapedFamily {
     this.#collect = collect;
   }
 
-  /** All of it at this moment. */
+  /**
+   * Collects the current samples.
+   *
+   * @returns the metric in the format of prom-client
+   */
   async get(): Promise<object> {
     const { name, help, type, aggregator } = this;
     return { name, help, type, aggregator, values: await this.#collect() };
   }
 
-  /** Nothing to do: what is told is the kernel's, and nothing is kept here. */
+  /** Does nothing: the values are those of the kernel. */
   reset(): void {
     // See above.
   }

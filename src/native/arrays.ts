@@ -1,20 +1,26 @@
-/** Arrays of 32-bit integers that C fills, laid out by ref-array-di. */
+/** Arrays of 32-bit integers that C fills. ref-array-di lays them out. */
 import { ffi, type ArrayType } from './ffi';
 
 /** An array in memory that C can write to. */
 export interface NativeUint32Array {
-  /** The bytes behind it, to be passed to C. */
+  /** Memory of the array, to be passed to C. */
   readonly buffer: Buffer;
-  /** Copies the first `count` elements. */
+  /**
+   * Copies the first elements.
+   *
+   * @param count - number of elements
+   * @returns the elements
+   */
   take(count: number): number[];
 }
 
 let Uint32: ArrayType | undefined;
 
 /**
- * Makes an array of zeros.
+ * Allocates an array of zeros.
  *
- * @param length - how many elements, at least 1
+ * @param length - number of elements, at least 1
+ * @returns the array
  */
 export function uint32Array(length: number): NativeUint32Array {
   Uint32 ??= ffi().array('uint32');

@@ -1,17 +1,17 @@
-/** Turns a table of signatures into an object of functions, each bound when it is first used. */
+/** Binds a table of signatures to an object of functions. Each function is bound when it is first used. */
 import { prepare, type ArgKind, type ArgValue, type ReturnKind, type ReturnValue } from './prepared';
 
-/** One row of a table: how a C function is called. */
+/** One row of a table: the signature of a C function. */
 export interface FunctionRow {
   readonly returns: ReturnKind;
   readonly args: readonly ArgKind[];
-  /** First release of the library that has the function. */
+  /** First release of the library with the function. */
   readonly since?: string;
 }
 
 type ArgValues<A extends readonly ArgKind[]> = { -readonly [I in keyof A]: ArgValue<A[I]> };
 
-/** The functions of a table, with TypeScript types made from its rows. */
+/** The functions of a table. Their TypeScript types are derived from its rows. */
 export type Bound<T extends Record<string, FunctionRow>> = {
   readonly [N in keyof T]: (...args: ArgValues<T[N]['args']>) => ReturnValue<T[N]['returns']>;
 };
@@ -19,10 +19,11 @@ export type Bound<T extends Record<string, FunctionRow>> = {
 /**
  * Binds a table.
  *
- * One by one and not all at once: a function that an older library lacks must not take the others with it.
+ * The functions are bound one by one, so that a function that an older library lacks does not affect the others.
  *
- * @param table - the functions and their signatures
- * @param find - gives the address of a function, or throws what the caller of the function should see
+ * @param table - functions and their signatures
+ * @param find - returns the address of a function, or throws the error for its caller
+ * @returns the functions
  */
 export function bindLazily<const T extends Record<string, FunctionRow>>(
   table: T,

@@ -1,29 +1,31 @@
-/** From results of C to errors: the only place where a failure is recognised. */
+/** Converts results of C functions to errors. Failures are recognised only here. */
 import { BpfError, Errno, NotSupportedError, PermissionError } from '../errors';
 import { missingCapabilities } from './capabilities';
 import { ffi } from './ffi';
 import { whyRefused } from './refusal';
 
-/** What is being done, and to what: it ends up in the error. */
+/** The operation and its subject, for error messages. */
 export interface CallContext {
   /** Name of the C function. */
   readonly operation: string;
-  /** What it is done to, such as `'map "pods"'`. */
+  /** The object of the operation, such as `'map "pods"'`. */
   readonly subject?: string | undefined;
-  /** Overrides the hint of the table. */
+  /** Replaces the hint of the table. */
   readonly hint?: string | undefined;
-  /** Lines that libbpf wrote meanwhile, for the cause. */
+  /** Output of libbpf during the call, for the cause. */
   readonly lines?: readonly string[] | undefined;
 }
 
-/**
- * What the kernel answers EPERM to only where it refuses bpf(2) as such; other operations have reasons of their own.
- */
+/** Operations for which EPERM means that bpf(2) itself is refused. Other operations have further reasons. */
 const NEEDS_BPF_ALONE = /^(bpf_object__load|bpf_map_create|bpf_prog_load|bpf_prog_query)$/;
 
 /**
- * The error for a positive error number. EPERM becomes a {@link PermissionError} when capabilities are missing, or when
- * bpf(2) is refused as such; ENOSYS of bpf(2) a {@link NotSupportedError}.
+ * Creates the error for an error number.
+ *
+ * @param errno - positive error number
+ * @param context - operation and subject
+ * @returns a {@link PermissionError} for EPERM or EACCES if capabilities are missing, or for EPERM if bpf(2) itself is
+ * refused; a {@link NotSupportedError} if bpf(2) returns ENOSYS; otherwise a BpfError (`ERR_BPF_SYSTEM_CALL`)
  */
 export function systemError(errno: number, context: CallContext): BpfError {
   const { operation, subject, hint, lines } = context;
@@ -38,33 +40,57 @@ export function systemError(errno: number, context: CallContext): BpfError {
   if (errno === Errno.ENOSYS && operation.startsWith('bpf_'))
     return new NotSupportedError('the system call bpf()', {
       ...options,
-      hint: 'the kernel was built without it, or a seccomp profile hides it: let bpf(2) through',
+      hint: 'the kernel was built without it, or a seccomp profile blocks it: allow bpf(2)',
       kernelOption: 'CONFIG_BPF_SYSCALL',
     });
   return new BpfError('ERR_BPF_SYSTEM_CALL', options);
 }
 
-/** Passes a result on, or throws if it is negative: libbpf 1.x returns the negated error number. */
+/**
+ * Checks the result of a libbpf 1.x function, which is a negated error number if it failed.
+ *
+ * @param result - result of the function
+ * @param context - operation and subject
+ * @returns the result, if it is not negative
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+ */
 export function check(result: number, context: CallContext): number {
   if (result < 0) throw systemError(-result, context);
   return result;
 }
 
-/** Calls a function that does not return the error number of what failed in it. */
+/**
+ * Calls a function that does not return its error number, and reads errno.
+ *
+ * @param call - calls the function
+ * @returns its result, and errno after the call
+ */
 export function withErrno(call: () => number): { readonly result: number; readonly errno: number } {
   const result = call();
   return { result, errno: ffi().errno() };
 }
 
-/** Calls a function of libbpf that returns a pointer and sets errno when that is NULL. */
+/**
+ * Calls a function of libbpf that returns a pointer, and sets errno if the pointer is NULL.
+ *
+ * @param call - calls the function
+ * @returns the address, or 0 and the error number
+ */
 export function checkPointer(call: () => number): { address: number; errno: 0 } | { address: 0; errno: number } {
   const address = call();
-  // Nothing may stand between the call and this line: whatever runs next may change errno.
+  // errno must be read immediately after the call, because any other code may change it.
   if (address === 0) return { address: 0, errno: ffi().errno() };
   return { address, errno: 0 };
 }
 
-/** Calls a function of the C library that returns -1 and sets errno; throws then. */
+/**
+ * Calls a function of the C library that returns -1 and sets errno if it fails.
+ *
+ * @param call - calls the function
+ * @param context - operation and subject
+ * @returns the result, if it is not -1
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+ */
 export function checkErrno(call: () => number, context: CallContext): number {
   const result = call();
   if (result === -1) throw systemError(ffi().errno(), context);

@@ -1,4 +1,4 @@
-/** Which of the capabilities that BPF needs this process lacks. */
+/** Finds out which of the capabilities that BPF needs this process lacks. */
 import { readFileSync } from 'node:fs';
 
 /** Bit numbers, linux/capability.h. */
@@ -8,11 +8,12 @@ const CAP_PERFMON = 38n;
 const CAP_BPF = 39n;
 
 /**
- * Names of the capabilities that loading and attaching need and the process does not have.
+ * Lists the capabilities that loading and attaching need and that the process does not have.
  *
- * CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON, which were split off it in Linux 5.8.
+ * CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON, which were split off from it in Linux 5.8.
  *
- * @returns such as `['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_PERFMON']`; empty when nothing is missing or nothing can be known
+ * @returns names such as `['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_PERFMON']`; empty if none is missing or /proc cannot be
+ * read
  * @see capabilities(7), proc(5): CapEff
  */
 export function missingCapabilities(): string[] {

@@ -1,12 +1,12 @@
 /**
- * Waiting until a file descriptor can be read, without a thread and without a timer.
+ * Waits until a file descriptor is readable, without a thread and without a timer.
  *
- * Node watches sockets, pipes and terminals; a map of the kernel is none of these, and Node has no function for "any
- * file descriptor". Its executable exports libuv, though, so this asks libuv's uv_poll_t in Node's own event loop.
- * While nothing happens, nothing runs.
+ * Node.js watches sockets, pipes and terminals. A BPF map is none of these, and Node.js has no function for other file
+ * descriptors. But its executable exports libuv, so this uses uv_poll_t of libuv in the event loop of Node.js. While
+ * nothing happens, nothing runs.
  *
- * Tried and left: a worker thread, or a thread of the pool, that blocks in epoll_wait keeps the process from ending, as
- * both are joined at the exit; one that returns now and then wakes up for nothing.
+ * Rejected alternatives: a worker thread, or a thread of the pool, that blocks in epoll_wait prevents the process from
+ * exiting, because both are joined at exit. One that returns now and then wakes up for nothing.
  */
 import { isMainThread } from 'node:worker_threads';
 
@@ -32,7 +32,7 @@ const UV_FUNCTIONS = {
   uv_unref: { returns: 'void', args: ['pointer'] },
 } as const satisfies Record<string, FunctionRow>;
 
-/** UV_POLL of enum uv_handle_type; checked by its name before it is used. */
+/** UV_POLL of enum uv_handle_type. Its name is checked before it is used. */
 const UV_POLL = 8;
 const UV_READABLE = 1;
 
@@ -40,7 +40,7 @@ const uv = bindLazily(UV_FUNCTIONS, name => {
   const address = processSymbol(name);
   if (address === undefined) {
     throw new NotSupportedError(`${name}() of libuv`, {
-      hint: 'this Node.js does not export libuv; take an official build of Node.js 20 or later',
+      hint: 'this Node.js does not export libuv; use an official build of Node.js 20 or later',
     });
   }
   return address;
@@ -50,9 +50,7 @@ const uv = bindLazily(UV_FUNCTIONS, name => {
 const watches = new Map<number, FdWatch>();
 let callback: Buffer | undefined;
 
-/**
- * Tells when a file descriptor can be read. Made stopped. In the main thread only, whose loop is libuv's default loop.
- */
+/** Reports when a file descriptor is readable. It works only in the main thread, whose loop is libuv's default loop. */
 export class FdWatch {
   readonly #handle: Buffer;
   readonly #address: number;
@@ -61,18 +59,22 @@ export class FdWatch {
   #closed = false;
 
   /**
-   * @param fd - can be watched once at a time; stays open until the watch is closed
-   * @param ready - called by the event loop, again and again while there is something to read. What it throws is an
-   * uncaught exception
-   * @throws NotSupportedError in a worker thread, and where Node does not export libuv
+   * Creates a watch that is not started.
+   *
+   * @param fd - file descriptor. It can be watched only once at a time, and must stay open until the watch is closed
+   * @param ready - called by the event loop repeatedly while the descriptor is readable. Its exceptions are uncaught
+   * exceptions
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if called in a worker thread, or if this Node.js does not
+   * export libuv
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
    */
   constructor(fd: number, ready: () => void) {
     if (!isMainThread) {
-      throw new NotSupportedError('waiting for a map in a worker thread', { hint: 'do it in the main thread' });
+      throw new NotSupportedError('waiting for a map in a worker thread', { hint: 'use it in the main thread' });
     }
     if (cString(uv.uv_handle_type_name(UV_POLL)) !== 'poll') {
       throw new NotSupportedError('watching a file descriptor', {
-        hint: 'the libuv of this Node.js numbers its handles otherwise than libuv 1',
+        hint: 'the libuv of this Node.js numbers its handle types differently from libuv 1',
       });
     }
     this.#handle = Buffer.alloc(uv.uv_handle_size(UV_POLL));
@@ -83,31 +85,39 @@ export class FdWatch {
     watches.set(this.#address, this);
   }
 
-  /** Begins to wait. */
+  /**
+   * Starts waiting.
+   *
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   */
   start(): void {
     check(uv.uv_poll_start(this.#handle, UV_READABLE, (callback ??= pollCallback())), { operation: 'uv_poll_start' });
   }
 
-  /** Stops waiting; `ready` is not called any more until the next start. */
+  /** Stops waiting. `ready` is not called until the next start. */
   stop(): void {
     this.#pending = false;
     uv.uv_poll_stop(this.#handle);
   }
 
-  /** Whether waiting keeps the process alive. It does at first. */
+  /**
+   * Sets whether waiting keeps the process alive. Initially it does.
+   *
+   * @param yes - whether it does
+   */
   keepAlive(yes: boolean): void {
     if (yes) uv.uv_ref(this.#handle);
     else uv.uv_unref(this.#handle);
   }
 
-  /** Ends it. The file descriptor may be closed afterwards. */
+  /** Closes the watch. The file descriptor may be closed afterwards. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.stop();
     watches.delete(this.#address);
     uv.uv_close(this.#handle, 0);
-    // libuv uses the handle until the end of the turn of the loop, which comes after what is "immediate" in it.
+    // libuv uses the handle until the end of the current turn of the event loop, which comes after its immediates.
     setImmediate(() => setImmediate(() => held.delete(this.#handle)));
   }
 
@@ -115,7 +125,7 @@ export class FdWatch {
   wake(): void {
     if (this.#pending) return;
     this.#pending = true;
-    // Not in the frame of C: there an exception would get lost, and promises would not go on.
+    // Not in the frame of C, where an exception would be lost and promises would not continue.
     setImmediate(() => {
       if (!this.#pending) return;
       this.#pending = false;
@@ -125,7 +135,8 @@ export class FdWatch {
 }
 
 /**
- * void callback(uv_poll_t *handle, int status, int events). See log.ts on why arguments are copied and buffers kept.
+ * void callback(uv_poll_t *handle, int status, int events). See log.ts for why arguments are copied and buffers are
+ * kept.
  */
 function pollCallback(): Buffer {
   const word = Buffer.alloc(8);

@@ -1,6 +1,6 @@
 /**
- * The foreign function interface, loaded once. Everything this library needs of ffi-napi and ref-napi goes through the
- * few typed members here, so that no type of theirs is named anywhere else.
+ * The foreign function interface, loaded once. Everything that this library needs from ffi-napi and ref-napi goes
+ * through the typed members below, so that no other file depends on their types.
  */
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
@@ -8,13 +8,13 @@ import { isMainThread } from 'node:worker_threads';
 import { LibraryLoadError } from '../errors';
 import { addonError } from './addon';
 
-/** C types of arguments and results. A pointer is a `size_t`: see {@link Ffi.address}. */
+/** C types of arguments and results. A pointer is a `size_t`, see {@link Ffi.address}. */
 export type CType = 'int' | 'uint32' | 'uint64' | 'size_t' | 'bool' | 'void';
 
 /** A struct type of ref-struct-di, as far as it is used. */
 export interface StructType {
   readonly size: number;
-  /** A struct in these bytes. */
+  /** Views bytes as a struct. */
   new (bytes: Buffer): Record<string, number>;
 }
 
@@ -25,33 +25,85 @@ export type ArrayType = new (length: number) => {
   readonly [index: number]: number;
 };
 
-/** What this library uses of ffi-napi, ref-napi and the packages of structs and arrays. */
+/** What this library uses from ffi-napi, ref-napi, ref-struct-di and ref-array-di. */
 export interface Ffi {
   /** dlopen(3) and dlsym(3). */
   readonly dl: { readonly dlopen: Buffer; readonly dlsym: Buffer };
-  /** Opens a shared library by name or path, and returns its handle. Throws what dlopen says. */
+  /**
+   * Opens a shared library. Throws the message of dlopen.
+   *
+   * @param file - name or path
+   * @returns its handle
+   */
   open(file: string): number;
   /**
-   * A buffer over foreign memory, which it does not own. Each costs a full garbage collection: see dynamic-library.ts.
+   * Wraps foreign memory in a buffer that does not own it. Each call causes a full garbage collection, see
+   * dynamic-library.ts.
+   *
+   * @param address - first byte
+   * @param length - number of bytes
+   * @returns the buffer
    */
   wrap(address: number, length: number): Buffer;
-  /** Describes a C function to libffi. The result has to stay alive as long as calls are made with it. */
+  /**
+   * Describes a C function to libffi.
+   *
+   * @param returns - type of the result
+   * @param args - types of the arguments
+   * @returns the description. It must stay alive while calls are made with it
+   */
   signature(returns: CType, args: readonly CType[]): Buffer;
-  /** Calls `fn`. `argv` holds one address per argument, `result` has room for eight bytes. Nothing is checked. */
+  /**
+   * Calls a C function. Nothing is checked.
+   *
+   * @param signature - description of the function
+   * @param fn - address of the function
+   * @param result - receives the result; at least eight bytes
+   * @param argv - one address for each argument
+   */
   call(signature: Buffer, fn: Buffer, result: Buffer, argv: Buffer): void;
-  /** A C function that runs `body`, which gets the address block of the arguments. Hold it as long as C may call it. */
+  /**
+   * Creates a C function that runs `body`.
+   *
+   * @param signature - description of the function
+   * @param resultSize - size of the result in bytes
+   * @param argc - number of arguments
+   * @param body - receives the memory of the result and the addresses of the arguments
+   * @returns the address of the function. Keep it alive while C may call it
+   */
   callback(signature: Buffer, resultSize: number, argc: number, body: (result: Buffer, argv: Buffer) => void): Buffer;
-  /** errno of this thread, as the last call left it. */
+  /**
+   * Reads errno of this thread, as the last call left it.
+   *
+   * @returns the error number
+   */
   errno(): number;
-  /** Address of the first byte of a buffer. Keeps nothing alive. */
+  /**
+   * Reads the address of the first byte of a buffer. This does not keep the buffer alive.
+   *
+   * @param buffer - the buffer
+   * @returns the address
+   */
   address(buffer: Buffer): number;
-  /** Defines a struct, from the name and C type of each field. */
+  /**
+   * Defines a struct type.
+   *
+   * @param fields - C type of each field by name
+   * @returns the type
+   */
   struct(fields: Readonly<Record<string, string>>): StructType;
-  /** Defines an array type, from the C type of its elements. */
+  /**
+   * Defines an array type.
+   *
+   * @param type - C type of the elements
+   * @returns the type
+   */
   array(type: string): ArrayType;
 }
 
-/** The parts of ffi-napi's internal module that a call without allocations needs; the same in 4.0.0 to 4.0.3. */
+/**
+ * The parts of ffi-napi's internal module that a call without allocations needs. They are the same in 4.0.0 to 4.0.3.
+ */
 interface Bindings {
   readonly StaticFunctions: { readonly dlopen: Buffer; readonly dlsym: Buffer };
   ffi_call(signature: Buffer, fn: Buffer, result: Buffer, argv: Buffer): void;
@@ -68,13 +120,15 @@ let loaded: Ffi | undefined;
 let failure: LibraryLoadError | undefined;
 
 /**
- * The foreign function interface.
+ * Returns the foreign function interface.
  *
- * @throws LibraryLoadError when the native addon does not load here, or would be loaded by a worker thread first
- * @throws BpfError when there is no file descriptor left to load it with
+ * @returns the interface
+ * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if the native addon cannot be loaded, or if a worker thread would
+ * be the first to load it
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if there is no file descriptor left to load it with
  */
 export function ffi(): Ffi {
-  // A second try would find modules that bundlers keep half made.
+  // Not tried again: a second attempt would find half-initialised modules of a bundler.
   if (failure !== undefined) throw failure;
   try {
     return (loaded ??= load());
@@ -87,7 +141,8 @@ export function ffi(): Ffi {
 
 function load(): Ffi {
   if (!isMainThread && !readFileSync('/proc/self/maps', 'latin1').includes('ffi-napi')) {
-    // The addon keeps state of the thread that loads it first; if that is a worker, the process crashes when it ends.
+    // The addon keeps state of the thread that loads it first. If that is a worker, the process crashes when the worker
+    // ends.
     throw new LibraryLoadError(['ffi-napi'], {
       library: 'ffi-napi',
       reason: 'a worker thread would be the first to load it',
@@ -97,7 +152,7 @@ function load(): Ffi {
   const napi = require('ffi-napi') as typeof import('ffi-napi');
   const ref = require('ref-napi') as typeof import('ref-napi');
   const bindings = require('ffi-napi/lib/bindings') as Bindings;
-  // With the addon, and not when they are first used: where one of them is missing, all of it is.
+  // Loaded together with the addon instead of at first use: if one of them is missing, nothing works.
   const struct = (require('ref-struct-di') as typeof import('ref-struct-di'))(ref);
   const array = (require('ref-array-di') as (ref: object) => (type: string) => ArrayType)(ref);
   const errno = napi.errno;
@@ -119,7 +174,7 @@ function load(): Ffi {
     signature: (returns, args) => napi.CIF(type(returns) as never, args.map(type) as never),
     call: bindings.ffi_call,
     callback: (signature, resultSize, argc, body) =>
-      // An exception cannot travel through C frames; bodies catch their own, and this catches a mistake in one.
+      // An exception cannot propagate through C frames. Bodies catch their own; this is for a bug in one.
       bindings.Callback(
         signature,
         resultSize,
@@ -141,12 +196,12 @@ function load(): Ffi {
   };
 }
 
-// In the main thread the addon is loaded at once, so that workers started later can use it. What goes wrong is told to
-// the first caller: importing the library for its types or its codecs must work everywhere.
+// The main thread loads the addon immediately, so that workers that start later can use it. An error is reported to the
+// first caller, because importing the library for its types or codecs must work everywhere.
 if (isMainThread && process.platform === 'linux') {
   try {
     ffi();
   } catch {
-    // remembered in `failure`, or tried again where only a file descriptor was missing
+    // stored in `failure`, or tried again if only a file descriptor was missing
   }
 }

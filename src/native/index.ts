@@ -1,4 +1,4 @@
-/** The only room that knows there is a foreign function interface. Nothing of it is part of the public API. */
+/** The only room that uses the foreign function interface. None of it is public. */
 export { addressOf, copyFrom, cString } from './memory';
 export { uint32Array, type NativeUint32Array } from './arrays';
 export { bindLazily, type Bound, type FunctionRow } from './bind';

@@ -1,8 +1,11 @@
-/** What the kernel knows about maps, programs and links: bpf_obj_get_info_by_fd and linux/bpf.h: struct bpf_*_info. */
+/**
+ * Reads what the kernel knows about maps, programs and links: `BPF_OBJ_GET_INFO_BY_FD`, struct bpf_*_info of
+ * linux/bpf.h.
+ */
 import { check } from './call';
 import { libbpf } from './library';
 
-/** Facts about a map. Sizes in bytes. */
+/** Properties of a map. Sizes are in bytes. */
 export interface MapInfo {
   readonly type: number;
   readonly id: number;
@@ -10,34 +13,34 @@ export interface MapInfo {
   readonly valueSize: number;
   readonly maxEntries: number;
   readonly flags: number;
-  /** Cut by the kernel to 15 bytes. */
+  /** The kernel keeps 15 bytes of the name. */
   readonly name: string;
 }
 
-/** Facts about a program. */
+/** Properties of a program. */
 export interface ProgramInfo {
   readonly type: number;
   readonly id: number;
-  /** Eight bytes in hexadecimal: a hash over the instructions. */
+  /** Hash of the instructions: eight bytes in hexadecimal. */
   readonly tag: string;
-  /** Cut by the kernel to 15 bytes. */
+  /** The kernel keeps 15 bytes of the name. */
   readonly name: string;
-  /** Ids of the maps that it uses are not read; only how many there are. */
+  /** Number of maps that it uses. Their ids are not read. */
   readonly mapCount: number;
-  /** Nanoseconds in all runs that were counted; 0 before Linux 5.1. */
+  /** Total duration of the counted runs in nanoseconds; 0 before Linux 5.1. */
   readonly runTime: bigint;
-  /** How many runs were counted. */
+  /** Number of counted runs. */
   readonly runCount: bigint;
 }
 
-/** Facts about a link. */
+/** Properties of a link. */
 export interface LinkInfo {
   readonly type: number;
   readonly id: number;
   readonly programId: number;
-  /** Of cgroup links only: inode number of the cgroup. */
+  /** Inode number of the cgroup. Only for cgroup links. */
   readonly cgroupId: bigint;
-  /** Of cgroup links only: number of the attach type. */
+  /** Number of the attach type. Only for cgroup links. */
   readonly attachType: number;
 }
 
@@ -45,7 +48,7 @@ export interface LinkInfo {
 export const LINK_TYPE_CGROUP = 3;
 
 function info(fd: number, subject: string, size: number): Buffer {
-  // Larger than any of the structs: the kernel fills in what it has and asks for zeros in the rest.
+  // Larger than the structs of older kernels. The kernel fills in what it has, and requires zeros in the rest.
   const bytes = Buffer.alloc(size);
   const length = Buffer.alloc(4);
   length.writeUInt32LE(size, 0);
@@ -58,7 +61,14 @@ function text(bytes: Buffer, offset: number): string {
   return bytes.toString('latin1', offset, Math.min(end === -1 ? offset + 16 : end, offset + 16));
 }
 
-/** Facts about the map behind a file descriptor. Since Linux 4.13. */
+/**
+ * Reads the properties of a map. Since Linux 4.13.
+ *
+ * @param fd - file descriptor of the map
+ * @param subject - name of the map, for error messages
+ * @returns the properties
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+ */
 export function mapInfo(fd: number, subject = ''): MapInfo {
   const bytes = info(fd, subject, 88);
   return {
@@ -72,7 +82,14 @@ export function mapInfo(fd: number, subject = ''): MapInfo {
   };
 }
 
-/** Facts about the program behind a file descriptor. Since Linux 4.13. */
+/**
+ * Reads the properties of a program. Since Linux 4.13.
+ *
+ * @param fd - file descriptor of the program
+ * @param subject - name of the program, for error messages
+ * @returns the properties
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+ */
 export function programInfo(fd: number, subject = ''): ProgramInfo {
   const bytes = info(fd, subject, 232);
   return {
@@ -86,7 +103,14 @@ export function programInfo(fd: number, subject = ''): ProgramInfo {
   };
 }
 
-/** Facts about the link behind a file descriptor. Since Linux 5.8. */
+/**
+ * Reads the properties of a link. Since Linux 5.8.
+ *
+ * @param fd - file descriptor of the link
+ * @param subject - name of the link, for error messages
+ * @returns the properties
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+ */
 export function linkInfo(fd: number, subject = ''): LinkInfo {
   const bytes = info(fd, subject, 48);
   return {

@@ -1,4 +1,4 @@
-/** The few functions of the C library that Node does not offer. */
+/** Functions of the C library that Node.js does not offer. */
 import { NotSupportedError } from '../errors';
 import { bindLazily, type FunctionRow } from './bind';
 import { processSymbol } from './dynamic-library';
@@ -15,7 +15,7 @@ const LIBC_FUNCTIONS = {
   accept4: { returns: 'int', args: ['int', 'pointer', 'pointer', 'int'] },
   getsockname: { returns: 'int', args: ['int', 'pointer', 'pointer'] },
   getsockopt: { returns: 'int', args: ['int', 'int', 'int', 'pointer', 'pointer'] },
-  // Variadic in C; with three integer arguments the call looks the same on both architectures.
+  // Variadic in C. With three integer arguments, the call is the same on both architectures.
   fcntl: { returns: 'int', args: ['int', 'int', 'int'] },
   flock: { returns: 'int', args: ['int', 'int'] },
   send: { returns: 'int', args: ['int', 'pointer', 'size', 'int'] },
@@ -23,12 +23,12 @@ const LIBC_FUNCTIONS = {
   munmap: { returns: 'int', args: ['size', 'size'] },
   sysconf: { returns: 'size', args: ['int'] },
   recv: { returns: 'int', args: ['int', 'pointer', 'size', 'int'] },
-  // Variadic, too: the third argument is an address or an integer.
+  // Also variadic: the third argument is an address or an integer.
   ioctl: { returns: 'int', args: ['int', 'size', 'pointer'] },
   poll: { returns: 'int', args: ['pointer', 'size', 'int'] },
 } as const satisfies Record<string, FunctionRow>;
 
-/** Functions of the C library; those that fail return -1 and set errno. */
+/** Functions of the C library. If one fails, it returns -1 and sets errno. */
 export const libc = bindLazily(LIBC_FUNCTIONS, name => {
   const address = processSymbol(name);
   if (address === undefined) throw new NotSupportedError(`${name}() of the C library`);

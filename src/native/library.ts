@@ -8,46 +8,54 @@ import { ffi } from './ffi';
 import { prepare } from './prepared';
 import { LIBBPF_FUNCTIONS } from './symbols';
 
-/** Name that the dynamic linker looks up: major version 1, the only one whose errors and opts we know. */
+/** Name for the dynamic linker: major version 1, the only one whose errors and option structs are supported. */
 const SONAME = 'libbpf.so.1';
 
-/** Release from which on everything without a `since` is there. */
+/** Release that has all functions without a `since`. */
 const BASELINE = '1.0';
 
 let library: SharedLibrary | undefined;
 
-/** Major and minor version of the libbpf in use, such as `'1.1'`. */
+/**
+ * Returns the version of libbpf in use.
+ *
+ * @returns major and minor number, such as `'1.1'`
+ * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
+ */
 export function libbpfVersion(): string {
   const opened = open();
   return `${number(opened, 'libbpf_major_version') ?? 0}.${number(opened, 'libbpf_minor_version') ?? 0}`;
 }
 
 /**
- * Address of a function of libbpf.
+ * Looks up a function of libbpf.
  *
- * @throws LibraryLoadError when libbpf is not there
- * @throws NotSupportedError when it is there but too old for this function
+ * @param name - name of the function
+ * @param row - its signature
+ * @returns its address as a buffer
+ * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
+ * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if libbpf is too old for this function
  */
 export function libbpfSymbol(name: string, row: FunctionRow): Buffer {
   const address = open().symbol(name);
   if (address === undefined) {
     throw new NotSupportedError(`${name}()`, {
       minimumLibbpf: row.since ?? BASELINE,
-      hint: `libbpf ${libbpfVersion()} is installed; a newer one comes with the package (${LIBBPF_PACKAGES})`,
+      hint: `libbpf ${libbpfVersion()} is installed; update the package (${LIBBPF_PACKAGES})`,
     });
   }
   return address;
 }
 
-/** The functions of libbpf. Each is looked up when it is first used. */
+/** Functions of libbpf. Each is looked up when it is first used. */
 export const libbpf = bindLazily(LIBBPF_FUNCTIONS, libbpfSymbol);
 
 function open(): SharedLibrary {
   if (library !== undefined) return library;
-  // An explicit path is the only candidate: falling back to another libbpf would hide the mistake in it.
+  // An explicit path is the only candidate: falling back to another libbpf would hide a wrong path.
   const override = process.env['MERBRIDGE_LIBBPF'];
   const tried = override === undefined || override === '' ? SONAME : override;
-  ffi(); // What it throws is not about libbpf.
+  ffi(); // Its errors do not concern libbpf.
   let candidate: SharedLibrary;
   try {
     candidate = openLibrary(tried);
@@ -55,7 +63,7 @@ function open(): SharedLibrary {
     throw exhausted(error, { operation: 'dlopen', subject: tried }) ?? notLoaded(tried, error as Error);
   }
   const major = number(candidate, 'libbpf_major_version');
-  // Releases before 0.7 do not tell.
+  // Releases before 0.7 do not have this function.
   if (major === undefined) throw new LibraryLoadError([tried], { reason: 'it is not libbpf, or older than 0.7' });
   if (major < 1)
     throw new LibraryLoadError([tried], { version: `${major}.${number(candidate, 'libbpf_minor_version') ?? 0}` });
@@ -64,11 +72,11 @@ function open(): SharedLibrary {
 }
 
 /**
- * The hint is to install it, unless it is there and something else is in the way: what it needs itself, or another
- * machine's binary.
+ * The hint is to install libbpf, unless the file exists and something else is wrong: a library that it needs is
+ * missing, or it is for another machine.
  */
 function notLoaded(tried: string, error: NodeJS.ErrnoException): LibraryLoadError {
-  // ffi-napi looks into the file that the dynamic linker names, and says so if there is none: `path` may be that of a
+  // ffi-napi reads the file that the dynamic linker names, and reports ENOENT if it is missing: `path` may be that of a
   // library that libbpf needs.
   if (error.code === 'ENOENT' && error.path === tried) return new LibraryLoadError([tried], { cause: error });
   const isThere = existsSync(tried);
@@ -79,7 +87,7 @@ function notLoaded(tried: string, error: NodeJS.ErrnoException): LibraryLoadErro
         ? `it needs ${error.path}, which is missing`
         : error.message.replace(/^Dynamic Linking Error: /, ''),
     ...(isThere && {
-      hint: `the file is there, but not for this machine: install its distribution's (${LIBBPF_PACKAGES})`,
+      hint: `the file exists, but is not for this machine: install the one of its distribution (${LIBBPF_PACKAGES})`,
     }),
   });
 }

@@ -1,7 +1,8 @@
 /**
- * What libbpf has to say. Without a print function it writes to standard error, which belongs to the application; so it
- * is silent. When an object cannot be opened or loaded, that is tried a second time, and its lines are kept for the
- * error: the callback that collects them costs full garbage collections, see below.
+ * Handles the output of libbpf. Without a print function libbpf writes to standard error, which belongs to the
+ * application, so it is silenced. If an object cannot be opened or loaded, this is tried a second time and the output
+ * is collected for the error. It is not collected the first time, because the callback costs full garbage collections,
+ * see below.
  */
 import { ffi } from './ffi';
 import { held } from './held';
@@ -12,19 +13,20 @@ import { readWord, signatureOf } from './prepared';
 
 /** enum libbpf_print_level: 0 warning, 1 information, 2 debug. */
 const LEVEL_DEBUG = 2;
-/** Longest line that is kept, in bytes. Verifier logs do not come this way. */
+/** Maximum length of a line in bytes. Verifier logs are not passed this way. */
 const LINE_BYTES = 4096;
-/** How many lines are kept. */
+/** Maximum number of lines. */
 const LINES = 64;
 
 let lines: string[] = [];
 let callback: Buffer | undefined;
 
 /**
- * Runs a function of libbpf and collects what it prints, warnings and information only.
+ * Calls a function of libbpf and collects its output: warnings and information.
  *
- * @param body - makes the call; must be synchronous
- * @returns the result of `body` and the lines, oldest first, 64 at most: the first half of them and the last
+ * @param body - makes the call. It must be synchronous
+ * @returns the result of `body` and the lines, oldest first. Of more than 64 lines, the first 32 and the last 32 are
+ * kept
  */
 export function collectLog<T>(body: () => T): { result: T; lines: string[] } {
   lines = [];
@@ -37,20 +39,22 @@ export function collectLog<T>(body: () => T): { result: T; lines: string[] } {
   }
 }
 
-/** What libbpf says about its own next step, or only repeats: that something failed, not why. */
+/** Output that announces the next step of libbpf or only says that something failed, but not why. */
 const NOT_TELLING =
   /Retrying without BTF|^elf: skipping|^failed to load object|: failed to load: -\d+$|BEGIN PROG LOAD LOG|END PROG LOAD LOG/;
 
 /**
- * The line that says why: the first one that is more than a step on the way. The last one is always the same.
+ * Finds the line that says why something failed: the first one that is not just a step. The last line is always the
+ * same.
  *
- * @param lines - what libbpf printed, oldest first
+ * @param lines - output of libbpf, oldest line first
+ * @returns the line, or `undefined` if there is no output
  */
 export function tellingLine(lines: readonly string[]): string | undefined {
   return lines.find(line => !NOT_TELLING.test(line)) ?? lines[0];
 }
 
-/** Makes libbpf silent. Called before anything else of it is used. */
+/** Silences libbpf. Called before any other function of it. */
 export function silence(): void {
   libbpf.libbpf_set_print(null);
 }
@@ -58,10 +62,10 @@ export function silence(): void {
 /**
  * int print(enum libbpf_print_level level, const char *format, va_list args).
  *
- * The arguments are taken from the raw block by copying. ffi-napi's own `Callback` wraps each of them in a buffer over
- * foreign memory, for each of which version 4.0.3 tells the engine about a gigabyte, so that every line costs a full
- * garbage collection. Two such buffers, for the result and for the block, are made by the addon itself; they are kept,
- * so that the next line at the same depth of the stack uses them again.
+ * The arguments are copied out of the raw block. ffi-napi's own `Callback` wraps each of them in a buffer over foreign
+ * memory. Version 4.0.3 reports each of these buffers to the engine as about a gigabyte, so every line would cost a
+ * full garbage collection. The addon itself creates two such buffers, for the result and for the block. They are kept,
+ * so that the next line at the same stack depth reuses them.
  */
 function printCallback(): Buffer {
   const words = Buffer.alloc(24);
@@ -83,10 +87,10 @@ function printCallback(): Buffer {
       .trimEnd();
     if (line === '') return;
     lines.push(line);
-    // The first ones say what went wrong, the last ones what failed because of it.
+    // The first lines say what went wrong, the last ones what failed because of it.
     if (lines.length > LINES) lines.splice(LINES / 2, 1);
   };
-  // libffi reads the signature at every call, so it has to live as long as the callback.
+  // libffi reads the signature at every call, so it must live as long as the callback.
   const signature = signatureOf('int', ['int', 'size', 'size']);
   const made = ffi().callback(signature, 4, 3, body);
   held.add(made).add(signature);

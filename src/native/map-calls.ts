@@ -19,18 +19,19 @@ function functionOf(name: Name): { fn: Buffer; signature: Buffer } {
 }
 
 /**
- * The operations on single entries of one map, prepared: file descriptor and addresses are written once, so that a call
- * costs about a microsecond and allocates nothing.
+ * Prepared calls for single entries of one map. File descriptor and addresses are written once, so a call costs about a
+ * microsecond and allocates nothing.
  *
- * Key and value travel through two buffers that belong to this object: write {@link MapCalls.key} (and
- * {@link MapCalls.value}) before a call, read them after it. Results are those of libbpf: 0, or a negated error number.
+ * Keys and values are passed in buffers that belong to this object. Write {@link MapCalls.key} and {@link
+ * MapCalls.value} before a call, and read them after it. The methods return the result of libbpf: 0, or a negated error
+ * number.
  */
 export class MapCalls {
-  /** The key of the next call. */
+  /** Key of the next call. */
   readonly key: Buffer;
-  /** The value of the next update, or of the last lookup. */
+  /** Value of the next update, or of the last lookup. */
   readonly value: Buffer;
-  /** The key that {@link MapCalls.nextKey} found. */
+  /** Key that {@link MapCalls.nextKey} found. */
   readonly next: Buffer;
 
   readonly #result = Buffer.alloc(8);
@@ -42,12 +43,15 @@ export class MapCalls {
   readonly #keyAddress: number;
 
   /**
-   * @param fd - file descriptor of the map; has to stay open as long as calls are made
-   * @param keySize - bytes of a key
-   * @param valueBytes - bytes that the kernel copies for a value: for per-CPU maps those of all CPUs
+   * Prepares the calls.
+   *
+   * @param fd - file descriptor of the map. It must stay open while calls are made
+   * @param keySize - size of a key in bytes
+   * @param valueBytes - bytes that the kernel copies for a value. For per-CPU maps: the values of all CPUs
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   constructor(fd: number, keySize: number, valueBytes: number) {
-    // Buffers of their own and not slices of the shared pool, so that their addresses can be kept.
+    // Not slices of the shared pool, because their addresses are kept.
     this.key = Buffer.alloc(Math.max(keySize, 1));
     this.value = Buffer.alloc(Math.max(valueBytes, 1));
     this.next = Buffer.alloc(Math.max(keySize, 1));
@@ -65,23 +69,41 @@ export class MapCalls {
     this.#nextKey = build('bpf_map_get_next_key', this.#keyAddress, addressOf(this.next));
   }
 
-  /** bpf_map_update_elem(3): stores `value` under `key`. @param flags - 0 any, 1 create only, 2 update only */
+  /**
+   * bpf_map_update_elem(3): stores `value` under `key`.
+   *
+   * @param flags - 0 any, 1 create only, 2 update only
+   * @returns 0, or a negated error number
+   */
   update(flags: number): number {
     this.#update.slots.writeUInt32LE(flags, 24);
     return this.#run(this.#update);
   }
 
-  /** bpf_map_lookup_elem(3): reads the value of `key` into `value`. */
+  /**
+   * bpf_map_lookup_elem(3): reads the value of `key` into `value`.
+   *
+   * @returns 0, or a negated error number
+   */
   lookup(): number {
     return this.#run(this.#lookup);
   }
 
-  /** bpf_map_delete_elem(3): removes the entry of `key`. */
+  /**
+   * bpf_map_delete_elem(3): deletes the entry of `key`.
+   *
+   * @returns 0, or a negated error number
+   */
   delete(): number {
     return this.#run(this.#delete);
   }
 
-  /** bpf_map_get_next_key(3): finds the key after `key`, or the first key of all. */
+  /**
+   * bpf_map_get_next_key(3): writes the key after `key` to `next`.
+   *
+   * @param first - whether to find the first key of the map instead
+   * @returns 0, or a negated error number
+   */
   nextKey(first: boolean): number {
     writeWord(this.#nextKey.slots, first ? 0 : this.#keyAddress, 8);
     return this.#run(this.#nextKey);

@@ -1,16 +1,16 @@
 /**
  * Calls without allocations.
  *
- * The usual proxy of ffi-napi allocates two buffers and one per argument for every call, which costs about 20 µs and
- * keeps memory until the event loop turns. A prepared call describes the function once, keeps one block for the
- * arguments, and writes integers and addresses straight into it: about 1 µs, and nothing to collect.
+ * The usual proxy of ffi-napi allocates two buffers and one for each argument in every call. This costs about 20 µs,
+ * and keeps memory until the event loop turns. A prepared call describes the function once, keeps one block for the
+ * arguments, and writes integers and addresses directly into it. This takes about 1 µs and leaves nothing to collect.
  *
- * A prepared call must not be entered again while it runs. JavaScript is single-threaded and no callback that this
- * library hands to C calls the function that called it, so that cannot happen.
+ * A prepared call must not be re-entered. JavaScript is single-threaded, and no callback that this library passes to C
+ * calls the function that called it, so this cannot happen.
  */
 import { ffi, type CType } from './ffi';
 
-/** How an argument is passed: numbers as they are, buffers as the address of their first byte, texts with a NUL. */
+/** How an argument is passed: numbers as they are, buffers as the address of their first byte, strings with a NUL. */
 export type ArgKind = 'int' | 'u32' | 'u64' | 'size' | 'pointer' | 'string';
 /** How a result is read. `address` is a pointer as a number, 0 for NULL. */
 export type ReturnKind = 'int' | 'u32' | 'size' | 'bool' | 'address' | 'void';
@@ -43,25 +43,42 @@ const C_RETURN: Record<ReturnKind, CType> = {
 
 const TWO_32 = 0x1_0000_0000;
 
-/** Writes a non-negative integer below 2^53 as 64 bits. Without BigInt, which would allocate. */
+/**
+ * Writes a non-negative integer below 2^53 as 64 bits, little endian. It avoids BigInt, which would allocate.
+ *
+ * @param buffer - buffer to write to
+ * @param value - the integer
+ * @param offset - index of the first byte
+ */
 export function writeWord(buffer: Buffer, value: number, offset: number): void {
   const high = Math.floor(value / TWO_32);
   buffer.writeUInt32LE(value - high * TWO_32, offset);
   buffer.writeUInt32LE(high, offset + 4);
 }
 
-/** Reads 64 bits as a number; exact below 2^53, as sizes and addresses are. */
+/**
+ * Reads 64 bits as a number, little endian. It is exact below 2^53, as sizes and addresses are.
+ *
+ * @param buffer - buffer to read from
+ * @param offset - index of the first byte
+ * @returns the number
+ */
 export function readWord(buffer: Buffer, offset: number): number {
   return buffer.readUInt32LE(offset) + buffer.readUInt32LE(offset + 4) * TWO_32;
 }
 
-/** An argument block: `argv` holds the address of each of the eight-byte slots. */
+/** Memory for arguments. `argv` contains the address of each eight-byte slot. */
 export interface ArgumentBlock {
   readonly slots: Buffer;
   readonly argv: Buffer;
 }
 
-/** Allocates the block for `count` arguments. Not from the shared pool: its address is kept. */
+/**
+ * Allocates an argument block. Its memory is not from the shared pool, because its address is kept.
+ *
+ * @param count - number of arguments
+ * @returns the block
+ */
 export function argumentBlock(count: number): ArgumentBlock {
   const slots = Buffer.alloc(Math.max(count, 1) * 8);
   const argv = Buffer.alloc(Math.max(count, 1) * 8);
@@ -70,7 +87,13 @@ export function argumentBlock(count: number): ArgumentBlock {
   return { slots, argv };
 }
 
-/** Describes a function for {@link prepare} and for callers that keep their own argument blocks. */
+/**
+ * Describes a function, for {@link prepare} and for callers with their own argument blocks.
+ *
+ * @param returns - how the result is read
+ * @param args - how the arguments are passed
+ * @returns the description. It must stay alive while calls are made with it
+ */
 export function signatureOf(returns: ReturnKind, args: readonly ArgKind[]): Buffer {
   return ffi().signature(
     C_RETURN[returns],
@@ -79,12 +102,12 @@ export function signatureOf(returns: ReturnKind, args: readonly ArgKind[]): Buff
 }
 
 /**
- * Makes a C function callable.
+ * Prepares a C function for calls.
  *
- * @param fn - its address, as a library gave it
+ * @param fn - its address, as a library returned it
  * @param returns - how its result is read
  * @param args - how its arguments are passed
- * @returns a function with as many parameters; buffers passed to it have to outlive the use C makes of them
+ * @returns a function with as many parameters. Buffers passed to it must stay alive while C uses them
  */
 export function prepare(
   fn: Buffer,
@@ -112,7 +135,7 @@ export function prepare(
       }
     }
     call(signature, fn, result, argv);
-    // Read after the call, so that the engine cannot drop the texts before it.
+    // Accessed after the call, so that the engine cannot collect the strings before it.
     texts.length = 0;
     switch (returns) {
       case 'int':

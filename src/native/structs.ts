@@ -1,13 +1,13 @@
 /**
  * The option structs of libbpf, laid out by ref-struct-di as C would.
  *
- * Every one starts with its own size, by which libbpf knows what its caller was compiled against, and every byte that
- * is not set has to be zero, padding included, or newer releases refuse it. Pointers are fields of type `size_t`;
- * whoever sets one keeps the memory behind it alive.
+ * Each struct starts with its own size, from which libbpf knows the version of its caller. Every byte that is not set
+ * must be zero, padding included, or newer releases refuse it. Pointers are fields of type `size_t`. Whoever sets one
+ * keeps the memory behind it alive.
  */
 import { ffi, type StructType } from './ffi';
 
-/** Field name → C type, in the order of the declaration. */
+/** C type by field name, in the order of the declaration. */
 type Fields = Record<string, 'size_t' | 'uint32' | 'uint64' | 'int' | 'bool'>;
 
 const FIELDS = {
@@ -48,17 +48,22 @@ export type OptsName = keyof typeof FIELDS;
 
 const types = new Map<string, StructType>();
 
-/** Size of an option struct in bytes, for the test that compares them with the compiler's. */
+/**
+ * Returns the size of an option struct, for the test that compares it with the compiler's.
+ *
+ * @param name - name of the struct
+ * @returns size in bytes
+ */
 export function optsSize(name: OptsName): number {
   return typeOf(name).size;
 }
 
 /**
- * Makes an option struct.
+ * Builds an option struct.
  *
- * @param name - which one
- * @param values - the fields to set; all others are zero
- * @returns the bytes of the struct, `sz` set
+ * @param name - name of the struct
+ * @param values - fields to set; all others are zero
+ * @returns the bytes of the struct, with `sz` set
  */
 export function opts<N extends OptsName>(
   name: N,

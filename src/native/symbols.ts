@@ -1,12 +1,12 @@
 /**
  * The functions of libbpf that this library calls, as declared in bpf.h and libbpf.h.
  *
- * `since` is the release of libbpf that first had a function with this signature. Everything that 1.0 has is there
- * whenever libbpf.so.1 is, so only later functions need the column; handles (`struct bpf_object *` and the like) are
- * addresses.
+ * `since` is the first release of libbpf that has the function with this signature. libbpf.so.1 has everything of 1.0,
+ * so only later functions need it. Handles (`struct bpf_object *` and the like) are addresses.
  */
 import type { FunctionRow } from './bind';
 
+/** Signatures by name. */
 export const LIBBPF_FUNCTIONS = {
   // library
   libbpf_major_version: { returns: 'u32', args: [] },

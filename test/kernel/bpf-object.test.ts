@@ -35,7 +35,7 @@ describe('OpenBpfObject', () => {
           .sort(),
         ['count_sockets', 'pass_message', 'pass_other', 'redirect', 'refuse'],
       );
-      assert.throws(() => open.map('nothing'), /no map "nothing"; there is .*endpoints/);
+      assert.throws(() => open.map('nothing'), /no map "nothing"; known are .*endpoints/);
       assert.throws(() => open.program('nothing'), RangeError);
     });
   });

@@ -101,7 +101,7 @@ test('hostile rules: a pod that asks for too much keeps the rules that it had, a
       await until(`error ${i}`, () => errors.length > i);
       assert.match(
         errors[i]!.message,
-        new RegExp(`${count} (ports|ranges) in all lists .*it keeps what it had, until the pod changes`),
+        new RegExp(`${count} (ports|ranges) in all lists .*it keeps its previous options, until the pod changes`),
       );
       assert.deepEqual(mesh.localPodIps.get('10.9.1.1'), before);
       assert.deepEqual(mesh.localPodIps.get('10.9.2.1')?.rules?.excludeOutboundPorts, [81 + i]);

@@ -268,9 +268,9 @@ int mb_refused(struct bpf_sock_addr *ctx)
 
 describe('a path that is no cgroup', () => {
   const paths: Readonly<Record<string, [path: () => string, message: RegExp]>> = {
-    'a plain directory': [() => copy, /not in a file system of cgroup version 2/],
+    'a plain directory': [() => copy, /not in a cgroup2 file system/],
     'a missing path': [() => join(bed.cgroupPath, 'nobody'), /no such directory/],
-    'a plain file': [() => __filename, /not in a file system of cgroup version 2/],
+    'a plain file': [() => __filename, /not in a cgroup2 file system/],
     'a file of the cgroup file system': [
       () => join(bed.cgroupPath, 'cgroup.procs'),
       /cannot be opened|not a directory/,

@@ -130,7 +130,7 @@ describe('permission', () => {
     const through = without('--every', '--error', 'EPERM');
     const { missing, hint } = refused('ERR_BPF_PERMISSION', { through });
     assert.deepEqual(missing, []);
-    assert.match(hint!, /seccomp filter.*let bpf\(2\) through/);
+    assert.match(hint!, /seccomp filter.*must allow bpf\(2\)/);
     diagnosed(/^bpf\(2\): .*seccomp filter/, { through });
   });
 
@@ -298,7 +298,7 @@ describe('libbpf', () => {
       bytes.writeUInt16LE(process.arch === 'arm64' ? 62 : 183, 18);
       return bytes;
     });
-    assert.match(withLibbpf(path).hint!, /there, but not for this machine/);
+    assert.match(withLibbpf(path).hint!, /exists, but is not for this machine/);
   });
 });
 

@@ -36,7 +36,9 @@ test('tokens and certificates rotate: the files are read again', async () => {
 
         server.rotateCertificate();
         await server.cut();
-        await until('not trusted', () => disconnects.some(({ reason }) => /not signed by the ca/.test(reason.message)));
+        await until('not trusted', () =>
+          disconnects.some(({ reason }) => /not signed by the given ca/.test(reason.message)),
+        );
         writeFileSync(caFile, server.ca);
         await until('trusted again', () => server.watches === 1);
         rmSync(tokenFile);

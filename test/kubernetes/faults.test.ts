@@ -164,7 +164,7 @@ test('a watch that goes silent is cut', () =>
       server.stallWatches();
       await create('b');
       await shows('a', 'b');
-      assert.match(disconnects[0]!.reason.message, /nothing came for/);
+      assert.match(disconnects[0]!.reason.message, /no data for/);
     },
     () => ({ watchSeconds: 1 }),
   ));
@@ -337,7 +337,7 @@ test('a watch that drips is cut soon after its time', () =>
       server.stallWatches();
       await until('cut', () => disconnects.length > 0);
       clearInterval(drip);
-      assert.match(disconnects[0]!.reason.message, /the answer has no end after 3 s/);
+      assert.match(disconnects[0]!.reason.message, /the response did not end within 3 s/);
       await create('a');
       await shows('a');
     },
@@ -365,8 +365,8 @@ test('a pod for which the own code throws is reported and stays what it was; oth
       assert.deepEqual(
         errors.map(error => [error.code, (error as unknown as PodRefusedError).pod, error.hint]),
         [
-          ['ERR_POD_REFUSED', 'default/b', 'it is left out until it changes'],
-          ['ERR_POD_REFUSED', 'default/a', 'it stays what it was until it changes'],
+          ['ERR_POD_REFUSED', 'default/b', 'it is not enrolled until it changes'],
+          ['ERR_POD_REFUSED', 'default/a', 'it keeps its previous state until it changes'],
         ],
       );
       assert.match(errors[0]!.message, /no idea what b is/);

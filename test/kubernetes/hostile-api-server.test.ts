@@ -77,7 +77,7 @@ const ENDS: readonly (readonly [string, RawAnswer, RegExp])[] = [
   [
     '101 with an upgrade',
     raw('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'),
-    /PROTOCOL.*101: it would talk another protocol/,
+    /PROTOCOL.*101: it switched to another protocol/,
   ],
   ['101 without a word about what to', raw('HTTP/1.1 101 Switching Protocols\r\n\r\n'), /PROTOCOL.*101/],
   [
@@ -88,17 +88,17 @@ const ENDS: readonly (readonly [string, RawAnswer, RegExp])[] = [
   [
     '200 with an upgrade',
     raw('HTTP/1.1 200 OK\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'),
-    /nothing came|no end|not JSON|aborted/,
+    /no data|did not end|not JSON|aborted/,
   ],
   [
     'a flood of 103',
     flood('HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n'.repeat(100)),
-    /PROTOCOL.*more than 16 answers of the kind 103/,
+    /PROTOCOL.*more than 16 responses with status 103/,
   ],
   [
     'a flood of 100',
     flood('HTTP/1.1 100 Continue\r\n\r\n'.repeat(100)),
-    /PROTOCOL.*more than 16 answers of the kind 100/,
+    /PROTOCOL.*more than 16 responses with status 100/,
   ],
   [
     'a flood of 102 that ends in 200',
@@ -106,7 +106,7 @@ const ENDS: readonly (readonly [string, RawAnswer, RegExp])[] = [
       socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(17));
       emptyList(socket, head);
     },
-    /PROTOCOL.*more than 16 answers of the kind 102/,
+    /PROTOCOL.*more than 16 responses with status 102/,
   ],
   ['the end of the stream before the head', socket => void socket.end(), /UNAVAILABLE.*socket hang up/],
   ['a reset before the head', socket => void socket.destroy(), /UNAVAILABLE.*(socket hang up|ECONNRESET)/],

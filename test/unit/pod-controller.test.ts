@@ -246,13 +246,13 @@ test('wrong annotations: the last good rules stay, or the pod is left out; other
   assert.deepEqual(left.problems, [{ name, position: 2, entry: 'http', reason: 'is no port: 0 to 65535' }]);
   assert.match(
     left.message,
-    /pod shop\/b: traffic.*\/excludeInboundPorts, entry 2: "http" is no port: 0 to 65535 \(the pod is left out until that is mended\)/,
+    /pod shop\/b: traffic.*\/excludeInboundPorts, entry 2: "http" is no port: 0 to 65535 \(the pod is not enrolled until that is fixed\)/,
   );
 
   source.add('a', pod('shop/a', '10.0.0.1', { annotations: { [name]: '80,x' }, options: { acceleration: 'off' } }));
   await until('the scope', () => table.get('10.0.0.1')?.acceleration === 'off');
   assert.deepEqual(table.get('10.0.0.1')?.rules, { excludeInboundPorts: [80, 443] });
-  assert.match(errors[1]!.message, /its rules of before stay in force/);
+  assert.match(errors[1]!.message, /its previous rules stay in force/);
   source.add('a', pod('shop/a', '10.0.0.1', { annotations: { [name]: '80,x' }, options: { acceleration: 'full' } }));
   await until('the scope', () => table.get('10.0.0.1')?.acceleration === 'full');
   assert.equal(controller.errors, 2, 'the same fault is reported once');
@@ -297,14 +297,14 @@ test('what a table refuses for a reason of its own is tried again, and synced wa
   controller.on('synced', () => synced++);
   await controller.start();
   assert.equal(synced, 0);
-  assert.equal((errors[0] as PodRefusedError).hint, 'it is not enrolled, until another attempt works');
+  assert.equal((errors[0] as PodRefusedError).hint, 'it is not enrolled, until a retry succeeds');
   table.refuses.clear();
   await until('the next attempt', () => table.pods.size === 1);
   assert.equal(synced, 1);
   table.refuses.set('10.0.0.1', new TypeError('no such option'));
   source.set([['10.0.0.1', { acceleration: 'full' }]]);
   await until('refused', () => errors.length === 2);
-  assert.equal((errors[1] as PodRefusedError).hint, 'it keeps what it had, until the pod changes');
+  assert.equal((errors[1] as PodRefusedError).hint, 'it keeps its previous options, until the pod changes');
   await controller.close();
 });
 

@@ -75,8 +75,8 @@ test('wrong content is reported once, and refused as a whole', () =>
     source.start();
     await source.synced;
     const wrong: [string, RegExp][] = [
-      ['[]', /an object with addresses/],
-      ['{ "10.0.0.2": {}', /not JSON/],
+      ['[]', /it must be an object whose keys are addresses/],
+      ['{ "10.0.0.2": {}', /incomplete JSON/],
       ['{ "10.0.0.2": {}, "10.0.0.300": {} }', /'10\.0\.0\.300' is not an IPv4 address/],
       ['{ "10.0.0.2": {}, "127.0.0.1": {} }', /'127\.0\.0\.1'/],
       ['{ "10.0.0.2": { "accelerate": true } }', /10\.0\.0\.2: unknown option 'accelerate'/],
@@ -86,8 +86,8 @@ test('wrong content is reported once, and refused as a whole', () =>
       ['{ "10.0.0.2": null }', /must be an object/],
       ['{ "10.0.0.2": { "annotations": { "a": 1 } } }', /object of strings/],
       ['{ "10.0.0.2": {}, "::ffff:10.0.0.2": {} }', /twice/],
-      ['{ "10.0.0.2": {}, "10.0.0.3": {}, "10.0.0.\\u0032" : {} }', /'10\.0\.0\.2' is there twice/],
-      ['{ "10.0.0.2": { "acceleration": "off", "acceleration": "full" } }', /'acceleration' is there twice/],
+      ['{ "10.0.0.2": {}, "10.0.0.3": {}, "10.0.0.\\u0032" : {} }', /'10\.0\.0\.2' appears twice/],
+      ['{ "10.0.0.2": { "acceleration": "off", "acceleration": "full" } }', /'acceleration' appears twice/],
     ];
     for (const [text, problem] of wrong) {
       const before = errors.length;

@@ -6,33 +6,57 @@ import { buildMap, createMap, pinnedMap, viewOf, type BpfMap, type MapSource } f
 
 /** Codec of the values of an array map. */
 export interface ArrayMapCodecs<V> {
-  /** Codec of values; its size has to equal that of the map. */
+  /** Codec of the values. Its size must equal the value size of the map. */
   value: Codec<V>;
 }
 
-/** What a new array map is like. */
+/** Options for a new array map. */
 export interface CreateArrayMapOptions<V> extends ArrayMapCodecs<V> {
-  /** Letters, digits, "_" and "."; the kernel keeps the first 15 bytes. */
+  /** Name of the map: letters, digits, "_" and ".". The kernel keeps the first 15 bytes. */
   name: string;
-  /** How many entries it has. */
+  /** Number of entries. */
   maxEntries: number;
-  /** `BPF_F_*` of linux/bpf.h. Default: 0. */
+  /** Flags: `BPF_F_*` of linux/bpf.h. Default: 0. */
   flags?: number | undefined;
 }
 
-/** What arrays have in common: keys are indices, and one beyond the end is a mistake of the caller, not a full map. */
+/**
+ * Base class of array maps. Keys are indices from 0. An index beyond the end is a RangeError, not a full map.
+ *
+ * @example
+ * ```ts
+ * import type { IndexedMap } from 'merbridge/bpf';
+ *
+ * function reset(map: IndexedMap<number>): void {
+ *   for (let index = 0; index < map.length; index++) map.set(index, 0);
+ * }
+ * ```
+ */
 export abstract class IndexedMap<V> extends KeyedMap<number, V> {
-  /** How many entries there are: all of them, always. */
+  /** Number of entries. All of them always exist. */
   get length(): number {
     return this.maxEntries;
   }
 
-  /** The value at an index; `undefined` beyond the end. */
+  /**
+   * Returns the value at an index.
+   *
+   * @param index - index from 0
+   * @returns the value, or `undefined` beyond the end
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
+   */
   override get(index: number): V | undefined {
     return this.#inside(index) ? super.get(index) : undefined;
   }
 
-  /** Whether an index is below the length. */
+  /**
+   * Tests whether an index is less than the length.
+   *
+   * @param index - index from 0
+   * @returns whether the entry exists
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
+   */
   override has(index: number): boolean {
     return this.#inside(index);
   }
@@ -40,7 +64,14 @@ export abstract class IndexedMap<V> extends KeyedMap<number, V> {
   /**
    * Stores a value at an index.
    *
-   * @throws RangeError for an index beyond the end
+   * @param index - index from 0
+   * @param value - value to store
+   * @param options - `mode`: array entries always exist, so `'create'` fails
+   * @returns this map
+   * @throws RangeError if the index is beyond the end
+   * @throws TypeError or RangeError if a codec cannot encode the key or the value
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; errnoName is `'EEXIST'` in mode `'create'`
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   override set(index: number, value: V, options?: SetOptions): this {
     this.#require(index);
@@ -50,7 +81,13 @@ export abstract class IndexedMap<V> extends KeyedMap<number, V> {
   /**
    * Stores many values.
    *
-   * @throws RangeError for an index beyond the end, before anything is stored
+   * @param entries - pairs of index and value
+   * @param options - `mode`: array entries always exist, so `'create'` fails
+   * @returns number of stored values
+   * @throws RangeError if an index is beyond the end; nothing is stored then
+   * @throws TypeError or RangeError if a codec cannot encode the key or the value
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   override setMany(entries: Iterable<readonly [number, V]>, options?: SetOptions): number {
     const list = [...entries];
@@ -71,9 +108,11 @@ export abstract class IndexedMap<V> extends KeyedMap<number, V> {
 }
 
 /**
- * An array of fixed length. Entries are there from the start, filled with zero, and cannot be deleted.
+ * An array of fixed length. All entries exist from the start with zero as their value. They cannot be deleted.
  *
- * Kernel name: `BPF_MAP_TYPE_ARRAY`. Since Linux 3.19; with batches since 5.6.
+ * Map type: `BPF_MAP_TYPE_ARRAY`. Since Linux 3.19; batch operations since Linux 5.6.
+ *
+ * @see https://docs.kernel.org/bpf/map_array.html
  *
  * @example
  * ```ts
@@ -92,27 +131,46 @@ export class BpfArrayMap<V> extends IndexedMap<V> {
   }
 
   /**
-   * Creates a map in the kernel. The caller closes it; it ends then, unless it is pinned or a program uses it.
+   * Creates a map in the kernel. It exists until it is closed, unless it is pinned or a program uses it.
    *
-   * @throws PermissionError `ERR_BPF_PERMISSION` without CAP_BPF
+   * @param options - name, codecs, number of entries and flags of the map
+   * @returns the map. The caller closes it
+   * @throws TypeError if the name or an option is invalid
+   * @throws RangeError if `maxEntries` or `flags` is out of range
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks CAP_BPF
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static create<V>(options: CreateArrayMapOptions<V>): BpfArrayMap<V> {
     return buildMap(createArray('array', options), source => new BpfArrayMap(source, options));
   }
 
   /**
-   * A typed view on a map of an object. It is closed with the object.
+   * Creates a typed view on an existing map.
    *
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
+   * @param map - map of the same type and sizes, usually from a loaded object
+   * @param codecs - codecs of the entries
+   * @returns the view. It shares the file descriptor of `map` and is closed together with it
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if the type or a size differs
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   static from<V>(map: BpfMap, codecs: ArrayMapCodecs<V>): BpfArrayMap<V> {
     return new BpfArrayMap(viewOf(map), codecs);
   }
 
   /**
-   * Opens a map that is pinned. The caller closes it; the pin stays.
+   * Opens a pinned map.
    *
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
+   * @param path - path of the pin in a BPF file system
+   * @param codecs - codecs of the entries
+   * @returns the map. The caller closes it; the pin remains
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if the type or a size differs
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the pin cannot be opened; errnoName is `'ENOENT'` if nothing is pinned
+   * there, and `'EINVAL'` if the pin is not a map
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if /proc is not mounted
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromPin<V>(path: string, codecs: ArrayMapCodecs<V>): BpfArrayMap<V> {
     return buildMap(pinnedMap(path), source => new BpfArrayMap(source, codecs));

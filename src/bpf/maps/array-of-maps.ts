@@ -3,9 +3,20 @@ import { checkInteger } from '../options';
 import { BpfMap, requireMap, viewOf, type MapSource } from './map';
 
 /**
- * An array whose elements are maps, for programs that look one up in another.
+ * An array whose elements are maps, for programs that look up a map in another map.
  *
- * Kernel name: `BPF_MAP_TYPE_ARRAY_OF_MAPS`. Since Linux 4.12.
+ * Map type: `BPF_MAP_TYPE_ARRAY_OF_MAPS`. Since Linux 4.12.
+ *
+ * @see https://docs.kernel.org/bpf/map_of_maps.html
+ *
+ * @example
+ * ```ts
+ * import { BpfArrayOfMaps, BpfHashMap, OpenBpfObject, u32 } from 'merbridge/bpf';
+ *
+ * using object = OpenBpfObject.openFile('rules.bpf.o').load();
+ * using rules = BpfHashMap.create({ name: 'rules', key: u32, value: u32, maxEntries: 64 });
+ * BpfArrayOfMaps.from(object.map('rule_sets')).set(0, rules);
+ * ```
  */
 export class BpfArrayOfMaps extends BpfMap {
   readonly #calls: MapCalls;
@@ -17,22 +28,30 @@ export class BpfArrayOfMaps extends BpfMap {
   }
 
   /**
-   * A view on such a map of an object. It is closed with the object.
+   * Creates a view on an array of maps.
    *
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when it is of another kind
+   * @param map - map of this type, usually from a loaded object
+   * @returns the view. It shares the file descriptor of `map` and is closed together with it
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if the map is of another type
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   static from(map: BpfMap): BpfArrayOfMaps {
     return new BpfArrayOfMaps(viewOf(map));
   }
 
   /**
-   * Puts a map into the array, and returns when every program that was running has ended: none still uses the map that
-   * was there before, nor anything else that it looked up. That takes milliseconds (since Linux 5.0,
-   * `maybe_wait_bpf_programs` in kernel/bpf/syscall.c).
+   * Stores a map in the array, and waits for a grace period: when it returns, every program that was running has ended,
+   * so none still uses the previous map or anything that was looked up in it. This takes milliseconds.
    *
-   * @param index - where
-   * @param map - of the kind and sizes that the array was declared with
-   * @throws BpfError with errnoName `'EINVAL'` when the map is another kind of map
+   * Since Linux 5.0 (`maybe_wait_bpf_programs` in kernel/bpf/syscall.c).
+   *
+   * @param index - index from 0
+   * @param map - map of the type and sizes that the array was declared with
+   * @returns this array
+   * @throws RangeError if the index is beyond the end
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; errnoName is `'EINVAL'` if the map is of another
+   * type
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if a map is closed
    */
   set(index: number, map: BpfMap): this {
     this.ensureOpen();

@@ -1,27 +1,29 @@
-/** Many entries with one system call: BPF_MAP_*_BATCH of bpf(2), since Linux 5.6, later for some kinds of maps. */
+/**
+ * Access to many entries with one system call: BPF_MAP_*_BATCH of bpf(2), since Linux 5.6, later for some map types.
+ */
 import { Errno, IterationAbortedError } from '../../errors';
 import { libbpf, systemError, type MapCalls } from '../../native';
 
-/** Entries per system call at most. Bounds the memory of one call; more would not be faster. */
+/** Maximum number of entries in one system call. It bounds the memory of the call; more would not be faster. */
 const CHUNK = 65_536;
 
-/** What the functions here need to know of a map. */
+/** What the functions of this file need from a map. */
 export interface BatchMap {
   readonly fd: number;
   readonly label: string;
   readonly keySize: number;
-  /** Bytes per value as the kernel copies them. */
+  /** Size of a value in bytes, as the kernel copies it. */
   readonly valueBytes: number;
   readonly maxEntries: number;
   readonly calls: MapCalls;
 }
 
-/** Whether the kernel says that it has no such batch operation. Before Linux 5.6 the command itself is unknown. */
+/** Whether the kernel lacks the batch operation. Before Linux 5.6 it does not know the command at all. */
 function unsupported(result: number): boolean {
   return result === -Errno.ENOTSUPP || result === -Errno.EOPNOTSUPP || result === -Errno.EINVAL;
 }
 
-/** How far a batch call came: entries that were done, and the error number that stopped it, 0 if none did. */
+/** Progress of a batch call: the number of processed entries, and the error number that stopped it (0 if none did). */
 export interface BatchProgress {
   readonly done: number;
   readonly errno: number;
@@ -49,7 +51,7 @@ function run(
       done += size;
       continue;
     }
-    // A call that is refused before it starts leaves the count as it was.
+    // If a call is refused before it starts, the kernel leaves the count unchanged.
     const counted = count.readUInt32LE(0);
     const applied = counted >= size ? 0 : counted;
     done += applied;
@@ -60,9 +62,14 @@ function run(
 }
 
 /**
- * Stores `total` entries that lie one after the other in `keys` and `values`.
+ * Stores many entries.
  *
- * @param flags - 0 any, 1 create only, 2 update only; the kernel knows only 0 for a batch
+ * @param map - map to write
+ * @param keys - encoded keys, one after the other
+ * @param values - encoded values, one after the other
+ * @param total - number of entries
+ * @param flags - 0 any, 1 create only, 2 update only. The kernel accepts only 0 for a batch, so others store one by one
+ * @returns how far it came
  */
 export function updateEntries(
   map: BatchMap,
@@ -92,7 +99,15 @@ export function updateEntries(
   );
 }
 
-/** Removes the entries of `total` keys; keys that are not there are passed over. Returns how many were removed. */
+/**
+ * Deletes many entries. Keys that do not exist are skipped.
+ *
+ * @param map - map to change
+ * @param keys - encoded keys, one after the other
+ * @param total - number of keys
+ * @returns number of deleted entries
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+ */
 export function deleteEntries(map: BatchMap, keys: Buffer, total: number): number {
   const { fd, keySize, calls } = map;
   let position = 0;
@@ -126,17 +141,22 @@ export interface EntryBatch {
 /**
  * Reads a whole map.
  *
- * A hash map is read bucket by bucket, so every entry that is there from start to end is seen exactly once, whatever
- * else comes and goes.
+ * A hash map is read bucket by bucket. So every entry that exists from start to end is seen exactly once, even if
+ * others are added or deleted meanwhile.
  *
- * @param batchSize - entries per system call; grows when a bucket holds more
+ * @param map - map to read
+ * @param batchSize - number of entries for each system call. It grows if a bucket has more
+ * @yields batches of entries
+ * @returns a generator of batches
+ * @throws IterationAbortedError (`ERR_BPF_ITERATION_ABORTED`) if the map changes faster than it can be read
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
  */
 export function* readEntries(map: BatchMap, batchSize: number): Generator<EntryBatch, void, undefined> {
   let size = Math.max(1, Math.min(batchSize, map.maxEntries));
   let keys = Buffer.alloc(size * map.keySize);
   let values = Buffer.alloc(size * map.valueBytes);
   const count = Buffer.alloc(4);
-  // Hash maps write a 32-bit bucket number there, however short their keys are.
+  // Hash maps write a 32-bit bucket number there, even if their keys are shorter.
   let from = Buffer.alloc(Math.max(4, map.keySize));
   let to = Buffer.alloc(Math.max(4, map.keySize));
   let first = true;
@@ -146,7 +166,7 @@ export function* readEntries(map: BatchMap, batchSize: number): Generator<EntryB
     count.writeUInt32LE(size, 0);
     const result = libbpf.bpf_map_lookup_batch(map.fd, first ? null : from, to, keys, values, count, null);
     if (result === -Errno.ENOSPC && size < map.maxEntries) {
-      // A single bucket is larger than the buffers; nothing was handed out. It cannot hold more than the map.
+      // A bucket is larger than the buffers; nothing was returned. A bucket cannot have more entries than the map.
       size *= 2;
       keys = Buffer.alloc(size * map.keySize);
       values = Buffer.alloc(size * map.valueBytes);
@@ -165,7 +185,8 @@ export function* readEntries(map: BatchMap, batchSize: number): Generator<EntryB
     }
     const got = count.readUInt32LE(0);
     seen += got;
-    // Keys of a map that others fill and empty all the time: more than it can hold, twice, is no end in sight.
+    // If others fill and empty the map all the time, the iteration might never end. More than twice the capacity of the
+    // map is taken as a sign of that.
     if (seen > map.maxEntries * 2 + size) throw new IterationAbortedError(seen, { subject: map.label });
     if (got > 0) yield { keys, values, count: got };
     if (result === -Errno.ENOENT) return;
@@ -176,10 +197,10 @@ export function* readEntries(map: BatchMap, batchSize: number): Generator<EntryB
 }
 
 /**
- * Reads a map key by key, as every kernel and every kind of map allows.
+ * Reads a map key by key, which every kernel and every map type supports.
  *
- * The kernel starts again from the first key when the current one was deleted meanwhile, so the walk is bounded by the
- * number of entries that the map can hold.
+ * If the current key was deleted meanwhile, the kernel restarts from the first key. Therefore the number of steps is
+ * limited to the number of entries that the map can hold.
  */
 function* walkEntries(map: BatchMap): Generator<EntryBatch, void, undefined> {
   const { calls, keySize, valueBytes } = map;
@@ -197,7 +218,7 @@ function* walkEntries(map: BatchMap): Generator<EntryBatch, void, undefined> {
       throw systemError(-found, { operation: 'bpf_map_lookup_elem', subject: map.label });
     }
     calls.value.copy(values);
-    // Before the entry is handed out, because the caller may delete it.
+    // Done before the entry is returned, because the caller may delete it.
     keys.copy(calls.key);
     result = calls.nextKey(false);
     calls.next.copy(next);

@@ -4,7 +4,7 @@ import { readEntries, updateEntries, type BatchMap } from './batch';
 import type { BpfMap } from './map';
 import { possibleCpus } from './per-cpu';
 
-/** Kinds whose entries can be read and written as bytes by whoever has the map. */
+/** Map types whose entries user space can read and write as plain bytes. */
 const COPYABLE: readonly string[] = [
   'hash',
   'lru_hash',
@@ -15,7 +15,7 @@ const COPYABLE: readonly string[] = [
   'lru_percpu_hash',
 ];
 
-/** Bytes of one value of one CPU as the kernel copies it, and of all of them. */
+/** Number of CPUs that a value has, and bytes of each of them as the kernel copies them. */
 function valueLayout(map: BpfMap): { cpus: number; stride: number } {
   if (!map.type.includes('percpu')) return { cpus: 1, stride: map.valueSize };
   return { cpus: possibleCpus(), stride: Math.ceil(map.valueSize / 8) * 8 };
@@ -30,14 +30,15 @@ function access(map: BpfMap): BatchMap {
 }
 
 /**
- * Copies the entries of a map into another one of the same kind whose values have grown or shrunk at their end: what
- * both have is copied, the rest is zero. Elements of an array beyond the shorter one are left out.
+ * Copies the entries of a map to a map of the same type whose values are longer or shorter at the end. It copies the
+ * common part of each value and sets the rest to zero. Array elements beyond the end of the shorter map are left out.
  *
- * @param from - is read
- * @param to - is written; a new map
- * @returns how many entries were copied; `undefined` where that cannot be done: the kinds or the keys differ, or the
- * values are no plain bytes (sockets, other maps)
- * @throws MapFullError `ERR_BPF_MAP_FULL` when a hash map has no room for them
+ * @param from - map to read
+ * @param to - map to write; a new map
+ * @returns number of copied entries, or `undefined` if the maps cannot be copied: their types or key sizes differ, or
+ * their values are not plain bytes (sockets, other maps)
+ * @throws MapFullError (`ERR_BPF_MAP_FULL`) if a hash map has no room for the entries
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
  */
 export function copyEntries(from: BpfMap, to: BpfMap): number | undefined {
   if (from.type !== to.type || from.keySize !== to.keySize || !COPYABLE.includes(from.type)) return undefined;

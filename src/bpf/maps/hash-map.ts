@@ -6,12 +6,29 @@ import { deleteEntries } from './batch';
 import { CREATE_OPTIONS, KeyedMap, type CreateMapOptions, type MapCodecs } from './keyed-map';
 import { buildMap, createMap, pinnedMap, requireMap, viewOf, type BpfMap, type MapSource } from './map';
 
-/** What hash maps have beyond other maps: entries that can be deleted. */
+/**
+ * Base class of maps whose entries can be deleted: hash maps, LRU maps, LPM tries and socket maps.
+ *
+ * @example
+ * ```ts
+ * import type { DeletableMap } from 'merbridge/bpf';
+ *
+ * function forget(map: DeletableMap<string, number>, keys: readonly string[]): void {
+ *   console.log(`${map.deleteMany(keys)} of ${keys.length} keys existed, ${map.count()} are left`);
+ * }
+ * ```
+ */
 export abstract class DeletableMap<K, V> extends KeyedMap<K, V> {
   /**
-   * Removes the entry of a key.
+   * Deletes the entry of a key.
    *
-   * @returns whether it was there
+   * Command: `BPF_MAP_DELETE_ELEM` of bpf(2).
+   *
+   * @param key - key of the entry
+   * @returns whether the entry existed
+   * @throws TypeError or RangeError if the codec cannot encode the key
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   delete(key: K): boolean {
     this.ensureOpen();
@@ -23,10 +40,16 @@ export abstract class DeletableMap<K, V> extends KeyedMap<K, V> {
   }
 
   /**
-   * Removes the entries of many keys, with as few system calls as the kernel allows. Keys that are not there are passed
-   * over.
+   * Deletes the entries of many keys, with as few system calls as the kernel allows. Keys that do not exist are
+   * skipped.
    *
-   * @returns how many entries were removed
+   * Command: `BPF_MAP_DELETE_BATCH` of bpf(2), since Linux 5.6; one by one before.
+   *
+   * @param keys - keys of the entries
+   * @returns number of deleted entries
+   * @throws TypeError or RangeError if the codec cannot encode the key
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   deleteMany(keys: Iterable<K>): number {
     this.ensureOpen();
@@ -37,9 +60,12 @@ export abstract class DeletableMap<K, V> extends KeyedMap<K, V> {
   }
 
   /**
-   * Removes all entries that are there when it is called.
+   * Deletes all entries that exist at the time of the call.
    *
-   * @returns how many entries were removed
+   * @returns number of deleted entries
+   * @throws IterationAbortedError (`ERR_BPF_ITERATION_ABORTED`) if the map changes faster than it can be read
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   clear(): number {
     const parts: Buffer[] = [];
@@ -51,7 +77,14 @@ export abstract class DeletableMap<K, V> extends KeyedMap<K, V> {
     return total === 0 ? 0 : deleteEntries(this.batchMap, Buffer.concat(parts), total);
   }
 
-  /** Counts the entries. Reads the whole map: the kernel does not tell the number. */
+  /**
+   * Counts the entries. The kernel does not report the number, so this reads the whole map.
+   *
+   * @returns number of entries
+   * @throws IterationAbortedError (`ERR_BPF_ITERATION_ABORTED`) if the map changes faster than it can be read
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
+   */
   count(): number {
     let total = 0;
     for (const { count } of this.batches({})) total += count;
@@ -62,9 +95,12 @@ export abstract class DeletableMap<K, V> extends KeyedMap<K, V> {
 /**
  * A hash map.
  *
- * Full means full: storing another key throws `ERR_BPF_MAP_FULL`. For one that evicts see {@link BpfLruHashMap}.
+ * If it is full, storing a new key throws a MapFullError (`ERR_BPF_MAP_FULL`). {@link BpfLruHashMap} evicts old entries
+ * instead.
  *
- * Kernel name: `BPF_MAP_TYPE_HASH`. Since Linux 3.19; with batches since 5.6.
+ * Map type: `BPF_MAP_TYPE_HASH`. Since Linux 3.19; batch operations since Linux 5.6.
+ *
+ * @see https://docs.kernel.org/bpf/map_hash.html
  *
  * @example
  * ```ts
@@ -88,28 +124,46 @@ export class BpfHashMap<K, V> extends DeletableMap<K, V> {
   }
 
   /**
-   * Creates a map in the kernel. The caller closes it; it ends then, unless it is pinned or a program uses it.
+   * Creates a map in the kernel. It exists until it is closed, unless it is pinned or a program uses it.
    *
-   * @throws PermissionError `ERR_BPF_PERMISSION` without CAP_BPF
+   * @param options - name, codecs, number of entries and flags of the map
+   * @returns the map. The caller closes it
+   * @throws TypeError if the name or an option is invalid
+   * @throws RangeError if `maxEntries` or `flags` is out of range
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks CAP_BPF
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static create<K, V>(options: CreateMapOptions<K, V>): BpfHashMap<K, V> {
     return buildMap(createHash('hash', options), source => new BpfHashMap(source, options));
   }
 
   /**
-   * A typed view on a map of an object. It is closed with the object.
+   * Creates a typed view on an existing map.
    *
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
+   * @param map - map of the same type and sizes, usually from a loaded object
+   * @param codecs - codecs of the entries
+   * @returns the view. It shares the file descriptor of `map` and is closed together with it
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if the type or a size differs
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   static from<K, V>(map: BpfMap, codecs: MapCodecs<K, V>): BpfHashMap<K, V> {
     return new BpfHashMap(viewOf(map), codecs);
   }
 
   /**
-   * Opens a map that is pinned. The caller closes it; the pin stays.
+   * Opens a pinned map.
    *
-   * @throws BpfError with errnoName `'ENOENT'` when nothing is pinned there
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
+   * @param path - path of the pin in a BPF file system
+   * @param codecs - codecs of the entries
+   * @returns the map. The caller closes it; the pin remains
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if the type or a size differs
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the pin cannot be opened; errnoName is `'ENOENT'` if nothing is pinned
+   * there, and `'EINVAL'` if the pin is not a map
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if /proc is not mounted
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromPin<K, V>(path: string, codecs: MapCodecs<K, V>): BpfHashMap<K, V> {
     return buildMap(pinnedMap(path), source => new BpfHashMap(source, codecs));
@@ -125,9 +179,10 @@ export function createHash<K, V>(type: 'hash' | 'lru_hash' | 'lpm_trie', options
 
 /** @internal */
 export function checkHash<K, V>(map: BpfMap, types: readonly MapTypeName[], codecs: MapCodecs<K, V>): void {
-  // Reading a per-CPU map into a plain value would write past its end; the message names what to use instead.
+  // A plain value is too small for a per-CPU map, so reading would write past its end. The message names the class to
+  // use.
   const hint = map.type.includes('percpu')
-    ? 'values of a per-CPU map are one per CPU; use the class for it'
+    ? 'a per-CPU map has one value for each CPU; use BpfPerCpuArrayMap'
     : undefined;
   requireMap(map, { types, keySize: codecs.key.size, valueSize: codecs.value.size }, hint);
 }

@@ -5,36 +5,36 @@ import { checkInteger, checkOptions } from '../options';
 import { readEntries, updateEntries, type BatchMap, type EntryBatch } from './batch';
 import { BpfMap, type MapSource } from './map';
 
-/** When `set` may write: always, only a key that is new, only a key that is there. */
+/** Which keys `set` may write: `'any'` all, `'create'` only new ones, `'update'` only existing ones. */
 export type SetMode = 'any' | 'create' | 'update';
 
 /** Options of `set` and `setMany`. */
 export interface SetOptions {
-  /** Default: `'any'`. Kernel flags BPF_ANY, BPF_NOEXIST, BPF_EXIST. */
+  /** Which keys may be written: kernel flag BPF_ANY, BPF_NOEXIST or BPF_EXIST. Default: `'any'`. */
   mode?: SetMode | undefined;
 }
 
 /** Options of iterations. */
 export interface IterateOptions {
-  /** Entries per system call, 1 to 65536. Default: 1024. */
+  /** Number of entries to read with one system call, 1 to 65536. Default: 1024. */
   batchSize?: number | undefined;
 }
 
-/** Codecs of a map. Their sizes have to equal those of the map. */
+/** Codecs of a map. Their sizes must equal the key and value size of the map. */
 export interface MapCodecs<K, V> {
-  /** Codec of keys. */
+  /** Codec of the keys. */
   key: Codec<K>;
-  /** Codec of values. */
+  /** Codec of the values. */
   value: Codec<V>;
 }
 
-/** What a new map of keys and values is like. */
+/** Options for a new map with keys and values. */
 export interface CreateMapOptions<K, V> extends MapCodecs<K, V> {
-  /** Letters, digits, "_" and "."; the kernel keeps the first 15 bytes. */
+  /** Name of the map: letters, digits, "_" and ".". The kernel keeps the first 15 bytes. */
   name: string;
-  /** How many entries it can hold. */
+  /** Number of entries that the map can hold. */
   maxEntries: number;
-  /** `BPF_F_*` of linux/bpf.h, such as 1 for BPF_F_NO_PREALLOC. Default: 0. */
+  /** Flags: `BPF_F_*` of linux/bpf.h, such as 1 for BPF_F_NO_PREALLOC. Default: 0. */
   flags?: number | undefined;
 }
 
@@ -44,15 +44,24 @@ const MODES: Readonly<Record<SetMode, number>> = { any: 0, create: 1, update: 2 
 export const CREATE_OPTIONS = ['name', 'key', 'value', 'maxEntries', 'flags'];
 
 /**
- * Maps of keys and values, with the interface of the `Map` of JavaScript where that makes sense.
+ * Base class of maps with keys and values. Where it makes sense, it has the interface of a JavaScript `Map`.
  *
- * One entry costs one system call (about a microsecond); many at once cost far less each. Iterations read as they go:
- * what changes meanwhile may or may not be seen.
+ * One entry costs one system call, about a microsecond. The methods for many entries cost far less for each. Iterations
+ * read as they proceed: they may or may not see a change that happens meanwhile.
+ *
+ * @example
+ * ```ts
+ * import type { KeyedMap } from 'merbridge/bpf';
+ *
+ * function increment(map: KeyedMap<string, number>, key: string): void {
+ *   map.set(key, (map.get(key) ?? 0) + 1);
+ * }
+ * ```
  */
 export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> {
   /** @internal */
   protected readonly keyCodec: Codec<K>;
-  /** @internal Codec over the bytes that the kernel copies. */
+  /** @internal Codec for the bytes that the kernel copies. */
   protected readonly valueCodec: Codec<V>;
   /** @internal */
   protected readonly calls: MapCalls;
@@ -74,15 +83,29 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   }
 
   /**
-   * The value of a key.
+   * Looks up a key.
    *
-   * @returns a value of its own, or `undefined` when the key is not there
+   * Command: `BPF_MAP_LOOKUP_ELEM` of bpf(2).
+   *
+   * @param key - key of the entry
+   * @returns a new value, or `undefined` if the key does not exist
+   * @throws TypeError or RangeError if the codec cannot encode the key
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   get(key: K): V | undefined {
     return this.#lookup(key) ? this.valueCodec.decode(this.calls.value, 0) : undefined;
   }
 
-  /** Whether a key is there. */
+  /**
+   * Tests whether a key exists.
+   *
+   * @param key - key of the entry
+   * @returns whether it exists
+   * @throws TypeError or RangeError if the codec cannot encode the key
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
+   */
   has(key: K): boolean {
     return this.#lookup(key);
   }
@@ -90,12 +113,17 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   /**
    * Stores a value under a key.
    *
-   * @param key - the key
-   * @param value - the value, replaces the one that is there
-   * @param options - `mode` restricts it to new keys or to existing ones
-   * @returns the map itself, as `Map.set` does
-   * @throws MapFullError `ERR_BPF_MAP_FULL` when there is no room
-   * @throws BpfError with errnoName `'EEXIST'` in mode create, `'ENOENT'` in mode update
+   * Command: `BPF_MAP_UPDATE_ELEM` of bpf(2).
+   *
+   * @param key - key of the entry
+   * @param value - value that replaces an existing one
+   * @param options - `mode` restricts the call to new or to existing keys
+   * @returns this map, like `Map.set`
+   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if the map has no room
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; errnoName is `'EEXIST'` in mode `'create'`, and
+   * `'ENOENT'` in mode `'update'`
+   * @throws TypeError or RangeError if a codec cannot encode the key or the value
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   set(key: K, value: V, options: SetOptions = {}): this {
     const flags = modeFlags(options);
@@ -110,12 +138,18 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   /**
    * Stores many entries, with as few system calls as the kernel allows.
    *
-   * All entries are encoded before the first is stored, so a value that cannot be encoded changes nothing.
+   * All entries are encoded before the first one is stored, so a value that cannot be encoded changes nothing.
    *
-   * @param entries - pairs of key and value, a `Map` for instance
-   * @param options - `mode` restricts it to new keys or to existing ones; other modes than `'any'` store one by one
-   * @returns how many entries were stored
-   * @throws MapFullError `ERR_BPF_MAP_FULL` when there is no room; its `count` entries, the first ones, were stored
+   * Command: `BPF_MAP_UPDATE_BATCH` of bpf(2), since Linux 5.6; one by one before.
+   *
+   * @param entries - pairs of key and value, for instance a `Map`
+   * @param options - `mode` restricts the call to new or to existing keys. Modes other than `'any'` store one by one
+   * @returns number of stored entries
+   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if the map has no room; `count` entries, the first ones, were stored
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; errnoName is `'EEXIST'` in mode `'create'`, and
+   * `'ENOENT'` in mode `'update'`
+   * @throws TypeError or RangeError if a codec cannot encode the key or the value
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   setMany(entries: Iterable<readonly [K, V]>, options: SetOptions = {}): number {
     const flags = modeFlags(options);
@@ -127,18 +161,32 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     return done;
   }
 
-  /** All entries. Throws what {@link KeyedMap.entries} throws. */
+  /**
+   * Iterates over all entries, like {@link KeyedMap.entries}.
+   *
+   * @returns a generator of pairs of key and value
+   * @throws IterationAbortedError (`ERR_BPF_ITERATION_ABORTED`) if the map changes faster than it can be read
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
+   */
   [Symbol.iterator](): Generator<[K, V], void, undefined> {
     return this.entries();
   }
 
   /**
-   * All entries, in no particular order.
+   * Iterates over all entries, in no particular order.
    *
-   * Entries may be deleted while they are read, the current one too.
+   * Entries may be deleted during the iteration, including the current one.
    *
-   * @param options - how many to read at once
-   * @throws IterationAbortedError `ERR_BPF_ITERATION_ABORTED` when the map changes faster than it can be read
+   * Command: `BPF_MAP_LOOKUP_BATCH` of bpf(2), since Linux 5.6; `BPF_MAP_GET_NEXT_KEY` before.
+   *
+   * @param options - number of entries to read at once
+   * @yields pairs of key and value
+   * @returns a generator of pairs of key and value
+   * @throws IterationAbortedError (`ERR_BPF_ITERATION_ABORTED`) if the map changes faster than it can be read
+   * @throws TypeError if an option is unknown or invalid
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   *entries(options: IterateOptions = {}): Generator<[K, V], void, undefined> {
     for (const { keys, values, count } of this.batches(options)) {
@@ -148,14 +196,34 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     }
   }
 
-  /** All keys, in no particular order. See {@link KeyedMap.entries}. */
+  /**
+   * Iterates over all keys, in no particular order. See {@link KeyedMap.entries}.
+   *
+   * @param options - number of entries to read at once
+   * @yields keys
+   * @returns a generator of keys
+   * @throws IterationAbortedError (`ERR_BPF_ITERATION_ABORTED`) if the map changes faster than it can be read
+   * @throws TypeError if an option is unknown or invalid
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
+   */
   *keys(options: IterateOptions = {}): Generator<K, void, undefined> {
     for (const { keys, count } of this.batches(options)) {
       for (let i = 0; i < count; i++) yield this.keyCodec.decode(keys, i * this.keySize);
     }
   }
 
-  /** All values, in no particular order. See {@link KeyedMap.entries}. */
+  /**
+   * Iterates over all values, in no particular order. See {@link KeyedMap.entries}.
+   *
+   * @param options - number of entries to read at once
+   * @yields values
+   * @returns a generator of values
+   * @throws IterationAbortedError (`ERR_BPF_ITERATION_ABORTED`) if the map changes faster than it can be read
+   * @throws TypeError if an option is unknown or invalid
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
+   */
   *values(options: IterateOptions = {}): Generator<V, void, undefined> {
     for (const { values, count } of this.batches(options)) {
       for (let i = 0; i < count; i++) yield this.valueCodec.decode(values, i * this.valueCodec.size);
@@ -165,7 +233,10 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   /**
    * Calls a function for every entry.
    *
-   * @param callback - gets value, key and map, in the order of `Map.forEach`
+   * @param callback - receives value, key and map, in the order of `Map.forEach`
+   * @throws IterationAbortedError (`ERR_BPF_ITERATION_ABORTED`) if the map changes faster than it can be read
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   forEach(callback: (value: V, key: K, map: this) => void): void {
     for (const [key, value] of this.entries()) callback(value, key, this);
@@ -233,7 +304,7 @@ function modeFlags(options: SetOptions): number {
   return flags;
 }
 
-/** How many entries there are, if the iterable tells; only a hint for the first allocation. */
+/** Number of entries if the iterable tells it. It is only a hint for the first allocation. */
 function sizeHint(entries: Iterable<unknown>): number {
   if (Array.isArray(entries)) return entries.length;
   return entries instanceof Map || entries instanceof Set ? entries.size : 256;

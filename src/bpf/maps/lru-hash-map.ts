@@ -4,11 +4,13 @@ import type { CreateMapOptions, MapCodecs } from './keyed-map';
 import { buildMap, pinnedMap, viewOf, type BpfMap, type MapSource } from './map';
 
 /**
- * A hash map that makes room for new keys by evicting those not used for long.
+ * A hash map that evicts the least recently used keys to make room for new ones.
  *
- * Eviction is approximate: the kernel keeps lists per CPU, so keys may leave before the map is quite full.
+ * Eviction is approximate: the kernel keeps lists for each CPU, so it may evict keys before the map is full.
  *
- * Kernel name: `BPF_MAP_TYPE_LRU_HASH`. Since Linux 4.10; with batches since 5.6.
+ * Map type: `BPF_MAP_TYPE_LRU_HASH`. Since Linux 4.10; batch operations since Linux 5.6.
+ *
+ * @see https://docs.kernel.org/bpf/map_hash.html
  *
  * @example
  * ```ts
@@ -29,28 +31,46 @@ export class BpfLruHashMap<K, V> extends DeletableMap<K, V> {
   }
 
   /**
-   * Creates a map in the kernel. The caller closes it; it ends then, unless it is pinned or a program uses it.
+   * Creates a map in the kernel. It exists until it is closed, unless it is pinned or a program uses it.
    *
-   * @throws PermissionError `ERR_BPF_PERMISSION` without CAP_BPF
+   * @param options - name, codecs, number of entries and flags of the map
+   * @returns the map. The caller closes it
+   * @throws TypeError if the name or an option is invalid
+   * @throws RangeError if `maxEntries` or `flags` is out of range
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks CAP_BPF
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static create<K, V>(options: CreateMapOptions<K, V>): BpfLruHashMap<K, V> {
     return buildMap(createHash('lru_hash', options), source => new BpfLruHashMap(source, options));
   }
 
   /**
-   * A typed view on a map of an object. It is closed with the object.
+   * Creates a typed view on an existing map.
    *
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
+   * @param map - map of the same type and sizes, usually from a loaded object
+   * @param codecs - codecs of the entries
+   * @returns the view. It shares the file descriptor of `map` and is closed together with it
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if the type or a size differs
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   static from<K, V>(map: BpfMap, codecs: MapCodecs<K, V>): BpfLruHashMap<K, V> {
     return new BpfLruHashMap(viewOf(map), codecs);
   }
 
   /**
-   * Opens a map that is pinned. The caller closes it; the pin stays.
+   * Opens a pinned map.
    *
-   * @throws BpfError with errnoName `'ENOENT'` when nothing is pinned there
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
+   * @param path - path of the pin in a BPF file system
+   * @param codecs - codecs of the entries
+   * @returns the map. The caller closes it; the pin remains
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if the type or a size differs
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the pin cannot be opened; errnoName is `'ENOENT'` if nothing is pinned
+   * there, and `'EINVAL'` if the pin is not a map
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if /proc is not mounted
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromPin<K, V>(path: string, codecs: MapCodecs<K, V>): BpfLruHashMap<K, V> {
     return buildMap(pinnedMap(path), source => new BpfLruHashMap(source, codecs));

@@ -12,30 +12,41 @@ export interface MapSource {
   readonly fd: number;
   /** Whether closing the map object closes the file descriptor. */
   readonly owned: boolean;
-  /** Full name; the kernel keeps 15 bytes of it. */
+  /** Full name. The kernel keeps 15 bytes of it. */
   readonly name?: string | undefined;
   readonly parent?: Handle | undefined;
 }
 
 /**
- * What all kinds of maps have in common: the facts, and pins.
+ * Base class of all maps: their properties and pins.
  *
- * @see bpf(2), BPF_MAP_CREATE
+ * Command: `BPF_MAP_CREATE` of bpf(2).
+ *
+ * @see bpf(2)
+ *
+ * @example
+ * ```ts
+ * import type { BpfMap } from 'merbridge/bpf';
+ *
+ * function describe(map: BpfMap): string {
+ *   return `${map.name} (id ${map.id}): ${map.type} with ${map.maxEntries} entries of ${map.valueSize} bytes`;
+ * }
+ * ```
  */
 export abstract class BpfMap extends Handle {
-  /** Name of the map; cut to 15 bytes when it was opened by id or by pin. */
+  /** Name of the map. The kernel keeps 15 bytes of it, so a map that was opened by id or by pin has a shorter name. */
   readonly name: string;
-  /** Kind of the map, such as `'lru_hash'`. */
+  /** Map type, such as `'lru_hash'`. */
   readonly type: MapTypeName | `type ${number}`;
-  /** Id that is unique on this machine as long as the map exists, as `bpftool map` lists it. */
+  /** Id as `bpftool map` lists it. It is unique on this machine while the map exists. */
   readonly id: number;
   /** Size of a key in bytes. */
   readonly keySize: number;
-  /** Size of a value in bytes; of per-CPU maps the size of the value of one CPU. */
+  /** Size of a value in bytes. For per-CPU maps: the size of the value of one CPU. */
   readonly valueSize: number;
-  /** How many entries it can hold. */
+  /** Number of entries that the map can hold. For ring buffers: the size in bytes. */
   readonly maxEntries: number;
-  /** Flags it was created with, `BPF_F_*` of linux/bpf.h. */
+  /** Flags that the map was created with: `BPF_F_*` of linux/bpf.h. */
   readonly flags: number;
   readonly #fd: number;
   readonly #owned: boolean;
@@ -56,25 +67,39 @@ export abstract class BpfMap extends Handle {
   }
 
   /**
-   * Keeps the map and its entries when the process ends, under a path.
+   * Pins the map to a path, so that it and its entries outlive the process.
    *
-   * @param path - in a BPF file system, must not exist
-   * @throws BpfError with errnoName `'EEXIST'` when something is there, `'EINVAL'` when it is no BPF file system
+   * Command: `BPF_OBJ_PIN` of bpf(2). Since Linux 4.4.
+   *
+   * @param path - path of the pin in a BPF file system. It must not exist
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if it cannot be pinned; errnoName is `'EEXIST'` if the path exists, and
+   * `'EINVAL'` if it is not in a BPF file system
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   pin(path: string): void {
     pinFd(this.unsafeFd(), path, this.label);
   }
 
-  /** Removes a pin of this map; does nothing when it is gone. */
+  /**
+   * Removes a pin of this map. Does nothing if the pin does not exist.
+   *
+   * @param path - path of the pin
+   * @throws TypeError if the path is not a non-empty string
+   * @throws Error (of node:fs) if the pin cannot be removed
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
+   */
   unpin(path: string): void {
     this.ensureOpen();
     unpinPath(path);
   }
 
   /**
-   * The file descriptor of the map, for functions that this library does not have.
+   * Returns the file descriptor of the map, for system calls that this library does not offer.
    *
-   * It belongs to this object: do not close it, and do not use it after `close()`.
+   * @returns the file descriptor. It belongs to this object: do not close it, and do not use it after `close()`
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   unsafeFd(): number {
     this.ensureOpen();
@@ -88,9 +113,17 @@ export abstract class BpfMap extends Handle {
 }
 
 /**
- * A map of any kind, as it comes out of an object: the facts without the entries.
+ * A map of any type, without access to its entries.
  *
- * Hand it to the class of its kind to get at the entries, such as `BpfHashMap.from(object.map('pods'), codecs)`.
+ * To access the entries, pass it to the class of its type, such as `BpfHashMap.from(object.map('pods'), codecs)`.
+ *
+ * @example
+ * ```ts
+ * import { BpfHashMap, BpfMapHandle, u32 } from 'merbridge/bpf';
+ *
+ * using map = BpfMapHandle.fromPin('/sys/fs/bpf/pods');
+ * if (map.type === 'hash') console.log(BpfHashMap.from(map, { key: u32, value: u32 }).count());
+ * ```
  */
 export class BpfMapHandle extends BpfMap {
   private constructor(source: MapSource) {
@@ -103,9 +136,17 @@ export class BpfMapHandle extends BpfMap {
   }
 
   /**
-   * Opens a map by its id. The caller closes it. Since Linux 4.13; needs CAP_SYS_ADMIN.
+   * Opens an existing map by its id.
    *
-   * @param id - as `bpftool map` lists it
+   * Command: `BPF_MAP_GET_FD_BY_ID` of bpf(2). Since Linux 4.13; needs CAP_SYS_ADMIN.
+   *
+   * @param id - id as `bpftool map` lists it
+   * @returns the map. The caller closes it
+   * @throws TypeError if `id` is not a number
+   * @throws RangeError if `id` is not an integer from 1 to 2^32-1
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; errnoName is `'ENOENT'` if there is no such map
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks CAP_SYS_ADMIN
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromId(id: number): BpfMapHandle {
     checkInteger(id, 1, 0xffff_ffff, 'id');
@@ -114,16 +155,25 @@ export class BpfMapHandle extends BpfMap {
   }
 
   /**
-   * Opens a map that is pinned. The caller closes it.
+   * Opens a pinned map.
    *
-   * @param path - in a BPF file system
+   * Command: `BPF_OBJ_GET` of bpf(2). Since Linux 4.4.
+   *
+   * @param path - path of the pin in a BPF file system
+   * @returns the map. The caller closes it; the pin remains
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the pin cannot be opened; errnoName is `'ENOENT'` if nothing is pinned
+   * there, and `'EINVAL'` if the pin is not a map
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if /proc is not mounted
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromPin(path: string): BpfMapHandle {
     return buildMap(pinnedMap(path), source => new BpfMapHandle(source));
   }
 }
 
-/** @internal Builds a map object and closes the file descriptor if that fails. */
+/** @internal Creates a map object, and closes the file descriptor if that fails. */
 export function buildMap<T>(source: MapSource, build: (source: MapSource) => T): T {
   try {
     return build(source);
@@ -138,12 +188,12 @@ export function pinnedMap(path: string): MapSource {
   return { fd: openPin(path, 'map'), owned: true };
 }
 
-/** @internal The typed view on a map shares its file descriptor and is closed with it. */
+/** @internal The source of a typed view. The view shares the file descriptor of the map and is closed with it. */
 export function viewOf(map: BpfMap): MapSource {
   return { fd: map.unsafeFd(), owned: false, name: map.name, parent: map };
 }
 
-/** BPF_F_NO_PREALLOC and what else goes into `flags`. */
+/** Maximum of `maxEntries` and `flags`. */
 const MAX_U32 = 0xffff_ffff;
 
 /** @internal Creates a map in the kernel. */
@@ -165,9 +215,7 @@ export function createMap(
   return { fd, owned: true, name };
 }
 
-/**
- * @internal Compares a map with what a class and its codecs need; all differences are told at once.
- */
+/** @internal Compares a map with what a class and its codecs expect. The error lists all differences. */
 export function requireMap(
   map: BpfMap,
   expected: { types: readonly MapTypeName[]; keySize?: number; valueSize?: number },

@@ -4,11 +4,13 @@ import { buildMap, pinnedMap, requireMap, viewOf, type BpfMap, type MapSource } 
 import { perCpu } from './per-cpu';
 
 /**
- * An array of fixed length with one value per CPU for each index: counters that no two CPUs fight over.
+ * An array of fixed length with one value for each CPU at each index, for instance for counters without contention.
  *
  * A value is an array with one element for each possible CPU, see {@link possibleCpus}.
  *
- * Kernel name: `BPF_MAP_TYPE_PERCPU_ARRAY`. Since Linux 4.6; with batches since 5.13.
+ * Map type: `BPF_MAP_TYPE_PERCPU_ARRAY`. Since Linux 4.6; batch operations since Linux 5.13.
+ *
+ * @see https://docs.kernel.org/bpf/map_array.html
  *
  * @example
  * ```ts
@@ -26,27 +28,46 @@ export class BpfPerCpuArrayMap<V> extends IndexedMap<readonly V[]> {
   }
 
   /**
-   * Creates a map in the kernel. The caller closes it; it ends then, unless it is pinned or a program uses it.
+   * Creates a map in the kernel. It exists until it is closed, unless it is pinned or a program uses it.
    *
-   * @throws PermissionError `ERR_BPF_PERMISSION` without CAP_BPF
+   * @param options - name, codecs, number of entries and flags of the map
+   * @returns the map. The caller closes it
+   * @throws TypeError if the name or an option is invalid
+   * @throws RangeError if `maxEntries` or `flags` is out of range
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks CAP_BPF
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static create<V>(options: CreateArrayMapOptions<V>): BpfPerCpuArrayMap<V> {
     return buildMap(createArray('percpu_array', options), source => new BpfPerCpuArrayMap(source, options));
   }
 
   /**
-   * A typed view on a map of an object. It is closed with the object.
+   * Creates a typed view on an existing map.
    *
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
+   * @param map - map of the same type and sizes, usually from a loaded object
+   * @param codecs - codecs of the entries
+   * @returns the view. It shares the file descriptor of `map` and is closed together with it
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if the type or a size differs
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   static from<V>(map: BpfMap, codecs: ArrayMapCodecs<V>): BpfPerCpuArrayMap<V> {
     return new BpfPerCpuArrayMap(viewOf(map), codecs);
   }
 
   /**
-   * Opens a map that is pinned. The caller closes it; the pin stays.
+   * Opens a pinned map.
    *
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when kind or sizes differ
+   * @param path - path of the pin in a BPF file system
+   * @param codecs - codecs of the entries
+   * @returns the map. The caller closes it; the pin remains
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if the type or a size differs
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the pin cannot be opened; errnoName is `'ENOENT'` if nothing is pinned
+   * there, and `'EINVAL'` if the pin is not a map
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if /proc is not mounted
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromPin<V>(path: string, codecs: ArrayMapCodecs<V>): BpfPerCpuArrayMap<V> {
     return buildMap(pinnedMap(path), source => new BpfPerCpuArrayMap(source, codecs));

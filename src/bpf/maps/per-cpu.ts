@@ -4,16 +4,23 @@ import { check, libbpf } from '../../native';
 let cpus: number | undefined;
 
 /**
- * How many CPUs this machine can have: as many values a per-CPU map has for each key.
+ * Returns the number of CPUs that this machine can have. A per-CPU map has this many values for each key.
  *
- * That is more than are online where CPUs can be plugged in; `os.cpus().length` is the wrong number.
+ * The number includes CPUs that are offline or can be hot-plugged, so it may be larger than `os.cpus().length`.
+ *
+ * @returns number of possible CPUs, from /sys/devices/system/cpu/possible
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the number cannot be read
+ * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
  */
 export function possibleCpus(): number {
   cpus ??= check(libbpf.libbpf_num_possible_cpus(), { operation: 'libbpf_num_possible_cpus' });
   return cpus;
 }
 
-/** @internal The value of a per-CPU map as the kernel copies it: one after the other, each rounded up to 8 bytes. */
+/**
+ * @internal Codec for the value of a per-CPU map as the kernel copies it: one value for each CPU, each rounded up to 8
+ * bytes.
+ */
 export function perCpu<V>(codec: Codec<V>): Codec<readonly V[]> {
   const stride = Math.ceil(codec.size / 8) * 8;
   const count = possibleCpus();

@@ -11,36 +11,39 @@ import { RingMemory } from './ring-memory';
 
 /** Codec of the records of a ring buffer. */
 export interface RingBufferCodecs<T> {
-  /** Codec of a record. Records of another size are passed over, and counted in `skipped`. */
+  /** Codec of a record. Records of another size are skipped and counted in `skipped`. */
   value: Codec<T>;
 }
 
-/** What a new ring buffer is like. */
+/** Options for a new ring buffer. */
 export interface CreateRingBufferOptions<T> extends RingBufferCodecs<T> {
-  /** Letters, digits, "_" and "."; the kernel keeps the first 15 bytes. */
+  /** Name of the map: letters, digits, "_" and ".". The kernel keeps the first 15 bytes. */
   name: string;
-  /** Room for records, each with a header of 8 bytes: a power of two, and a multiple of the page size. */
+  /** Size in bytes: a power of two and a multiple of the page size. Each record has a header of 8 bytes. */
   bytes: number;
 }
 
-/** Records that are taken in one turn of the event loop, so that a flood leaves room for others. */
+/**
+ * Maximum number of records that are consumed in one turn of the event loop, so that a flood of records does not block
+ * it.
+ */
 const TURN = 1024;
 
-/** Ids of the maps that are consumed in this process: there is one position for all readers. */
+/** Ids of the maps that this process consumes. All readers of a map share one position. */
 const consumed = new Set<number>();
 
 /**
- * A ring buffer: programs write records, one reader takes them out, in the order in which room for them was taken.
+ * A ring buffer: programs write records, and one reader consumes them in the order in which their space was reserved.
  *
- * Either {@link RingBuffer.consume} hands every record to a function, or `for await` takes one after the other. Nothing
- * is taken before, and nothing runs while there is nothing to take. A reader that is too slow lets the ring fill up:
- * then `bpf_ringbuf_reserve` and `bpf_ringbuf_output` fail in the program. The kernel does not count that; the program
- * has to, as those of this package do.
+ * Consume it either with {@link RingBuffer.consume}, which calls a function for every record, or with `for await`.
+ * Before that nothing is consumed, and while there are no records nothing runs. If the reader is too slow, the ring
+ * fills up, and `bpf_ringbuf_reserve` and `bpf_ringbuf_output` fail in the program. The kernel does not count lost
+ * records; the program has to, as the programs of this package do.
  *
- * There is one position for all readers, in the kernel. A second one in this process is refused; one in another process
- * is not noticed, and takes records away.
+ * All readers share one position in the kernel. A second reader in this process is refused. A reader in another process
+ * is not detected, and takes records away.
  *
- * Kernel name: `BPF_MAP_TYPE_RINGBUF`. Since Linux 5.8. Taking records works in the main thread only.
+ * Map type: `BPF_MAP_TYPE_RINGBUF`. Since Linux 5.8. Records can be consumed only in the main thread.
  *
  * @see https://docs.kernel.org/bpf/ringbuf.html
  *
@@ -64,7 +67,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
   #listener: ((record: T) => void) | undefined;
   /** Ends the wait of an iteration. */
   #awake: (() => void) | undefined;
-  /** Position behind the last record that was handed out, while its room is not given back. */
+  /** Position after the last record that was returned, until its space is released. */
   #taken: number | undefined;
   #keepsAlive = true;
   #skipped = 0;
@@ -76,10 +79,16 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
   }
 
   /**
-   * Creates a map in the kernel. The caller closes it.
+   * Creates a ring buffer in the kernel.
    *
-   * @throws BpfError with errnoName `'EINVAL'` when `bytes` is not a power of two or not a multiple of the page size
-   * @throws PermissionError `ERR_BPF_PERMISSION` without CAP_BPF
+   * @param options - name, codec and size of the ring buffer
+   * @returns the ring buffer. The caller closes it
+   * @throws TypeError if the name or an option is invalid
+   * @throws RangeError if `bytes` is not a positive 32-bit integer
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; errnoName is `'EINVAL'` if `bytes` is not a power
+   * of two or not a multiple of the page size
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks CAP_BPF
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static create<T>(options: CreateRingBufferOptions<T>): RingBuffer<T> {
     checkOptions(options, ['name', 'value', 'bytes'], 'create');
@@ -91,51 +100,73 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
   }
 
   /**
-   * A typed view on a map of an object. It is closed with the object.
+   * Creates a typed view on an existing map.
    *
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when it is of another kind
+   * @param map - map of the same type and sizes, usually from a loaded object
+   * @param codecs - codecs of the entries
+   * @returns the view. It shares the file descriptor of `map` and is closed together with it
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if the type or a size differs
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   static from<T>(map: BpfMap, codecs: RingBufferCodecs<T>): RingBuffer<T> {
     return new RingBuffer(viewOf(map), codecs);
   }
 
   /**
-   * Opens a map that is pinned. The caller closes it; the pin stays, and so does what was not taken.
+   * Opens a pinned ring buffer. Records that were not consumed are still in it.
    *
-   * @throws MapIncompatibleError `ERR_BPF_MAP_INCOMPATIBLE` when it is of another kind
+   * @param path - path of the pin in a BPF file system
+   * @param codecs - codecs of the entries
+   * @returns the map. The caller closes it; the pin remains
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if the type or a size differs
+   * @throws TypeError if the path is not a non-empty string
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the pin cannot be opened; errnoName is `'ENOENT'` if nothing is pinned
+   * there, and `'EINVAL'` if the pin is not a map
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if /proc is not mounted
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromPin<T>(path: string, codecs: RingBufferCodecs<T>): RingBuffer<T> {
     return buildMap(pinnedMap(path), source => new RingBuffer(source, codecs));
   }
 
-  /** Records that were passed over since the ring is read: of another size than the codec's, or refused by it. */
+  /**
+   * Number of records that were skipped since reading started, because their size differs from that of the codec or the
+   * codec refused them.
+   */
   get skipped(): number {
     return this.#skipped;
   }
 
-  /** How often all that was there had to be passed over, because another reader had moved the position. */
+  /** How often all records in the ring had to be skipped, because another reader had moved the position. */
   get damaged(): number {
     return this.#memory?.damaged ?? 0;
   }
 
-  /** Bytes that wait to be taken, of `maxEntries`. Known while the ring is read, otherwise 0. */
+  /** Number of bytes that wait to be consumed, of `maxEntries`. 0 if the ring is not being read. */
   get pending(): number {
     return this.#memory?.pending ?? 0;
   }
 
-  /** Whether a function or an iteration takes the records. */
+  /** Whether a function or an iteration consumes the records. */
   get active(): boolean {
     return this.#watch !== undefined;
   }
 
   /**
-   * Hands every record to a function, those that wait first, from the next turn of the event loop on.
+   * Calls a function for every record, starting with the records that already wait, from the next turn of the event
+   * loop.
    *
-   * What the function throws is an uncaught exception; if the process goes on after it, so does this, with the next
-   * record. It may call `stop()` and `close()`.
+   * An exception of the function is an uncaught exception. If the process survives it, consumption continues with the
+   * next record. The function may call `stop()` and `close()`.
    *
-   * @throws RingInUseError `ERR_BPF_RING_IN_USE` when this process takes the records already
-   * @throws NotSupportedError `ERR_BPF_NOT_SUPPORTED` in a worker thread
+   * @param listener - receives each decoded record
+   * @returns this ring buffer
+   * @throws TypeError if `listener` is not a function
+   * @throws RingInUseError (`ERR_BPF_RING_IN_USE`) if this process already consumes the records
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if called in a worker thread
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   consume(listener: (record: T) => void): this {
     if (typeof listener !== 'function') throw new TypeError('consume: a function is needed');
@@ -145,7 +176,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
     return this;
   }
 
-  /** Ends `consume()`, or the iteration, which is over then. What was not taken stays in the ring. */
+  /** Ends `consume()` or the iteration, whose loop then ends. Records that were not consumed stay in the ring. */
   stop(): void {
     const watch = this.#watch;
     if (watch === undefined) return;
@@ -159,10 +190,14 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
   }
 
   /**
-   * Takes one record after the other, and waits for more until the ring is closed or stopped. While the loop is busy
-   * with a record, the others stay in the ring.
+   * Iterates over the records, and waits for more until the ring is stopped or closed. While the body of the loop
+   * handles a record, the others stay in the ring.
    *
-   * @throws what {@link RingBuffer.consume} throws
+   * @returns an asynchronous generator of records
+   * @throws RingInUseError (`ERR_BPF_RING_IN_USE`) if this process already consumes the records
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if called in a worker thread
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     const watch = this.#begin();
@@ -172,7 +207,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
         for (const record of this.#take()) {
           yield record;
           if (!mine()) return;
-          // Promises alone would never let the event loop turn while records come.
+          // While records keep coming, promises alone would never yield to the event loop.
           if (++taken % TURN === 0) await nextTurn();
           if (!mine()) return;
         }
@@ -189,14 +224,22 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
     }
   }
 
-  /** Lets the process end although records are waited for. Returns this. */
+  /**
+   * Allows the process to exit while it waits for records.
+   *
+   * @returns this ring buffer
+   */
   unref(): this {
     this.#keepsAlive = false;
     this.#watch?.keepAlive(false);
     return this;
   }
 
-  /** Undoes {@link RingBuffer.unref}. Returns this. */
+  /**
+   * Reverts {@link RingBuffer.unref}.
+   *
+   * @returns this ring buffer
+   */
   ref(): this {
     this.#keepsAlive = true;
     this.#watch?.keepAlive(true);
@@ -214,7 +257,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
   #begin(): FdWatch {
     this.ensureOpen();
     if (consumed.has(this.id)) throw new RingInUseError(this.label);
-    // Its own descriptor: libuv watches each only once, whoever does it.
+    // A descriptor of its own, because libuv watches each descriptor only once in a process.
     this.#watchFd = duplicateFd(this.unsafeFd(), this.label);
     this.#watch = closeOnError(this.#watchFd, fd => {
       this.#memory ??= new RingMemory(fd, this.maxEntries, this.label);
@@ -233,7 +276,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
     }
     const watch = this.#watch;
     let turn = TURN;
-    // What is left after a full turn, or after an exception, is announced again: the ring can still be read.
+    // After a full turn or an exception, the ring is still readable, so the rest is announced again.
     for (const record of this.#take()) {
       listener(record);
       if (this.#watch !== watch || --turn === 0) return;
@@ -241,8 +284,8 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
   }
 
   /**
-   * The records that are there, until somebody stops it. The room of each is given back when the next batch is asked
-   * for, or at the stop.
+   * Yields the available records until the reader is stopped. The space of a batch is released when the next one is
+   * read, or at the stop.
    */
   *#take(): Generator<T, void, undefined> {
     const memory = this.#memory!;

@@ -1,26 +1,32 @@
-/** How records lie in a ring buffer: kernel/bpf/ringbuf.c. */
+/** Layout of the records in a ring buffer: kernel/bpf/ringbuf.c. */
 
-/** Length, flags and an offset that only the kernel uses. */
+/** Length, flags, and an offset that only the kernel uses. */
 const HEADER_BYTES = 8;
-/** BPF_RINGBUF_BUSY_BIT: a program is still writing it. */
+/** BPF_RINGBUF_BUSY_BIT: a program is still writing the record. */
 const BUSY = 0x8000_0000;
-/** BPF_RINGBUF_DISCARD_BIT: the program changed its mind. */
+/** BPF_RINGBUF_DISCARD_BIT: the program discarded the record. */
 const DISCARDED = 0x4000_0000;
 
-/** A record in a copy of a part of the ring. */
+/** Position of a record in a copied part of the ring. All offsets are bytes from the start of the copy. */
 export interface RingRecord {
-  /** First byte of what the program wrote. */
+  /** Offset of the data. */
   readonly start: number;
-  /** How many bytes it wrote. */
+  /** Length of the data in bytes. */
   readonly length: number;
-  /** Whether there is nothing to read in it. */
+  /** Whether the program discarded the record. */
   readonly discarded: boolean;
-  /** Where the next record begins. */
+  /** Offset of the next record. */
   readonly end: number;
 }
 
 /**
- * The record that begins at an offset, or why it cannot be read: unfinished, cut by the end of the copy, impossible.
+ * Parses the record at an offset.
+ *
+ * @param region - copied part of the ring
+ * @param offset - offset of the record's header in bytes
+ * @param capacity - size of the whole ring in bytes
+ * @returns the record, or why it cannot be read: `'busy'` (a program is writing it), `cut` (the copy is too short, it
+ * needs this many bytes), or `'damaged'` (it is longer than the ring)
  */
 export function recordAt(
   region: Buffer,

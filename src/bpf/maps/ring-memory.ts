@@ -1,28 +1,28 @@
 import { addressOf, libc, mapMemory, pageSize, readWord, unmapMemory, writeWord } from '../../native';
 import { recordAt, type RingRecord } from './ring-layout';
 
-/** How much is copied at a time, unless one record is larger. */
+/** Number of bytes that are copied at a time, unless one record is larger. */
 const CHUNK = 256 * 1024;
 
-/** For ordering alone: a read-modify-write is a fence for what stands before and behind it, on both architectures. */
+/** Used only for ordering: an atomic read-modify-write is a full memory barrier on both architectures. */
 const fenceCell = new Int32Array(new SharedArrayBuffer(4));
 function fence(): void {
   Atomics.compareExchange(fenceCell, 0, 0, 0);
 }
 
-/** Finished records in a copy of their own. */
+/** A copy of some complete records. */
 export interface RingBatch {
   readonly bytes: Buffer;
   readonly records: readonly RingRecord[];
-  /** Position of the first byte of the copy. */
+  /** Position in the ring of the first byte of the copy. */
   readonly from: number;
 }
 
 /**
- * The pages of a ring buffer, in this process: a page with the position of the consumer, which the consumer writes, one
- * with that of the producer, and the data, mapped twice in a row so that a record never wraps around.
+ * The pages of a ring buffer in this process: one page with the consumer position, which the consumer writes, one page
+ * with the producer position, and the data. The data is mapped twice in a row, so that a record never wraps around.
  *
- * Everything is read by copying. A buffer over foreign memory would fault when it is used after the ring was closed.
+ * All data is copied. A buffer over the mapped memory would fault if it were used after the ring was closed.
  */
 export class RingMemory {
   readonly #capacity: number;
@@ -34,9 +34,12 @@ export class RingMemory {
   #damaged = 0;
 
   /**
-   * @param fd - of the map; may be closed afterwards
-   * @param capacity - bytes of data, `maxEntries` of the map
-   * @param subject - names the map in errors
+   * Maps the pages.
+   *
+   * @param fd - file descriptor of the map. It may be closed afterwards
+   * @param capacity - size of the data in bytes: `maxEntries` of the map
+   * @param subject - name of the map, for error messages
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
    */
   constructor(fd: number, capacity: number, subject: string) {
     this.#capacity = capacity;
@@ -50,22 +53,20 @@ export class RingMemory {
     this.#position = this.#load(this.#consumer);
   }
 
-  /**
-   * How often the ring was not what a ring is, so that all of it was passed over: another reader has moved the
-   * position.
-   */
+  /** How often the ring was inconsistent and all of it was skipped, because another reader had moved the position. */
   get damaged(): number {
     return this.#damaged;
   }
 
-  /** Bytes between the producer and this reader, headers and what is not finished included. */
+  /** Number of bytes between the producer and this reader, including headers and incomplete records. */
   get pending(): number {
     return Math.max(this.#load(this.#producer) - this.#position, 0);
   }
 
   /**
-   * Copies the finished records that come next; `undefined` when there are none. They stay in the ring until
-   * {@link RingMemory.release}.
+   * Copies the next complete records. They stay in the ring until {@link RingMemory.release}.
+   *
+   * @returns the records, or `undefined` if there are none
    */
   next(): RingBatch | undefined {
     for (let want = CHUNK; ;) {
@@ -75,8 +76,8 @@ export class RingMemory {
       const bytes = this.#copy(Math.min(waiting, want));
       const { records, stop } = split(bytes, this.#capacity);
       if (records.length > 0) {
-        // A header may have been finished after its data was copied: what is behind a finished header is right only
-        // now.
+        // A header may have been completed after its data was copied. The data behind a complete header is valid only
+        // now, so copy it again.
         this.#copy(records.at(-1)!.end, bytes);
         return { bytes, records, from: this.#position };
       }
@@ -86,7 +87,11 @@ export class RingMemory {
     }
   }
 
-  /** Gives the room before a position back to the programs. */
+  /**
+   * Releases the space before a position to the programs.
+   *
+   * @param position - consumer position
+   */
   release(position: number): void {
     this.#position = position;
     fence();
@@ -95,7 +100,7 @@ export class RingMemory {
     fence();
   }
 
-  /** Ends the mappings. */
+  /** Unmaps the pages. */
   close(): void {
     unmapMemory(this.#consumer, this.#page);
     unmapMemory(this.#producer, this.#page + 2 * this.#capacity);
