@@ -1,5 +1,5 @@
 /**
- * The long form of `test/kernel/full-programs.test.ts`: bodies between everyday servers and clients, in `full` and
+ * The long form of `full-programs.test.ts`: bodies between everyday servers and clients, in `full` and
  * under iptables as the control. Exits with 0 only if every body arrived whole.
  */
 import { Bed, type Mode, type SidecarKind } from '../test/bed';

@@ -1,5 +1,5 @@
 /**
- * The long form of `test/kernel/mesh-soak.test.ts`: streams of every kind through real sidecars, in every scope and
+ * The long form of `mesh-soak.test.ts`: streams of every kind through real sidecars, in every scope and
  * under iptables as the control, every byte checked. Exits with 0 only if no stream lost, moved or doubled a byte, and
  * none hung.
  */
