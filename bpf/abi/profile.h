@@ -11,11 +11,11 @@
 struct mb_profile {
 	__u32 sidecar_uid;
 	__u32 sidecar_gid;
-	/* 127.0.0.6: what a sidecar dials its own application from. */
+	/* 127.0.0.6: the source address of a sidecar that connects to its own application; 0 = the mesh has none. */
 	__be32 passthrough;
 	__u16 outbound_port;
 	__u16 inbound_port;
-	/* Never redirected, also not when a sidecar calls its own pod. */
+	/* Never redirected, also not when a sidecar calls its own pod; 0 = the mesh has none. */
 	__u16 tunnel_port;
 	__u16 excluded_count;
 	__u16 excluded_inbound[MB_MAX_EXCLUDED];

@@ -23,10 +23,16 @@ static __always_inline bool mb_is_excluded_by_profile(__u16 port)
 	return false;
 }
 
+/* A mesh without a tunnel has port 0 for it, which a program may connect to as well. */
+static __always_inline bool mb_is_tunnel(__u16 port)
+{
+	return profile.tunnel_port && port == profile.tunnel_port;
+}
+
 /* Chain ISTIO_INBOUND: does a connection into the pod go to its sidecar? */
 static __always_inline bool mb_takes_inbound(const struct mb_rules_of *rules, __u16 port)
 {
-	if (port == profile.tunnel_port)
+	if (mb_is_tunnel(port))
 		return false;
 	if (!(rules->flags & MB_RULES_ALL_INBOUND))
 		return mb_lists_port(rules, MB_INBOUND_PORTS, port);
@@ -69,7 +75,7 @@ static __always_inline enum mb_verdict mb_istio_output(const struct mb_flow *flo
 	if (mb_lists_port(rules, MB_EXCLUDE_OUTBOUND_PORTS, port))
 		return MB_VERDICT_KEEP;
 	if (is_local) {
-		bool is_called = !mb_is_localhost(destination) && port != profile.tunnel_port;
+		bool is_called = !mb_is_localhost(destination) && !mb_is_tunnel(port);
 
 		/* -o lo -s 127.0.0.6/32 RETURN: a sidecar delivers to its application. */
 		if (mb_is_ip4(&flow->source.address, profile.passthrough))
