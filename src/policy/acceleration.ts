@@ -1,46 +1,49 @@
 import { shown } from '../errors';
 
 /**
- * How far acceleration goes, from narrow to wide.
+ * Scope of acceleration, from narrow to wide.
  *
- * - `'off'`: connections are redirected to their sidecars, every byte takes the TCP stack, no socket enters a sockmap.
- * - `'proxies'`: connections whose two ends are sidecars of this node move from socket to socket. No application socket
- *   ever behaves differently. A sidecar that reads by splice(2) needs `'off'`: HAProxy with `option splice-request`.
- * - `'full'`: application sockets too. A socket in a sockmap is not quite a socket (splice(2) never sees redirected
- *   bytes; a blocking `recv` may return EAGAIN; FIONREAD, MSG_WAITALL and MSG_ZEROCOPY differ; `docs/hazards.md` has
- *   all of it), so this is opted into, for all pods or for one. Where `MeshAccelerator.fionreadCounts` is `'stack'`,
- *   nginx and what is built on it hang.
+ * - `'off'`: connections are redirected to their sidecars, but all data takes the TCP stack. No socket enters a
+ *   sockmap.
+ * - `'proxies'`: data of connections between two sidecars of this node moves from socket to socket. Sockets of
+ *   applications never behave differently. A sidecar that reads with splice(2), such as HAProxy with
+ *   `option splice-request`, needs `'off'`.
+ * - `'full'`: sockets of applications are accelerated, too. A socket in a sockmap differs from an ordinary one:
+ *   splice(2) never sees redirected bytes, a blocking `recv` may return EAGAIN, and FIONREAD, MSG_WAITALL and
+ *   MSG_ZEROCOPY differ (`docs/hazards.md` lists all differences). So this scope is opt-in, for all pods or for one. If
+ *   `MeshAccelerator.fionreadCounts` is `'stack'`, nginx and servers that are built on it hang.
  */
 export type Acceleration = 'off' | 'proxies' | 'full';
 
-/** A pod's own choice: a scope, or `'inherit'` for the accelerator's. */
+/** Scope of one pod: its own, or `'inherit'` for that of the accelerator. */
 export type PodAcceleration = Acceleration | 'inherit';
 
-/** The scope where neither the caller nor a pinned mesh says one. @internal */
+/** The scope if neither the caller nor a pinned mesh sets one. @internal */
 export const DEFAULT_ACCELERATION: Acceleration = 'proxies';
 
 const SCOPES: readonly unknown[] = ['off', 'proxies', 'full'] satisfies readonly Acceleration[];
 
-/** What a pod may choose. @internal */
+/** Valid scopes of one pod. @internal */
 export const POD_ACCELERATIONS: readonly unknown[] = [...SCOPES, 'inherit'];
 
 /**
- * Checks a scope that comes from outside.
+ * Checks that a value is a scope.
  *
  * @internal
- * @param value - anything
- * @param name - how to call it in the message
- * @throws TypeError if it is not one of the three
+ * @param value - any value
+ * @param name - its name for the error message
+ * @throws TypeError if it is not one of the three scopes
  */
 export function assertAcceleration(value: unknown, name: string): asserts value is Acceleration {
   if (!SCOPES.includes(value)) throw new TypeError(`${name} must be 'off', 'proxies' or 'full', not '${shown(value)}'`);
 }
 
 /**
- * Whether a pod may choose this.
+ * Tells whether a value is a valid scope of one pod.
  *
  * @internal
- * @param value - anything
+ * @param value - any value
+ * @returns whether it is
  */
 export function isPodAcceleration(value: unknown): value is PodAcceleration {
   return POD_ACCELERATIONS.includes(value);

@@ -1,4 +1,4 @@
-/** What a mesh and its pods ask for, pure: nothing here talks to the kernel, or knows how the programs store it. */
+/** Options and rules of a mesh and its pods. Nothing here uses the kernel or depends on the ABI of the programs. */
 export {
   assertAcceleration,
   DEFAULT_ACCELERATION,

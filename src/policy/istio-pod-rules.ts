@@ -4,13 +4,13 @@ import { readRules } from './read-rules';
 
 const PREFIX = 'traffic.sidecar.istio.io/';
 
-/** The port of the sidecar's own health checks, if a pod has moved it. */
+/** Sets the port of the sidecar's own health checks, if a pod changes it. */
 const STATUS_PORT = 'status.sidecar.istio.io/port';
 
-/** What Kubernetes takes for all annotations of a pod together; other sources have no bound of their own. */
+/** Limit of Kubernetes for all annotations of a pod together, in characters. Other sources may have no limit. */
 const MAX_LENGTH = 256 * 1024;
 
-/** Annotations by the rule that they are. `'*'` is allowed where it is one for Istio. */
+/** The annotation of each rule. `all` says whether Istio accepts `'*'`. */
 const annotations = {
   includeInboundPorts: { name: `${PREFIX}includeInboundPorts`, ports: true, all: true },
   excludeInboundPorts: { name: `${PREFIX}excludeInboundPorts`, ports: true, all: false },
@@ -21,17 +21,20 @@ const annotations = {
 } as const satisfies Record<keyof PodRules, { name: string; ports: boolean; all: boolean }>;
 
 /**
- * The rules that a pod's annotations ask for, as Istio reads them: `traffic.sidecar.istio.io/` with
- * `includeInboundPorts`, `excludeInboundPorts`, `includeOutboundPorts`, `excludeOutboundPorts`,
- * `includeOutboundIPRanges` and `excludeOutboundIPRanges`, and `status.sidecar.istio.io/port`, which is excluded like
- * the profile's own ports. Spaces around entries do not matter. An annotation that is there and empty is an empty list,
- * so `includeInboundPorts: ""` redirects nothing. One of more than 262,144 characters is refused unread.
+ * Reads the rules of a pod from its annotations as Istio does.
  *
- * @param pod - the annotations of the pod; those that are not of Istio do not matter
- * @param defaults - rules where there is no annotation, such as `{ excludeOutboundPorts: [15020] }`, which is what
- * istio-cni does
+ * The annotations are `traffic.sidecar.istio.io/` with `includeInboundPorts`, `excludeInboundPorts`,
+ * `includeOutboundPorts`, `excludeOutboundPorts`, `includeOutboundIPRanges` and `excludeOutboundIPRanges`, and
+ * `status.sidecar.istio.io/port`. The latter port is excluded like the profile's own ports. Spaces around entries are
+ * ignored. An annotation with an empty value is an empty list, so `includeInboundPorts: ""` redirects no inbound
+ * connection. An annotation of more than 262,144 characters is refused without reading it.
+ *
+ * @param pod - the annotations of the pod. Those that do not belong to Istio are ignored
+ * @param defaults - rules for missing annotations, such as `{ excludeOutboundPorts: [15020] }` as istio-cni has it
  * @returns rules for `localPodIps.set`
- * @throws PodRulesError (`ERR_BPF_POD_RULES`) with the first 20 entries that are wrong, by annotation and position
+ * @throws PodRulesError (`ERR_BPF_POD_RULES`) if entries are invalid; it lists the first 20 with annotation and
+ * position
+ * @throws TypeError if `defaults` is not an object or has an unknown property
  * @example
  * ```ts
  * import { istioPodRules, type MeshAccelerator } from 'merbridge';
@@ -64,7 +67,7 @@ export function istioPodRules(pod: Readonly<Record<string, string>>, defaults: P
   return withStatus;
 }
 
-/** An annotation without the spaces around it; undefined if there is none, or if it is too long to be one. */
+/** The trimmed value of an annotation. `undefined` if it is missing or too long. */
 function textOf(pod: Readonly<Record<string, string>>, name: string, problems: PodRulesProblem[]): string | undefined {
   const text = pod[name];
   if (text === undefined || text.length <= MAX_LENGTH) return text?.trim();
@@ -83,17 +86,17 @@ function parsePorts(entries: readonly string[], name: string, problems: PodRules
     if (isEnough(problems)) break;
     const entry = text.trim();
     if (isPort(entry)) ports.push(Number(entry));
-    else problems.push({ name, position: i + 1, entry, reason: 'is no port: 0 to 65535' });
+    else problems.push({ name, position: i + 1, entry, reason: 'is not a port: 0 to 65535' });
   }
   return ports;
 }
 
-/** As strconv.ParseUint(text, 10, 16) reads it: a port range or a name is none. */
+/** Whether a text is a port for strconv.ParseUint(text, 10, 16). Port ranges and names are not. */
 function isPort(entry: string): boolean {
   return /^\d+$/.test(entry) && Number(entry) <= 65535;
 }
 
-/** What only the rules as a whole show, in the words of the annotations. */
+/** Problems of the complete rules, with the names of the annotations. */
 function problemsOf(rules: PodRules): PodRulesProblem[] {
   const problems: PodRulesProblem[] = [];
   readRules(rules, problems);

@@ -2,22 +2,24 @@ import { resolve } from 'node:path';
 import { shown } from '../errors';
 
 /**
- * Whether something is an object with members, as options are: not null, and not a list.
+ * Tells whether a value is an object such as options: neither null nor an array.
  *
  * @internal
+ * @param value - any value
+ * @returns whether it is
  */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
- * Refuses members that do not exist: one with a typo would be ignored silently.
+ * Refuses unknown members, because a mistyped one would be ignored silently.
  *
  * @internal
- * @param members - the object; or what is left of it when every known member is taken out
- * @param where - whose members they are, for the message
- * @param names - what a member is called, and those that are known and still in the object
- * @throws TypeError with the name of the first unknown one
+ * @param members - the object, with or without its known members
+ * @param where - name of the object for the error message
+ * @param names - a noun for the members in the error message, and the known members that `members` still contains
+ * @throws TypeError if there is an unknown member; the message names the first one
  */
 export function refuseUnknown(
   members: object,
@@ -29,14 +31,14 @@ export function refuseUnknown(
 }
 
 /**
- * Refuses what is not an integer in a range.
+ * Checks that a value is an integer in a range.
  *
  * @internal
- * @param value - anything
- * @param min - the least that is allowed
- * @param max - the most that is allowed
- * @param name - how to call it in the message
- * @throws RangeError for anything else, whatever its type
+ * @param value - any value
+ * @param min - least valid value
+ * @param max - greatest valid value
+ * @param name - its name for the error message
+ * @throws RangeError if it is not, whatever its type
  */
 export function assertInteger(value: unknown, min: number, max: number, name: string): asserts value is number {
   if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)
@@ -44,14 +46,14 @@ export function assertInteger(value: unknown, min: number, max: number, name: st
 }
 
 /**
- * Refuses what is not a number in a range; fractions are allowed.
+ * Checks that a value is a number in a range. It may have a fraction.
  *
  * @internal
- * @param value - anything
- * @param min - the least that is allowed
- * @param max - the most that is allowed
- * @param name - how to call it in the message
- * @throws RangeError for anything else, whatever its type
+ * @param value - any value
+ * @param min - least valid value
+ * @param max - greatest valid value
+ * @param name - its name for the error message
+ * @throws RangeError if it is not, whatever its type
  */
 export function assertNumber(value: unknown, min: number, max: number, name: string): asserts value is number {
   if (typeof value !== 'number' || !(value >= min && value <= max))
@@ -59,12 +61,13 @@ export function assertNumber(value: unknown, min: number, max: number, name: str
 }
 
 /**
- * Checks the path of a pin directory and normalizes it: a symbolic link with a slash behind it would be followed
- * instead of refused.
+ * Checks the path of a pin directory and normalizes it. Without that, a symbolic link with a trailing slash would be
+ * followed instead of refused.
  *
  * @internal
- * @param path - anything
- * @param who - what asks for it, for the message
+ * @param path - any value
+ * @param who - name of the caller for the error message
+ * @returns the path without a trailing slash
  * @throws TypeError if it is not an absolute path
  */
 export function resolvePinDirectory(path: unknown, who: string): string {

@@ -3,40 +3,46 @@ import { fromBytes, ipAddress, toBytes } from '../codec';
 import { InvalidAddressError } from '../errors';
 
 /**
- * An address in the form in which the maps give it back: dotted quads also for IPv4-mapped addresses, RFC 5952 for
- * IPv6.
+ * Converts an address to the canonical form in which maps return it: dotted-quad notation for IPv4 and IPv4-mapped
+ * addresses, RFC 5952 for IPv6.
  *
  * @internal
- * @param address - text of an address
- * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if it is none
+ * @param address - text of an IP address
+ * @returns its canonical form
+ * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if it is invalid
  */
 export function canonicalAddress(address: string): string {
   return fromBytes(ipAddress, toBytes(ipAddress, address));
 }
 
 /**
- * The address of a pod, in the form in which the maps give it back. Refuses what no pod has: a loopback address would
- * enrol every network namespace, because each of them has it.
+ * Checks the address of a pod and converts it to canonical form. Addresses that no pod can have are refused: a loopback
+ * address would enrol every network namespace, because each of them has it.
  *
  * @internal
- * @param address - text of an address
- * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if it is none, IPv6, loopback, or multicast
+ * @param address - text of an IP address
+ * @returns its canonical form
+ * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if it is invalid, IPv6, in 0.0.0.0/8, loopback, multicast or
+ * reserved
  */
 export function podAddress(address: string): string {
   const canonical = canonicalAddress(address);
-  if (!isIPv4(canonical)) throw new InvalidAddressError(address, 'only IPv4 addresses of pods are acted upon so far');
+  if (!isIPv4(canonical)) throw new InvalidAddressError(address, 'only IPv4 addresses of pods are supported so far');
   const first = Number.parseInt(canonical, 10);
   if (first === 0 || first === 127 || first >= 224)
-    throw new InvalidAddressError(address, 'a pod has a unicast address that is neither 0.0.0.0/8 nor 127.0.0.0/8');
+    throw new InvalidAddressError(
+      address,
+      'the address of a pod must be a unicast address outside of 0.0.0.0/8 and 127.0.0.0/8',
+    );
   return canonical;
 }
 
 /**
- * The same for texts that may well be none.
+ * Same as {@link podAddress}, for a text that may be something else.
  *
  * @internal
- * @param text - anything that was written where an address belongs
- * @returns `undefined` where {@link podAddress} throws
+ * @param text - any text
+ * @returns the address in canonical form. `undefined` if it cannot be the address of a pod
  */
 export function podAddressIfAny(text: string): string | undefined {
   try {

@@ -1,26 +1,28 @@
 /**
- * Which connections of a pod go through its sidecar. What is left out is as without any rules: everything does, but for
- * the inbound ports that the profile excludes.
+ * Rules that select the connections of a pod that go through its sidecar. A property that is left out has its default.
+ * Without any rules all connections do, except those to the inbound ports that the profile excludes.
  *
- * The order is Istio's (tools/istio-iptables/pkg/capture/run.go). Outbound: excluded ports, for whoever dials; then
- * what the sidecar itself dials is let through; excluded ranges; included ports; included ranges. Inbound: the
- * profile's tunnel port is let through; then either the included ports are a list, and count alone, or they are `'*'`,
- * and the excluded ones are taken off.
+ * The order is that of Istio (tools/istio-iptables/pkg/capture/run.go):
  *
- * Ports are of TCP, 0 to 65535. Ranges are in CIDR notation, IPv4 or IPv6; bits behind the prefix do not matter. IPv6
- * ranges are kept, for a time when IPv6 is redirected.
+ * - Outbound: excluded ports, whoever dials; then connections that the sidecar itself dials are not redirected;
+ *   excluded ranges; included ports; included ranges.
+ * - Inbound: the profile's tunnel port is not redirected. Then, if the included ports are a list, only they are
+ *   redirected. If they are `'*'`, all ports except the excluded ones are.
+ *
+ * Ports are TCP ports, 0 to 65535. Ranges are in CIDR notation, IPv4 or IPv6. Address bits beyond the prefix are
+ * ignored. IPv6 ranges are stored for a later version that redirects IPv6.
  */
 export interface PodRules {
-  /** Ports of the pod whose connections go to the sidecar's inbound port. Default `'*'`. */
+  /** Ports of the pod that are redirected to the sidecar's inbound port. Default: `'*'`. */
   readonly includeInboundPorts?: '*' | readonly number[] | undefined;
-  /** Ports of the pod that do not. Without effect where `includeInboundPorts` is a list. */
+  /** Ports of the pod that are not redirected. Without effect if `includeInboundPorts` is a list. */
   readonly excludeInboundPorts?: readonly number[] | undefined;
-  /** Ports that go to the sidecar's outbound port wherever they are, unless the range is excluded. */
+  /** Destination ports that are redirected to the sidecar's outbound port, at any address that is not excluded. */
   readonly includeOutboundPorts?: readonly number[] | undefined;
-  /** Ports that are dialled directly. */
+  /** Destination ports that are not redirected. */
   readonly excludeOutboundPorts?: readonly number[] | undefined;
-  /** Addresses that go to the sidecar's outbound port. Default `'*'`. */
+  /** Destination addresses that are redirected to the sidecar's outbound port. Default: `'*'`. */
   readonly includeOutboundRanges?: '*' | readonly string[] | undefined;
-  /** Addresses that are dialled directly. */
+  /** Destination addresses that are not redirected. */
   readonly excludeOutboundRanges?: readonly string[] | undefined;
 }

@@ -1,26 +1,26 @@
 import { PodRulesError, type PodRulesProblem } from '../errors';
 import { PORT_LISTS, RANGE_LISTS, type RuleSet } from './rule-set';
 
-/** How much of the maps of rules one pod may have. */
+/** Limits of the rules of one pod. */
 export interface PodShare {
-  /** `maxPodRulePorts`. Default: a 128th of `maxRulePorts`, 1 at least. */
+  /** The option `maxPodRulePorts`. Default: 1/128 of `maxRulePorts`, at least 1. */
   readonly ports?: number | undefined;
-  /** `maxPodRuleRanges`. Default: likewise of `maxRuleRanges`. */
+  /** The option `maxPodRuleRanges`. Default: 1/128 of `maxRuleRanges`, at least 1. */
   readonly ranges?: number | undefined;
 }
 
-/** So many pods with as many rules as one may have fit. More than a node has by default (110). */
+/** Number of pods with the maximum number of rules that fit. A node has at most 110 pods by default. */
 const SHARES = 128;
 
 /**
- * Refuses rules that are more than the share of one pod: the maps are for all pods of the node, and whoever may
- * annotate a pod would fill them.
+ * Refuses rules that exceed the limits of one pod. The maps are shared by all pods of the node, and a user who may
+ * annotate one pod could fill them.
  *
  * @internal
  * @param set - the rules
- * @param share - what was asked for
- * @param sizes - how many ports and ranges the maps hold
- * @throws PodRulesError (`ERR_BPF_POD_RULES`) that names how many there are, how many may be, and the option
+ * @param share - the limits that the caller asked for
+ * @param sizes - maximum number of ports and ranges in the maps
+ * @throws PodRulesError (`ERR_BPF_POD_RULES`) if a limit is exceeded; it has the number, the limit and the option
  */
 export function assertShare(
   set: RuleSet,
@@ -42,6 +42,6 @@ function shareOf(size: number): number {
 
 function problem(what: string, option: string, count: number, most: number): PodRulesProblem[] {
   if (count <= most) return [];
-  const reason = `${what} in all lists of one pod are more than the ${most} that it may have; ${option} is the option`;
+  const reason = `${what} in all lists of one pod exceed its limit of ${most} (option ${option})`;
   return [{ name: 'rules', position: 0, entry: count, reason }];
 }

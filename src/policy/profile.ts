@@ -3,8 +3,8 @@ import { shown } from '../errors';
 import { assertInteger } from './option-checks';
 
 /**
- * What a mesh's sidecar looks like from outside: ports, user and addresses that its own iptables rules are written
- * with. The order of these rules is Istio's, see {@link PodRules}.
+ * Describes the sidecar of a mesh: the ports, users and addresses in the mesh's own iptables rules. The rules are
+ * applied in Istio's order; see {@link PodRules}.
  *
  * @example
  * ```ts
@@ -28,33 +28,37 @@ import { assertInteger } from './option-checks';
  * ```
  */
 export interface MeshProfile {
-  /** Name for messages. */
+  /** Name of the mesh for messages. It is also part of the identity of a pinned mesh. */
   readonly name: string;
-  /** Where a sidecar accepts what its application dials, 1 to 65535. It must listen on `0.0.0.0` or `::`. */
+  /**
+   * Port on which a sidecar accepts connections of its application, 1 to 65535. The sidecar must listen on `0.0.0.0` or
+   * `::`.
+   */
   readonly outboundPort: number;
-  /** Where a sidecar accepts what others dial, 1 to 65535. */
+  /** Port on which a sidecar accepts connections of others, 1 to 65535. */
   readonly inboundPort: number;
-  /** User id that sidecars run as. */
+  /** User id of sidecars. */
   readonly sidecarUid: number;
-  /** Group id whose processes are not redirected either. */
+  /** Group id of sidecars. Connections of other processes with this group id are not redirected either. */
   readonly sidecarGid: number;
   /**
-   * IPv4 address in 127.0.0.0/8 from which a sidecar dials its own application; `undefined` if the mesh has none. Then
-   * nothing is let through by its source address.
+   * IPv4 address in 127.0.0.0/8 from which a sidecar dials its own application. `undefined` if the mesh has none. Then
+   * no connection is exempted because of its source address.
    */
   readonly passthroughAddress?: string | undefined;
   /**
-   * Port that is never redirected to the inbound port (the mesh's own tunnel), 1 to 65535; `undefined` if the mesh has
-   * none.
+   * Port of the mesh's own tunnel, which is never redirected to the inbound port, 1 to 65535. `undefined` if the mesh
+   * has none.
    */
   readonly tunnelPort?: number | undefined;
   /**
-   * More ports that are never redirected to the inbound port, at most 16: the sidecar's own health and metrics ports.
+   * At most 16 more ports that are never redirected to the inbound port, such as the sidecar's own health and metrics
+   * ports.
    */
   readonly excludedInboundPorts: readonly number[];
 }
 
-/** The meshes whose numbers are known. */
+/** Built-in profiles. */
 export const meshProfiles = Object.freeze({
   /** Istio's sidecar mode with its default settings (istio-iptables, istio-cni). */
   istio: Object.freeze({
@@ -69,20 +73,21 @@ export const meshProfiles = Object.freeze({
   }) satisfies MeshProfile,
 });
 
-/** Name of a profile that the library brings. */
+/** Name of a built-in profile. */
 export type MeshProfileName = keyof typeof meshProfiles;
 
-/** How many excluded ports the programs have room for: MB_MAX_EXCLUDED. @internal */
+/** Maximum number of excluded ports in the programs: MB_MAX_EXCLUDED. @internal */
 export const MAX_EXCLUDED_INBOUND_PORTS = 16;
 
 /**
- * Takes a profile by name, or a profile of the caller's own, and checks it.
+ * Finds a profile by name, or validates a custom profile.
  *
  * @internal
  * @param profile - a name of {@link meshProfiles}, or a complete profile
- * @throws TypeError if there is no such name, or if the passthrough address is not in 127.0.0.0/8
+ * @returns the profile
+ * @throws TypeError if there is no profile of that name, or if the passthrough address is not in 127.0.0.0/8
  * @throws RangeError if a number is out of range
- * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the passthrough address is no address
+ * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the passthrough address is invalid
  */
 export function resolveProfile(profile: MeshProfileName | MeshProfile): MeshProfile {
   if (typeof profile === 'string') {

@@ -15,13 +15,13 @@ const properties = [
 ] as const satisfies readonly (keyof PodRules)[];
 
 /**
- * Checks rules and brings them into their one form.
+ * Validates rules and converts them to canonical form.
  *
  * @internal
- * @param rules - what was given
- * @returns `undefined` if they say the same as no rules
- * @throws PodRulesError (`ERR_BPF_POD_RULES`) with what is wrong, up to 20 problems
- * @throws TypeError if they are no object, or have a property that there is not
+ * @param rules - rules of the caller
+ * @returns the rule set. `undefined` if the rules are equivalent to no rules
+ * @throws PodRulesError (`ERR_BPF_POD_RULES`) if entries are invalid; it has the first 20 problems
+ * @throws TypeError if they are not an object or have an unknown property
  */
 export function ruleSetOf(rules: PodRules): RuleSet | undefined {
   const problems: PodRulesProblem[] = [];
@@ -31,12 +31,13 @@ export function ruleSetOf(rules: PodRules): RuleSet | undefined {
 }
 
 /**
- * The same, whatever is wrong with them.
+ * Converts rules to canonical form and collects the problems instead of throwing them.
  *
  * @internal
- * @param rules - what was given
- * @param problems - gets what is wrong, until it is enough; if anything is, the rule set means nothing
- * @throws TypeError if they are no object, or have a property that there is not
+ * @param rules - rules of the caller
+ * @param problems - receives the problems, until there are enough for an error
+ * @returns the rule set. Do not use it if there are problems
+ * @throws TypeError if they are not an object or have an unknown property
  */
 export function readRules(rules: PodRules, problems: PodRulesProblem[]): RuleSet {
   if (!isRecord(rules)) throw new TypeError(`rules must be an object, not ${shown(rules)}`);
@@ -44,10 +45,10 @@ export function readRules(rules: PodRules, problems: PodRulesProblem[]): RuleSet
   const list = (name: keyof PodRules): readonly unknown[] => {
     const value: unknown = rules[name] === undefined ? [] : rules[name];
     if (Array.isArray(value)) return value;
-    problems.push({ name, position: 0, entry: value, reason: 'is no list' });
+    problems.push({ name, position: 0, entry: value, reason: 'is not a list' });
     return [];
   };
-  /** What `parse` makes of each entry; up to where it is clear that nothing will come of it. */
+  /** Parses the entries of a list. Stops when there are enough problems for an error. */
   const each = <T>(
     name: keyof PodRules,
     parse: (entry: unknown, place: Place, problems: PodRulesProblem[]) => T | undefined,
@@ -88,7 +89,7 @@ type Place = Pick<PodRulesProblem, 'name' | 'position'>;
 
 function parsePort(port: unknown, place: Place, problems: PodRulesProblem[]): number | undefined {
   if (Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65535) return port as number;
-  problems.push({ ...place, entry: port, reason: 'is no port: 0 to 65535' });
+  problems.push({ ...place, entry: port, reason: 'is not a port: 0 to 65535' });
   return undefined;
 }
 
@@ -102,7 +103,7 @@ function parseRange(
   try {
     bytes = toBytes(ipAddress, address);
   } catch {
-    problems.push({ ...place, entry, reason: 'is no range: an address, a slash, and the length of its prefix' });
+    problems.push({ ...place, entry, reason: 'is not a range: an address, a slash, and the length of its prefix' });
     return undefined;
   }
   const isV4 = isIPv4(address);

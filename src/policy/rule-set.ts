@@ -2,36 +2,54 @@ import { isIPv4 } from 'node:net';
 import { ipAddress, toBytes } from '../codec';
 import type { PodRules } from './pod-rules';
 
-/** The lists of a rule set that name ports. Digests, which are pinned, take them in this order. */
+/** The lists of ports in a rule set. Pinned digests depend on this order. */
 export const PORT_LISTS = ['inboundPorts', 'excludeOutboundPorts', 'includeOutboundPorts'] as const;
-/** Those that name ranges. */
+/** The lists of address ranges in a rule set. Pinned digests depend on this order. */
 export const RANGE_LISTS = ['excludeOutboundRanges', 'includeOutboundRanges'] as const;
 
-/** A range as the programs find it: of the address in its 16 bytes so many bits. */
+/** An address range as the programs store it: a prefix of a 16-byte address. */
 export interface Range {
+  /** First address of the range. */
   readonly address: string;
-  /** 96 to 128 for IPv4, 0 to 128 for IPv6. */
+  /** Length of the prefix in bits: 96 to 128 for IPv4, 0 to 128 for IPv6. */
   readonly bits: number;
 }
 
-/** Rules in the one form that equal rules have: sorted, each entry once, without what changes nothing. @internal */
+/**
+ * Rules in canonical form, which is the same for equivalent rules: sorted, without duplicates, without entries that
+ * have no effect.
+ *
+ * @internal
+ */
 export interface RuleSet {
+  /** Whether all inbound ports are included. */
   readonly allInbound: boolean;
+  /** Whether all outbound addresses are included. */
   readonly allOutbound: boolean;
   /**
-   * Whether an included range begins in 127.0.0.0/8 or with ::1, as it was written: then a pod's own addresses are no
-   * exception any more.
+   * Whether an included range was written with an address in 127.0.0.0/8 or ::1. Then a pod's own addresses are no
+   * longer an exception.
    */
   readonly loopback: boolean;
-  /** With `allInbound` those that are excluded, otherwise those that are included. */
+  /** The excluded ports if `allInbound`, otherwise the included ones. */
   readonly inboundPorts: readonly number[];
+  /** Excluded destination ports. */
   readonly excludeOutboundPorts: readonly number[];
+  /** Included destination ports. Empty if `allOutbound`. */
   readonly includeOutboundPorts: readonly number[];
+  /** Excluded destination ranges. */
   readonly excludeOutboundRanges: readonly Range[];
+  /** Included destination ranges. Empty if `allOutbound`. */
   readonly includeOutboundRanges: readonly Range[];
 }
 
-/** The rules that a rule set stands for. @internal */
+/**
+ * Converts a rule set to rules.
+ *
+ * @internal
+ * @param set - the rule set
+ * @returns complete rules
+ */
 export function rulesOf(set: RuleSet): PodRules {
   return {
     includeInboundPorts: set.allInbound ? '*' : set.inboundPorts,
@@ -50,8 +68,8 @@ function textOf({ address, bits }: Range): string {
 }
 
 /**
- * The ranges as they may have been written, where one began with a loopback address: 127.0.0.1/1 is kept as 0.0.0.0/1,
- * which says less.
+ * Restores a loopback address in ranges of which one was written with it. For instance, 127.0.0.1/1 is stored as
+ * 0.0.0.0/1, which no longer shows that.
  */
 function withLoopback(ranges: readonly Range[]): readonly Range[] {
   if (ranges.some(({ address }) => isLoopback(address))) return ranges;
@@ -61,28 +79,59 @@ function withLoopback(ranges: readonly Range[]): readonly Range[] {
   });
 }
 
-/** @internal */
+/**
+ * Tells whether an address is a loopback address.
+ *
+ * @internal
+ * @param address - IP address in canonical form
+ * @returns whether it is
+ */
 export function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1';
 }
 
-/** An address without what is behind its prefix. @internal */
+/**
+ * Clears the bits of an address beyond a prefix, in place.
+ *
+ * @internal
+ * @param bytes - the address, 16 bytes in network byte order
+ * @param bits - length of the prefix
+ * @returns the same buffer
+ */
 export function masked(bytes: Buffer, bits: number): Buffer {
   for (let bit = bits; bit < 128; bit++) bytes[bit >> 3]! &= ~(0x80 >> (bit & 7));
   return bytes;
 }
 
-/** @internal */
+/**
+ * Converts an address to text.
+ *
+ * @internal
+ * @param bytes - the address, 16 bytes in network byte order
+ * @returns its canonical form
+ */
 export function addressOf(bytes: Buffer): string {
   return ipAddress.decode(bytes, 0);
 }
 
-/** Whether a rule set says the same as no rules. @internal */
+/**
+ * Tells whether a rule set is equivalent to no rules.
+ *
+ * @internal
+ * @param set - the rule set
+ * @returns whether it is
+ */
 export function isDefault(set: RuleSet): boolean {
   return set.allInbound && set.allOutbound && [...PORT_LISTS, ...RANGE_LISTS].every(name => set[name].length === 0);
 }
 
-/** Sorted as text: which order is nobody's business, only that it is one. @internal */
+/**
+ * Sorts ranges and removes duplicates. They are sorted as text, because any fixed order will do.
+ *
+ * @internal
+ * @param ranges - the ranges
+ * @returns a new array
+ */
 export function unique(ranges: readonly Range[]): Range[] {
   const byText = new Map(ranges.map(({ address, bits }) => [`${address}/${bits}`, { address, bits }]));
   return [...byText.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, range]) => range);

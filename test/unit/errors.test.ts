@@ -61,7 +61,7 @@ const all: Array<[MerbridgeError, string, string]> = [
   [new PinConflictError('/x', 'cgroup', { pinned: '/a', wanted: '/b' }), 'PinConflictError', 'ERR_BPF_PIN_CONFLICT'],
   [new NotPinnedError('/x'), 'NotPinnedError', 'ERR_BPF_NOT_PINNED'],
   [
-    new PodRulesError([{ name: 'excludeOutboundPorts', position: 1, entry: 'x', reason: 'is no port' }]),
+    new PodRulesError([{ name: 'excludeOutboundPorts', position: 1, entry: 'x', reason: 'is not a port' }]),
     'PodRulesError',
     'ERR_BPF_POD_RULES',
   ],

@@ -243,10 +243,10 @@ test('wrong annotations: the last good rules stay, or the pod is left out; other
   const [left] = errors as [PodRefusedError];
   assert.ok(left instanceof PodRefusedError);
   assert.equal(left.pod, 'shop/b');
-  assert.deepEqual(left.problems, [{ name, position: 2, entry: 'http', reason: 'is no port: 0 to 65535' }]);
+  assert.deepEqual(left.problems, [{ name, position: 2, entry: 'http', reason: 'is not a port: 0 to 65535' }]);
   assert.match(
     left.message,
-    /pod shop\/b: traffic.*\/excludeInboundPorts, entry 2: "http" is no port: 0 to 65535 \(the pod is not enrolled until that is fixed\)/,
+    /pod shop\/b: traffic.*\/excludeInboundPorts, entry 2: "http" is not a port: 0 to 65535 \(the pod is not enrolled until that is fixed\)/,
   );
 
   source.add('a', pod('shop/a', '10.0.0.1', { annotations: { [name]: '80,x' }, options: { acceleration: 'off' } }));

@@ -216,7 +216,7 @@ describe("Istio's annotations", () => {
             'status.sidecar.istio.io/port 1 http',
           ],
         );
-        assert.match(error.message, /excludeOutboundPorts, entry 3: "8000-9000" is no port/);
+        assert.match(error.message, /excludeOutboundPorts, entry 3: "8000-9000" is not a port/);
         return true;
       },
     );

@@ -123,7 +123,7 @@ test('pod-rules.ts prints the rules of a pod, and what is wrong with them', () =
       [path, '80,http'],
       [[/^not enrolled$/]],
       true,
-      /^traffic\.sidecar\.istio\.io\/excludeInboundPorts, entry 2: "http" is no port/,
+      /^traffic\.sidecar\.istio\.io\/excludeInboundPorts, entry 2: "http" is not a port/,
     );
   }));
 

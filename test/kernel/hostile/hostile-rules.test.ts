@@ -77,7 +77,7 @@ test('hostile rules: three pods with 43,000 ports each, and 20 of 20 honest ones
       assert.match(
         error.message,
         new RegExp(
-          `^pod ${hostile[i]}: .*rules: 43000 ports in all lists of one pod are more than the 1024 that it may have; maxPodRulePorts is the option`,
+          `^pod ${hostile[i]}: .*rules: 43000 ports in all lists of one pod exceed its limit of 1024 \\(option maxPodRulePorts\\)`,
         ),
       );
       assert.equal((error.cause as PodRulesError).code, 'ERR_BPF_POD_RULES');
@@ -128,7 +128,7 @@ test('hostile rules: the share follows the size of the maps, and the options say
   const excludeOutboundPorts = Array.from({ length: 9 }, (_, i) => i);
   const refused = {
     code: 'ERR_BPF_POD_RULES',
-    message: /9 ports in all lists of one pod are more than the 8 that it may have; maxPodRulePorts/,
+    message: /9 ports in all lists of one pod exceed its limit of 8 \(option maxPodRulePorts/,
   };
   {
     await using mesh = await MeshAccelerator.start({ cgroup: cgroup.path, maxRulePorts: 8 * 128 });
