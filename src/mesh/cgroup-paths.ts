@@ -2,7 +2,11 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cgroup } from '../bpf';
 
-/** A cgroup and all below it, from the top. What goes away meanwhile is left out. */
+/**
+ * Walks a cgroup and its descendants, parents first. Cgroups that are removed meanwhile are left out.
+ *
+ * @param path - directory of the top cgroup
+ */
 export function* cgroupsBelow(path: string): Generator<string, void, undefined> {
   yield path;
   let names: string[];
@@ -15,8 +19,10 @@ export function* cgroupsBelow(path: string): Generator<string, void, undefined> 
 }
 
 /**
- * Path of the cgroup with this inode number; `undefined` if there is none any more: a link may hold one that was
- * removed.
+ * Finds the path of a cgroup by its id.
+ *
+ * @param id - inode number of its directory
+ * @returns the path. `undefined` if there is no such cgroup any more: a link may hold a cgroup that was removed
  */
 export function cgroupPathOf(id: bigint): string | undefined {
   for (const path of cgroupsBelow(Cgroup.mountPoint()))
@@ -24,11 +30,16 @@ export function cgroupPathOf(id: bigint): string | undefined {
   return undefined;
 }
 
-/** Whether processes are in a cgroup itself. */
+/**
+ * Tells whether a cgroup itself has member processes.
+ *
+ * @param path - directory of the cgroup
+ * @returns whether it has processes. False if the cgroup is gone or is threaded
+ */
 export function hasProcesses(path: string): boolean {
   try {
     return readFileSync(join(path, 'cgroup.procs'), 'latin1') !== '';
   } catch {
-    return false; // it is gone, or it holds threads only
+    return false; // the cgroup is gone, or it is threaded
   }
 }

@@ -1,8 +1,8 @@
 import type { KernelAdvisory } from '../errors';
 
 /**
- * Releases from the first to before the second: the mainline kernels that have a fault. The second one is the first
- * with the mend.
+ * A range of mainline releases that have a bug: from the first one up to, but not including, the second one. The second
+ * one is the first release with the fix.
  */
 type Range = readonly [from: string, fixedIn: string];
 
@@ -13,14 +13,14 @@ interface Fault {
 }
 
 /**
- * From the CVE records of the kernel's own numbering authority. What needs a verdict program for incoming data, or a
- * map that is an array, cannot come from the programs of this library; another one on the same machine may bring it,
- * and a kernel without such a mend lacks many that never got a number.
+ * From the CVE records of the kernel's own CVE numbering authority (CNA). The programs of this library cannot trigger a
+ * bug that needs a verdict program for incoming data or a sockmap that is an array. Other software on the same machine
+ * may. A kernel without such a fix also lacks many fixes that never got a CVE number.
  */
 const FAULTS: readonly Fault[] = [
   {
     id: 'CVE-2023-52735',
-    summary: 'closing a socket of a sockmap may call itself without end',
+    summary: 'closing a socket of a sockmap may recurse without end',
     ranges: [
       ['4.20', '5.15.95'],
       ['5.16', '6.1.13'],
@@ -71,25 +71,27 @@ const FAULTS: readonly Fault[] = [
 ];
 
 /**
- * `6.1.0-40-amd64`, `6.8.0-60-generic`: the last number is 0 for the whole series, what counts is a number of the
- * distribution's own.
+ * Releases such as `6.1.0-40-amd64` and `6.8.0-60-generic`. Their patch level is 0 for the whole series, and the
+ * distribution has its own number.
  */
 const OWN_COUNT = /^\d+\.\d+\.0-\d/;
-/** Debian tells the release in what `uname -v` says: `#1 SMP PREEMPT_DYNAMIC Debian 6.1.153-1 (2025-09-20)`. */
+/**
+ * Debian has the mainline release in the output of `uname -v`: `#1 SMP PREEMPT_DYNAMIC Debian 6.1.153-1 (2025-09-20)`.
+ */
 const DEBIAN = /\bDebian (\d+\.\d+\.\d+)/;
-/** Above every number of a stable release. */
+/** Greater than the patch level of every stable release. */
 const LAST = 0xffff;
 
 /**
- * Known faults of a kernel in the code that moves bytes from socket to socket.
+ * Lists the known bugs of a kernel in the code that moves bytes from socket to socket.
  *
- * The release alone decides. Distributions take mends over without their number, so this is a reason to ask, never one
- * to refuse. Where a distribution has replaced the number, every fault that some release of the series has is listed,
- * with `certain` false.
+ * The result depends on the release alone. Distributions backport fixes without changing the release, so a listed bug
+ * is a reason to check, not a reason to refuse the kernel. If a distribution uses its own patch level, every bug of any
+ * release in the series is listed, with `certain` false.
  *
- * @param release - what `uname -r` says, `os.release()`
- * @param version - what `uname -v` says, `os.version()`
- * @returns the faults by number; empty if there is none, or if the text is no release
+ * @param release - output of `uname -r`, or `os.release()`
+ * @param version - output of `uname -v`, or `os.version()`
+ * @returns the known bugs. Empty if there are none, or if the text is not a release
  * @example
  * ```ts
  * import { release, version } from 'node:os';
@@ -110,7 +112,7 @@ export function kernelAdvisories(release: string, version = ''): KernelAdvisory[
   });
 }
 
-/** Of a release, so that a later one is greater. */
+/** Converts a release to a number that is greater for a later release. */
 function number(release: string): number {
   const [, major, minor, patch = '0'] = /^(\d+)\.(\d+)(?:\.(\d+))?/.exec(release) ?? [];
   return (Number(major) * 1000 + Number(minor)) * (LAST + 1) + Number(patch);

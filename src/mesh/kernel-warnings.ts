@@ -3,12 +3,12 @@ import { KernelAdvisoryError, UnreadNotCountedError } from '../errors';
 import type { FionreadCounts } from './datapath/fionread';
 import { kernelAdvisories } from './kernel-advisories';
 
-/** What is not as it should be: known faults that the kernel may have, and what it cannot do for `'full'`. */
+/** A warning about the kernel: bugs that it may have, or a feature that it lacks for `'full'`. */
 export type MeshWarning = KernelAdvisoryError | UnreadNotCountedError;
 
 /**
- * What there is to warn of on this kernel. Each warning comes once, and only for what is in use: redirection alone puts
- * no socket into a sockmap.
+ * Warns about this kernel. Each warning comes once, and only for features in use: redirection alone puts no socket into
+ * a sockmap.
  *
  * @internal
  */
@@ -16,9 +16,9 @@ export class KernelWarnings {
   readonly #all: MeshWarning[] = [];
 
   /**
-   * @param ignored - all, or numbers of CVEs and `'FIONREAD'`, of which there is no warning
-   * @param fionreadCounts - what FIONREAD counts on this kernel
-   * @param tell - gets each warning
+   * @param ignored - `true` for no warnings, or a list of CVE numbers and `'FIONREAD'` not to warn about
+   * @param fionreadCounts - which bytes FIONREAD counts on this kernel
+   * @param tell - receives each warning
    */
   constructor(
     private readonly ignored: boolean | readonly string[],
@@ -26,12 +26,12 @@ export class KernelWarnings {
     private readonly tell: (warning: MeshWarning) => void,
   ) {}
 
-  /** Those that there were so far. */
+  /** All warnings so far. */
   get all(): readonly MeshWarning[] {
     return this.#all;
   }
 
-  /** Acceleration is on: warns of known faults of this kernel. */
+  /** Warns about known bugs of this kernel. Call this when acceleration is on. */
   ofAcceleration(): void {
     if (this.#has('ERR_BPF_KERNEL_ADVISORY')) return;
     const advisories = kernelAdvisories(release(), version()).filter(({ id }) => !this.#isIgnored(id));
@@ -39,9 +39,9 @@ export class KernelWarnings {
   }
 
   /**
-   * Warns where FIONREAD does not count redirected bytes.
+   * Warns if FIONREAD does not count redirected bytes on this kernel.
    *
-   * @param isWanted - whether `'full'` is wanted for all pods or for one; asked only if it matters
+   * @param isWanted - tells whether any pod uses `'full'`. It is called only if that matters
    */
   ofFull(isWanted: () => boolean): void {
     if (this.fionreadCounts !== 'stack' || this.#isIgnored('FIONREAD') || this.#has('ERR_BPF_UNREAD_NOT_COUNTED'))

@@ -20,33 +20,46 @@ import { PinHolder } from './pins/pin-holder';
 import { replacePods } from './maps/replace-pods';
 import { SockPairMap } from './maps/sock-pair-map';
 
-/** What an accelerator reports. */
+/** Events of a {@link MeshAccelerator}. */
 export interface MeshEvents extends ReportedEvents {
   /**
-   * Acceleration is on and the kernel may have known faults, or `'full'` is wanted, for all or for a pod, where
-   * FIONREAD does not count redirected bytes. Each comes once, the first ones after the turn of the event loop that
-   * `start` resolves in.
+   * Acceleration is on and the kernel may have known bugs, or `'full'` is set for all pods or for one pod although
+   * FIONREAD does not count redirected bytes. Each warning is emitted once. The first ones are emitted after the turn
+   * of the event loop in which `start` resolves.
+   *
+   * @param warning - the warning. It is not thrown
    */
   warning: (warning: MeshWarning) => void;
-  /** The scope was changed. */
+  /**
+   * The scope of acceleration was changed.
+   *
+   * @param now - the new scope
+   * @param before - the previous scope
+   */
   acceleration: (now: Acceleration, before: Acceleration) => void;
-  /** Pods were enrolled or changed, or taken out. */
+  /**
+   * Pods were enrolled, changed or deleted.
+   *
+   * @param added - IP addresses of the pods that were enrolled or changed
+   * @param deleted - IP addresses of the pods that were deleted
+   */
   pods: (added: readonly string[], deleted: readonly string[]) => void;
-  /** {@link MeshAccelerator.close} has done its work. Emitted once. */
+  /** {@link MeshAccelerator.close} has finished. Emitted once. */
   close: () => void;
 }
 
 /**
- * Sends the connections of enrolled pods through their sidecars without iptables, and moves the bytes of local
- * connections straight from socket to socket.
+ * Redirects the connections of enrolled pods to their sidecars without iptables, and moves the bytes of local
+ * connections directly from socket to socket.
  *
- * The programs stay attached until {@link close} or until the process ends, whichever is first, or with a
- * `pinDirectory` until `detachAll`; the object keeps the process alive as a listening server does ({@link unref}
- * changes that). Existing connections survive all of it. Needs Linux 5.15, libbpf 1.0, and CAP_BPF, CAP_NET_ADMIN and
- * CAP_PERFMON (or root).
+ * The programs stay attached until {@link close} is called or the process ends, or with a `pinDirectory` until
+ * `detachAll` is called. Existing connections survive all of that. The object keeps the process alive as a listening
+ * server does; see {@link unref}.
  *
- * Only TCP over IPv4 between pods of this node is redirected: what comes in from other nodes still needs the mesh's own
- * rules, with which the programs get along.
+ * Needs Linux 5.15, libbpf 1.0, and CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (or root).
+ *
+ * Only TCP over IPv4 between pods of this node is redirected. Connections from other nodes still need the mesh's own
+ * iptables rules, with which the programs are compatible.
  *
  * @example
  * ```ts
@@ -62,27 +75,27 @@ export interface MeshEvents extends ReportedEvents {
  * ```
  */
 export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
-  /** The pods of this node that carry a sidecar. Yours to keep up to date. */
+  /** The enrolled pods of this node, which have a sidecar. The caller keeps them up to date. */
   readonly localPodIps: LocalPodIps;
-  /** What was dialled, for connections that are being set up. */
+  /** Original destinations of connections that are being set up. */
   readonly pairOriginalDst: PairOriginalDst;
   /** The accelerated sockets. */
   readonly sockPairMap: SockPairMap;
-  /** Which sidecar process serves which pod. */
+  /** The pod that each sidecar process serves. */
   readonly processIp: ProcessIp;
-  /** The mesh that was chosen. */
+  /** Profile of the mesh. */
   readonly profile: MeshProfile;
   /** Path of the cgroup that the programs are attached to. */
   readonly cgroup: string;
-  /** Who keeps the account of what waits in accelerated sockets. */
+  /** Who counts the bytes that wait in accelerated sockets. */
   readonly backlogAccount: BacklogAccount;
   /**
-   * What FIONREAD counts on an accelerated socket of this kernel. Where that is `'stack'`, some programs hang in
-   * `'full'`, and a `warning` says so.
+   * Which unread bytes FIONREAD counts on an accelerated socket of this kernel. With `'stack'`, some applications hang
+   * if their scope is `'full'`; a `warning` says so.
    */
   readonly fionreadCounts: FionreadCounts;
 
-  /** What was taken over from an earlier process; `undefined` if nothing was. */
+  /** Maps that were replaced when pins of an earlier process were taken over. `undefined` if nothing was taken over. */
   readonly adoption: MeshAdoption | undefined;
 
   readonly #holder: Holder;
@@ -93,31 +106,38 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   #closing: Promise<void> | undefined;
 
   /**
-   * Loads the programs and attaches them. If anything fails, everything is taken back and nothing stays behind; what an
-   * earlier process has pinned goes on as before, but with `pods` if it came so far.
+   * Loads the programs and attaches them. If anything fails, everything that this call made is removed. A mesh that an
+   * earlier process pinned then continues as before, except that the option `pods` may have been applied already.
    *
    * @param options - the cgroup, the mesh, the scope
-   * @returns the accelerator, attached
-   * @throws TypeError or RangeError for options that make no sense
-   * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path is none, or no cgroup2 is mounted
-   * @throws AlreadyAttachedError (`ERR_BPF_ALREADY_ATTACHED`) if an accelerator is attached to the cgroup, to one above
-   * it or to one below it; `holders` says who holds it
-   * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if `pinDirectory` is in none, or in one that is mounted
-   * read-only
-   * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) with the path of what lies there and is not of this library
-   * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process works with `pinDirectory`
-   * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if the pins are of another cgroup, another mesh, or a later
+   * @returns the accelerator, with its programs attached. The caller closes it
+   * @throws TypeError if an option is unknown or of the wrong type
+   * @throws RangeError if a number is out of range
+   * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if `cgroup` is not a cgroup of version 2, or none is mounted; or
+   * if the cgroup of one of the `pods` is not a cgroup below it
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if an address of `pods` or `profile` is invalid
+   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if rules of `pods` are invalid, or exceed the limits of one pod
+   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if not all of `pods` and their rules fit
+   * @throws AlreadyAttachedError (`ERR_BPF_ALREADY_ATTACHED`) if an accelerator is attached to the cgroup, an ancestor
+   * or a descendant; `holders` says what holds it
+   * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if `pinDirectory` is not in a BPF file system, or in one
+   * that is mounted read-only
+   * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if `pinDirectory` contains something that this library did not
+   * make, a pin cannot be opened, or another user may write to the directory; the message has the path
+   * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process uses `pinDirectory`
+   * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if the pins belong to another cgroup, another mesh, or a later
    * version
-   * @throws PermissionError (`ERR_BPF_PERMISSION`) with the missing capabilities
-   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) with the feature, and the release or the option of the kernel
-   * that brings it
-   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf is missing, or the native addon does not load
-   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) with errnoName `'EMFILE'` if the limit of open files is too low
+   * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities; `missing` lists them
+   * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if the kernel lacks a feature; the message has its release or
+   * configuration option
+   * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf is missing, or the native addon cannot be loaded
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; errnoName is `'EMFILE'` if the limit of open files
+   * is too low
    * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the compiled programs are missing or damaged
-   * @throws VerifierError (`ERR_BPF_VERIFIER`) with the whole log if the kernel refuses a program
+   * @throws VerifierError (`ERR_BPF_VERIFIER`) if the kernel rejects a program; `log` is the log of the verifier
    */
   static async start(options: MeshAcceleratorOptions): Promise<MeshAccelerator> {
-    // Asynchronous by contract: what a later version has to wait for must not change the signature.
+    // Errors are always a rejection, and a later version may wait here without changing the signature.
     await Promise.resolve();
     const resolved = resolveOptions(options);
     try {
@@ -167,7 +187,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
 
   async #attach(options: ResolvedOptions): Promise<void> {
     if (options.pods !== undefined) replacePods(this.localPodIps, options.pods, this.adoption !== undefined);
-    // What can fail comes first: nothing that is pinned then is of a start that failed.
+    // Steps that can fail come before anything is attached or pinned.
     this.#events.set(options.events);
     try {
       await this.#holder.attach();
@@ -176,14 +196,14 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
       throw error;
     }
     this.#events.begin();
-    // A server keeps its process alive, and so does this: its links end with the process.
+    // Keep the process alive, as a listening server does, because its links are closed when it ends.
     this.#keepAlive = setInterval(() => undefined, 0x7fffffff);
     this.#warnOfKernel();
   }
 
   /**
-   * What there is to know of this kernel: its known faults, if acceleration was on at any time; what `'full'` lacks
-   * here, if it was wanted.
+   * Warnings about this kernel so far: its known bugs, if acceleration was on at any time, and the feature that it
+   * lacks for `'full'`, if that scope was set.
    */
   get warnings(): readonly MeshWarning[] {
     return this.#warnings.all;
@@ -195,20 +215,22 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   }
 
   /**
-   * The scope for pods that do not choose their own. `'off'` is final: it stops acceleration for every pod at once,
-   * existing connections included, without a byte lost; what waits in a socket is still read first. A wider scope is
-   * for new connections.
+   * The scope of acceleration for pods that do not set their own. `'off'` overrides them: it stops acceleration for
+   * every pod at once, including existing connections, and loses no data. Readers first read the bytes that wait in
+   * their sockets. A wider scope applies to new connections.
+   *
+   * After {@link close} it is the last scope that was read.
    */
   get acceleration(): Acceleration {
     return this.#datapath.settings.acceleration;
   }
 
   /**
-   * Changes the scope; see the getter. If this switches acceleration on for the first time, or `'full'`, there may be a
-   * `warning` of the kernel.
+   * Changes the scope; see the getter. If this switches acceleration or `'full'` on for the first time, a `warning`
+   * about the kernel may follow.
    *
-   * @throws TypeError if it is no scope
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws TypeError if the value is not a scope
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
    */
   set acceleration(value: Acceleration) {
     assertAcceleration(value, 'acceleration');
@@ -219,17 +241,18 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     this.#warnOfKernel();
   }
 
-  /** Which events the programs send, and how many of each kind a second at most; 0: none. */
+  /** Maximum number of events that the programs send per second, for each kind. 0 means none. */
   get events(): EventRates {
     return this.#events.rates;
   }
 
   /**
-   * Switches the events of the programs, at once. Adding a listener alone does not: an event that nobody asked for must
-   * not cost anything.
+   * Changes which events the programs send, effective at once. Adding a listener does not enable events, because events
+   * have a cost.
    *
-   * @throws TypeError for an unknown kind or a wrong type, RangeError for a rate out of range
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws TypeError if a kind is unknown, or a value has the wrong type
+   * @throws RangeError if a rate is out of range
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
    */
   set events(value: boolean | EventOptions) {
     if (this.closed) throw new ClosedError('MeshAccelerator');
@@ -237,27 +260,31 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   }
 
   /**
-   * What the programs counted since they were loaded, summed over all CPUs.
+   * Reads the counters of the programs since they were loaded.
    *
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @returns the sums over all CPUs
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
    */
   counters(): MeshCounters {
     return this.#datapath.counters.read();
   }
 
   /**
-   * The same for each possible CPU, by its number.
+   * Reads the counters of each CPU.
    *
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @returns one element for each possible CPU, indexed by its number
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
    */
   countersPerCpu(): MeshCounters[] {
     return this.#datapath.counters.readPerCpu();
   }
 
   /**
-   * How full the maps are. The kernel does not tell, so they are counted, in pieces of two milliseconds.
+   * Tells how full the maps are. The kernel does not report it, so the entries are counted, in steps of two
+   * milliseconds.
    *
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}, also meanwhile
+   * @returns one element for each map that can become full
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed, even while this runs
    */
   async mapFill(): Promise<MapFill[]> {
     if (this.closed) throw new ClosedError('MeshAccelerator');
@@ -265,39 +292,53 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
   }
 
   /**
-   * Asks the kernel whether the programs are effective for the pods: attached is not enough, because the cgroup may
-   * have been made anew or lie elsewhere. What it finds is returned, never thrown.
+   * Asks the kernel whether the programs run for the pods. Attached programs may not, because the cgroup may have been
+   * removed and created again, or pods may be elsewhere. Problems are returned, not thrown.
    *
-   * @param options - which cgroups to look at
-   * @returns what is wrong; empty if all is well
-   * @throws TypeError for an unknown option or a wrong type
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @param options - the cgroups to check
+   * @returns the problems. Empty if there are none
+   * @throws TypeError if an option is unknown or of the wrong type
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
    */
   check(options: MeshCheckOptions = {}): MeshProblem[] {
     if (this.closed) throw new ClosedError('MeshAccelerator');
     return checkMesh(this.cgroup, this.#holder, options);
   }
 
-  /** Lets the process end although the accelerator is not closed; the programs are detached then. Returns this. */
+  /**
+   * Lets the process end although the accelerator is not closed. The kernel then detaches the programs, unless they are
+   * pinned.
+   *
+   * @returns this
+   */
   unref(): this {
     this.#keepAlive?.unref();
     return this;
   }
 
-  /** Undoes {@link unref}. Returns this. */
+  /**
+   * Undoes {@link unref}.
+   *
+   * @returns this
+   */
   ref(): this {
     this.#keepAlive?.ref();
     return this;
   }
 
   /**
-   * With a `pinDirectory` gives up what this process holds, and nothing else: connections are redirected and
-   * accelerated as before, and the next start takes over. To remove everything there is `detachAll`.
+   * Closes the accelerator. Further calls return the same promise.
    *
-   * Without: detaches everything and frees the maps. New connections take their old path at once. Existing ones live on
-   * over the TCP stack, and what was queued in their sockets is still read first but their `getpeername` names the
-   * sidecar from now on. If connections were redirected, this takes half a second, in which those that are being set up
-   * come to their sidecar, and up to eight while readers are slow with what was redirected to them. Idempotent.
+   * With a `pinDirectory`, this only releases what this process holds. Connections are redirected and accelerated as
+   * before, and the next start takes over. Use `detachAll` to remove everything.
+   *
+   * Without a `pinDirectory`, this detaches everything and frees the maps. New connections take their old path at once.
+   * Existing ones continue over the TCP stack. Readers first read the data that is queued in their sockets. From then
+   * on `getpeername` returns the address of the sidecar. If connections were redirected, this takes half a second, in
+   * which pending connections reach their sidecar. It takes up to eight seconds while readers are slow to read
+   * redirected data.
+   *
+   * @returns a promise that is fulfilled when everything is closed
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -326,7 +367,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     this.#warnings.ofFull(() => this.#isFullWanted(this.localPodIps.keys()));
   }
 
-  /** Whether one of these pods wants `'full'`, or all that do not choose. */
+  /** Whether the scope is `'full'` for one of these pods, or for all that do not set their own. */
   #isFullWanted(pods: Iterable<string>): boolean {
     const { acceleration } = this;
     if (acceleration !== 'proxies') return acceleration === 'full';
@@ -338,7 +379,7 @@ export class MeshAccelerator extends SteadyEmitter<MeshEvents> {
     this.#datapath.settings.touch();
     this.#events.podsChanged(added.length, deleted.length);
     if (deleted.length > 0) this.processIp.forget(deleted);
-    // Those of the start are looked at when it has come to its end, so that somebody can listen.
+    // Pods of the option `pods` are checked at the end of the start, so that the caller can add a listener before.
     if (this.#keepAlive !== undefined) this.#warnings.ofFull(() => this.#isFullWanted(added));
     if (added.length + deleted.length > 0) this.emit('pods', added, deleted);
   }

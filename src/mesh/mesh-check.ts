@@ -9,37 +9,39 @@ import { cgroupsBelow, hasProcesses } from './cgroup-paths';
 import type { Holder } from './datapath/holder';
 import { HOOKS, MARK } from './datapath/hooks';
 
-/** What {@link MeshAccelerator.check} looks at. */
+/** Options of {@link MeshAccelerator.check}. */
 export interface MeshCheckOptions {
   /**
-   * Paths of the pods' cgroups. Default: those at and below the mesh's cgroup that have processes, 1024 at most.
+   * Paths of the pods' cgroups. Default: the mesh's cgroup and its descendants, as far as they have processes, at most
+   * 1024.
    */
   readonly cgroups?: readonly string[] | undefined;
 }
 
 /**
- * What keeps a program from seeing the connections of a pod.
+ * A problem that prevents a program from seeing the connections of a pod.
  *
- * - `'detached'`: the attachment is gone, because its cgroup was removed or because somebody detached it. A start with
- *   the same pins makes a new one.
+ * - `'detached'`: the program is not attached any more, because its cgroup was removed or its link was detached. A
+ *   start with the same pins attaches it again.
  * - `'outside'`: the cgroup is not below that of the mesh.
- * - `'not effective'`: the kernel does not run the program for this cgroup; `programs` are those that it runs instead.
- * - `'second accelerator'`: another one runs for the cgroup, too, because it is attached to it, above it or below it;
- *   both then redirect the same connections. `programs` is its program, `holder` who holds it. Without CAP_SYS_ADMIN it
- *   is seen if its pins or its process are of the same user.
- * - `'unreadable'`: the kernel could not be asked, or the pins could not be read; the message says why.
+ * - `'not effective'`: the kernel does not run the program for this cgroup. `programs` are those that it runs instead.
+ * - `'second accelerator'`: another accelerator also runs for the cgroup, because it is attached to it, to an ancestor
+ *   or to a descendant. Both then redirect the same connections. `programs` is its program, `holder` says what holds
+ *   it. Without CAP_SYS_ADMIN it is found only if its pins or its process belong to the same user.
+ * - `'unreadable'`: the kernel could not be queried, or the pins could not be read. The message says why.
  */
 export interface MeshProblem {
+  /** What kind of problem it is. */
   readonly kind: 'detached' | 'outside' | 'not effective' | 'second accelerator' | 'unreadable';
-  /** The cgroup that this is about. */
+  /** Path of the cgroup concerned. */
   readonly cgroup: string;
-  /** Name of the program; `undefined` if it concerns all of them. */
+  /** Name of the program. `undefined` if the problem concerns all of them. */
   readonly program: string | undefined;
-  /** The programs that the kernel runs there for the same hook. */
+  /** The programs that the kernel runs for the cgroup at the same hook. */
   readonly programs: readonly CgroupProgram[];
-  /** Of a second accelerator: where it is attached, and who holds it. */
+  /** For a second accelerator: where it is attached, and what holds it. */
   readonly holder?: AttachmentHolder | undefined;
-  /** All of it for people. */
+  /** Description of the problem. */
   readonly message: string;
 }
 
@@ -57,6 +59,11 @@ function assertOptions(options: unknown): void {
  * Asks the kernel which programs it runs for each cgroup.
  *
  * @internal
+ * @param path - the cgroup of the mesh
+ * @param holder - holds the datapath of the mesh
+ * @param options - the cgroups to check
+ * @returns the problems
+ * @throws TypeError if an option is unknown or of the wrong type
  */
 export function checkMesh(path: string, holder: Holder, options: MeshCheckOptions): MeshProblem[] {
   assertOptions(options);
@@ -68,7 +75,7 @@ export function checkMesh(path: string, holder: Holder, options: MeshCheckOption
     message: string,
     programs: readonly CgroupProgram[] = [],
   ) => {
-    // Whoever may make cgroups below a pod's chooses their names.
+    // The message may contain names of cgroups, which anyone with permission to create them below a pod's can choose.
     problems.push({ kind, cgroup, program, programs, message: printable(message, 4096) });
   };
   const detached = new Set<string>();
@@ -83,12 +90,12 @@ export function checkMesh(path: string, holder: Holder, options: MeshCheckOption
         'unreadable',
         path,
         name,
-        `whether ${name} is attached to ${path} cannot be told: ${(error as Error).message}`,
+        `whether ${name} is attached to ${path} cannot be determined: ${(error as Error).message}`,
       );
     }
   }
   const { id: ownId, tag } = holder.datapath.program(MARK);
-  /** Each program is looked into once, for all cgroups that it runs for. */
+  /** Each program is reported once, for all cgroups that it runs for. */
   const seen = { ids: new Set([ownId]), tags: new Set([tag]) };
   const reportSeconds = (cgroup: Cgroup): void => {
     for (const holder of findAccelerators(cgroup, seen)) {
@@ -110,7 +117,7 @@ export function checkMesh(path: string, holder: Holder, options: MeshCheckOption
     using own = Cgroup.open(path);
     reportSeconds(own);
   } catch {
-    // It is gone, which was told above.
+    // The cgroup was removed, which was reported above.
   }
   for (const cgroup of options.cgroups ?? populated(path)) {
     if (!isWithin(cgroup, path)) {
@@ -150,7 +157,9 @@ function detachment(path: string, holder: Holder, name: string): string | undefi
     if (!link.isAttached()) return 'its link was detached, or its cgroup was removed';
     const id = statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
     if (id === undefined) return 'the cgroup is gone';
-    return link.cgroupId === id ? undefined : 'the cgroup was made anew, and its link is of the one before';
+    return link.cgroupId === id
+      ? undefined
+      : 'the cgroup was removed and created again, but its link belongs to the removed one';
   } finally {
     link.close();
   }
@@ -169,6 +178,6 @@ function isWithin(path: string, top: string): boolean {
   try {
     return `${realpathSync(path)}${sep}`.startsWith(`${realpathSync(top)}${sep}`);
   } catch {
-    return true; // it does not exist, which opening it tells
+    return true; // the cgroup does not exist: opening it reports that
   }
 }

@@ -13,94 +13,105 @@ import {
 import { resolveEvents, type EventOptions } from './events/event-options';
 import type { MapSizes } from './maps/map-sizes';
 
-/** How an accelerator is started. */
+/** Options of {@link MeshAccelerator.start}. */
 export interface MeshAcceleratorOptions {
   /**
-   * Path of a directory of the cgroup2 file system. The programs see every process at or below it, so it must hold the
-   * sidecars and the applications of all pods: on a Kubernetes node `kubepods.slice` (systemd) or `kubepods`.
+   * Path of a directory in a cgroup2 file system. The programs run for all processes in it and its descendants, so it
+   * must contain the sidecars and applications of all pods: on a Kubernetes node `kubepods.slice` (systemd) or
+   * `kubepods`.
    */
   readonly cgroup: string;
   /**
-   * A directory for pins in a BPF file system, such as `/sys/fs/bpf/merbridge`, not its root; it is made, with mode
-   * 0700. One that is there has to belong to the user of this process, others may not write to it, and it stays as it
-   * is. With it everything stays attached when this process ends, however it ends: connections are redirected and
-   * accelerated without it. The next start with the same directory takes over what it finds and loses no connection.
-   * {@link MeshAccelerator.close} gives up this process's hold only; `detachAll` removes everything. Default: none;
-   * everything ends with this process.
+   * Path of a pin directory in a BPF file system, such as `/sys/fs/bpf/merbridge`. It must not be the root of that file
+   * system. It is created with mode 0700. An existing directory must belong to the user of this process, other users
+   * must not be able to write to it, and its owner and mode are not changed.
+   *
+   * With a pin directory, everything stays attached when this process ends for any reason: connections are redirected
+   * and accelerated without it. The next start with the same directory takes over and loses no connection. {@link
+   * MeshAccelerator.close} only releases what this process holds; `detachAll` removes everything. Default: none. Then
+   * everything is detached when this process ends.
    */
   readonly pinDirectory?: string | undefined;
   /**
-   * The mesh whose sidecars run here: the name of one of {@link meshProfiles}, or a profile of your own. Default
-   * `'istio'`.
+   * The mesh whose sidecars run here: the name of one of {@link meshProfiles}, or a custom profile. Default: `'istio'`.
    */
   readonly profile?: MeshProfileName | MeshProfile | undefined;
-  /** Scope of acceleration for pods that do not choose their own. Default: what is pinned, otherwise `'proxies'`. */
+  /**
+   * Scope of acceleration for pods that do not set their own. Default: that of the pinned mesh, otherwise `'proxies'`.
+   */
   readonly acceleration?: Acceleration | undefined;
   /**
-   * Pods that are enrolled before the first program is attached, so that none of their connections is missed. Where
-   * pins are taken over, exactly these are enrolled afterwards; without this option those that were.
+   * Pods to enrol before the first program is attached, so that none of their connections is missed. If pins are taken
+   * over, exactly these pods are enrolled afterwards. Without this option the pinned pods stay enrolled.
    */
   readonly pods?: Iterable<string | readonly [address: string, options: PodOptions]> | undefined;
-  /** How many pods fit, 1 or more. Default: what is pinned, otherwise 16384. */
+  /** Maximum number of pods, 1 or more. Default: that of the pinned mesh, otherwise 16384. */
   readonly maxPods?: number | undefined;
   /**
-   * How many ports the rules of all pods may name, each list counted for itself and equal rules of several pods once;
-   * the old and the new rules of a pod are there together for a moment. Memory is taken as they come. Default: what is
-   * pinned, otherwise 131072.
+   * Maximum number of ports in the rules of all pods. Each list counts separately, and equal rules of several pods
+   * count once. While the rules of a pod are replaced, the old and the new ones both count. Memory is allocated as
+   * needed. Default: that of the pinned mesh, otherwise 131072.
    */
   readonly maxRulePorts?: number | undefined;
-  /** Likewise, how many address ranges. Default: what is pinned, otherwise 262144. */
+  /**
+   * Maximum number of address ranges in the rules of all pods, counted like `maxRulePorts`. Default: that of the pinned
+   * mesh, otherwise 262144.
+   */
   readonly maxRuleRanges?: number | undefined;
   /**
-   * How many ports the rules of one pod may name, in all its lists, 1 or more. Rules with more are refused
-   * (`ERR_BPF_POD_RULES`), the pod keeps those that it had, and no other pod is concerned: whoever may annotate one pod
-   * does not take the room of all. Default: a 128th of `maxRulePorts` (1024).
+   * Maximum number of ports in all lists of the rules of one pod, 1 or more. Rules with more ports are refused
+   * (`ERR_BPF_POD_RULES`). The pod keeps its previous rules, and other pods are not affected. So a user who may
+   * annotate one pod cannot take the room of all. Default: 1/128 of `maxRulePorts` (1024).
    */
   readonly maxPodRulePorts?: number | undefined;
-  /** Likewise, how many address ranges. Default: a 128th of `maxRuleRanges` (2048). */
+  /**
+   * Maximum number of address ranges in all lists of the rules of one pod. Default: 1/128 of `maxRuleRanges` (2048).
+   */
   readonly maxPodRuleRanges?: number | undefined;
   /**
-   * How many sockets can be accelerated at a time, two for each connection. Those beyond stay on the TCP stack.
-   * Default: what is pinned, otherwise 65536. Another size than the pinned one sends accelerated connections back to
-   * the stack.
+   * Maximum number of sockets that are accelerated at the same time, two for each connection. Further sockets stay on
+   * the TCP stack. Default: that of the pinned mesh, otherwise 65536. A size that differs from that of the pinned mesh
+   * sends accelerated connections back to the TCP stack.
    */
   readonly maxSockets?: number | undefined;
   /**
-   * Bytes that may wait, unread, in one accelerated socket. A sender that outruns its reader by more goes back to the
-   * TCP stack, whose window holds it back, and its connection is plain TCP from then on. So is one on which an
-   * application sends more than 64 KiB before its sidecar has read anything. 1 MiB to 1 GiB, default 2 MiB. Messages
-   * are bounded likewise, as if each had at least 512 bytes.
+   * Bytes that may wait unread in one accelerated socket, 1 MiB to 1 GiB. Default: 2 MiB. If a sender is further ahead
+   * of its reader, it goes back to the TCP stack, whose window limits it. Its connection is plain TCP from then on. The
+   * same happens if an application sends more than 64 KiB before its sidecar has read anything. The limit also bounds
+   * the number of messages, because each message counts as at least 512 bytes.
    */
   readonly backlogLimit?: number | undefined;
   /**
-   * Who keeps the account of what waits. Default `'auto'`: the kernel where it does, which is tried at start; otherwise
-   * the programs.
+   * Who counts the bytes that wait in accelerated sockets. Default: `'auto'`, which means the kernel if it can (the
+   * start tests that), otherwise the programs.
    */
   readonly backlogAccount?: 'auto' | 'programs' | undefined;
   /**
    * Seconds, 0 to 32767, after which TCP probes an accelerated connection between two pods that has sent no segment
-   * (TCP_KEEPIDLE, TCP_KEEPINTVL). What is moved from socket to socket is no segment: without probes connection
-   * tracking and firewalls on the node forget the connection, and drop its end. The socket of the pod that dialled gets
-   * the setting, unless it has SO_KEEPALIVE when it dials; what is set later stands, a TCP_KEEPIDLE that it set before
-   * alone does not. 0: no socket gets it. Default 60.
+   * (TCP_KEEPIDLE, TCP_KEEPINTVL). Default: 60. 0 means no probes.
+   *
+   * Data that is moved from socket to socket is not sent in segments. Without probes, connection tracking and firewalls
+   * on the node would forget the connection and drop its FIN. The socket of the pod that dialled gets the setting,
+   * unless it has SO_KEEPALIVE when it dials. Values that the application sets later remain. A TCP_KEEPIDLE that it set
+   * before, without SO_KEEPALIVE, is overwritten.
    */
   readonly keepAlive?: number | undefined;
   /**
-   * Which known faults of kernels there shall be no warning of: all, or those with these numbers, such as
-   * `['CVE-2025-38154']`. For kernels whose distribution has the mends. `'FIONREAD'` among them is what
-   * {@link MeshAccelerator.fionreadCounts} says, for nodes on which no program goes by it. Default false: none.
+   * Which warnings about the kernel to suppress: `true` for all, or a list of CVE numbers such as `['CVE-2025-38154']`,
+   * for kernels whose distribution has backported the fixes. `'FIONREAD'` in the list suppresses the warning about
+   * {@link MeshAccelerator.fionreadCounts}, for nodes on which no application relies on it. Default: `false`, none.
    */
   readonly ignoreAdvisories?: boolean | readonly string[] | undefined;
   /**
-   * Which events the programs send: all, none, or some, with a bound for each kind. Default false. Listeners alone
-   * start nothing. May be changed later: {@link MeshAccelerator.events}.
+   * Which events the programs send: all, none, or some, with a rate limit for each kind. Default: `false`, none. Adding
+   * a listener does not enable events. {@link MeshAccelerator.events} changes this option later.
    */
   readonly events?: boolean | EventOptions | undefined;
 }
 
 /**
- * Options, checked. What a pinned mesh may say instead stays `undefined` where the caller did not say it: its default
- * is filled in where it is known whether something is pinned. All other defaults are filled in.
+ * Validated options. An option whose default comes from the pinned mesh stays `undefined` if the caller did not set it,
+ * because it is not known yet whether a mesh is pinned. All other defaults are filled in.
  *
  * @internal
  */
@@ -123,15 +134,18 @@ const MiB = 1024 * 1024;
 const MAX_ENTRIES = 0x7fffffff;
 
 /**
- * Checks what the caller gave.
+ * Validates the options of the caller.
  *
  * @internal
  * @param options - of {@link MeshAccelerator.start}
- * @throws TypeError for an unknown option or a wrong type, RangeError for a number out of range
+ * @returns the options with defaults filled in
+ * @throws TypeError if an option is unknown or of the wrong type
+ * @throws RangeError if a number is out of range
+ * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the passthrough address of the profile is invalid
  */
 export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions {
   if (typeof options !== 'object' || options === null)
-    throw new TypeError('MeshAccelerator: options with the path of a cgroup are needed');
+    throw new TypeError('MeshAccelerator: options must be an object with the path of a cgroup');
   const {
     cgroup,
     pinDirectory,
@@ -184,7 +198,8 @@ export function resolveOptions(options: MeshAcceleratorOptions): ResolvedOptions
 }
 
 /**
- * A mistyped number must not look like one that is ignored; one that is not known here may be known to another version.
+ * Refuses a mistyped CVE number, which would silently suppress nothing. A well-formed number that this version does not
+ * know is accepted, because another version may know it.
  */
 function assertAdvisories(value: unknown): void {
   if (typeof value === 'boolean') return;
@@ -192,5 +207,5 @@ function assertAdvisories(value: unknown): void {
     throw new TypeError('MeshAccelerator: ignoreAdvisories must be true, false, or a list of CVE numbers or FIONREAD');
   for (const id of value as readonly unknown[])
     if (typeof id !== 'string' || !/^(?:CVE-\d{4}-\d{4,}|FIONREAD)$/.test(id))
-      throw new TypeError(`MeshAccelerator: ignoreAdvisories: '${shown(id)}' is not the number of a CVE, nor FIONREAD`);
+      throw new TypeError(`MeshAccelerator: ignoreAdvisories: '${shown(id)}' is neither a CVE number nor FIONREAD`);
 }

@@ -1,15 +1,21 @@
 import { join } from 'node:path';
 
-/** Both `src/mesh` and `dist/mesh` are two levels below the package, and the compiled objects are in `dist/objects`. */
+/** Directory of the compiled objects. Both `src/mesh` and `dist/mesh` are two levels below the package. */
 const directory = join(__dirname, '..', '..', 'dist', 'objects');
 
-/** The compiled programs that the package ships. Little-endian: for x86-64 and arm64. */
+/**
+ * A compiled object that the package ships, for little-endian machines (x86-64 and arm64).
+ *
+ * - `'merbridge'`: the programs and maps of an accelerator.
+ * - `'probe'`: the program with which a start tests the kernel.
+ */
 export type ObjectName = 'merbridge' | 'probe';
 
 /**
- * Path of a compiled object of this package, for users who load it with their own tools.
+ * Returns the path of a compiled object of this package, for users who load it with their own tools.
  *
- * @param name - which one
+ * @param name - which object
+ * @returns absolute path of the ELF file
  * @example
  * ```ts
  * import { objectPath } from 'merbridge';

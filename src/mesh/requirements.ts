@@ -10,7 +10,7 @@ import {
   PermissionError,
 } from '../errors';
 
-/** Types of the maps of bpf/ that not every kernel has. */
+/** Map types that the programs in bpf/ use and that not every kernel has. */
 export const MAP_TYPES: readonly MapTypeName[] = [
   'sockhash',
   'sk_storage',
@@ -20,7 +20,7 @@ export const MAP_TYPES: readonly MapTypeName[] = [
   'percpu_array',
   'ringbuf',
 ];
-/** Types of the programs of bpf/. */
+/** Types of the programs in bpf/. */
 const PROGRAM_TYPES: readonly ProgramTypeName[] = [
   'cgroup_skb',
   'cgroup_sock_addr',
@@ -30,11 +30,13 @@ const PROGRAM_TYPES: readonly ProgramTypeName[] = [
 ];
 
 /**
- * Looks for what the programs need, before any of them is loaded: what libbpf and the kernel say later does not name
- * it.
+ * Checks the requirements of the programs before any of them is loaded, because later errors of libbpf and the kernel
+ * do not say what is missing.
  *
  * @internal
- * @throws PermissionError, LibraryLoadError or NotSupportedError with what is missing
+ * @throws PermissionError (`ERR_BPF_PERMISSION`) if the process lacks capabilities
+ * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf or the native addon cannot be loaded
+ * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if the kernel lacks a feature
  */
 export function assertRequirements(): void {
   const missing = missingCapabilities();
@@ -46,16 +48,16 @@ export function assertRequirements(): void {
 }
 
 /**
- * What a start, or a removal, throws for an error of the file system: one of this library, with what to do.
+ * Converts an error of a start or a removal, such as one of node:fs, to an error of this library with a hint.
  *
  * @internal
- * @param error - what was caught
- * @returns the error to throw; the same if it is one of this library that says what was wrong
+ * @param error - the error that was caught
+ * @returns the error to throw. The same one if it already is a specific error of this library
  */
 export function typedError(error: unknown): unknown {
   const exhaustion = exhausted(error);
   if (exhaustion !== undefined) return exhaustion;
-  // A pin that could not be opened for want of something else is not foreign.
+  // A pin that could not be opened because the system lacks a feature is not foreign.
   if (error instanceof ForeignPinError && error.cause instanceof NotSupportedError) return error.cause;
   if (error instanceof ForeignPinError && error.errno === Errno.EROFS)
     return readOnly(error.subject ?? 'the BPF file system', {

@@ -1,5 +1,5 @@
 /**
- * Closes what was opened, the last first. (DisposableStack comes with Node 24 only.)
+ * Closes resources in the reverse order of their creation. (DisposableStack needs Node.js 24.)
  *
  * @internal
  */
@@ -11,7 +11,7 @@ export class Resources implements Disposable {
     return resource;
   }
 
-  /** Every one is closed, also if another one fails; the first failure is thrown at the end. */
+  /** Closes all resources, even if one of them fails. Then throws the first failure. */
   [Symbol.dispose](): void {
     const failures: unknown[] = [];
     for (let resource = this.#open.pop(); resource; resource = this.#open.pop()) {

@@ -5,30 +5,35 @@ import type { AttachmentHolder } from '../../errors';
 import { cgroupsBelow } from '../cgroup-paths';
 import { findHolders, type Holder } from './find-holders';
 
-/** The hook that every accelerator has: there it redirects. */
+/** The hook that every accelerator attaches to: its program there redirects connections. */
 const HOOK = 'cgroup/connect4';
-/** Programs of this library in every version, and those of the project that it follows, which redirect likewise. */
+/** Names of the programs of every version of this library, and of upstream Merbridge, which also redirects. */
 const NAME = /^mb_/;
 
-/** What does not count as another accelerator. */
+/** Programs that do not count as another accelerator. */
 export interface OwnPrograms {
-  /** Their ids. */
+  /** Ids of the programs. */
   readonly ids: ReadonlySet<number>;
-  /** Their tags: the same build in another process is recognized by them where the kernel does not tell names. */
+  /**
+   * Tags of the programs. They identify the same build in another process where the kernel does not reveal program
+   * names.
+   */
   readonly tags?: ReadonlySet<string> | undefined;
 }
 
 /**
- * Accelerators whose programs run for a cgroup, because they are attached to it or above it, and with `below` those
- * that are attached below it.
+ * Finds accelerators whose programs run for a cgroup because they are attached to it or to an ancestor. With `below`,
+ * it also finds those that are attached to descendants.
  *
- * Names need CAP_SYS_ADMIN. Without it an accelerator is recognized by its pins, if they belong to this user, or by the
- * tag of a program that a process of this user has open; otherwise it looks like any other program.
+ * Reading program names needs CAP_SYS_ADMIN. Without it, an accelerator is recognized by its pins if they belong to
+ * this user, or by the tag of a program that a process of this user has open. Otherwise it looks like any other
+ * program.
  *
  * @internal
  * @param cgroup - where to look
- * @param own - what does not count
- * @param below - whether to look below it, too
+ * @param own - programs that do not count
+ * @param below - whether to include descendants of the cgroup
+ * @returns one entry for each program
  */
 export function findAccelerators(cgroup: Cgroup, own: OwnPrograms, below = false): AttachmentHolder[] {
   const found = new Map<number, { program: CgroupProgram; cgroup: string | undefined }>();
@@ -52,19 +57,26 @@ export function findAccelerators(cgroup: Cgroup, own: OwnPrograms, below = false
   });
 }
 
-/** Those that run for the same processes as another one of them: at the same cgroup, above it or below it. @internal */
+/**
+ * Selects the accelerators that run for the same processes as another one, because one is attached to the cgroup of the
+ * other, or to an ancestor or descendant of it.
+ *
+ * @internal
+ * @param all - accelerators
+ * @returns those that overlap with another one
+ */
 export function overlapping(all: readonly AttachmentHolder[]): AttachmentHolder[] {
   const covers = ({ cgroup: top }: AttachmentHolder, { cgroup }: AttachmentHolder): boolean =>
     top === undefined || cgroup === undefined || `${cgroup}/`.startsWith(`${top}/`);
   return all.filter(one => all.some(other => other !== one && (covers(one, other) || covers(other, one))));
 }
 
-/** Without a name it may be anybody's: then its holder tells. */
+/** Whether a program may belong to an accelerator. If its name is unknown, its holder decides. */
 function mayBeOne({ name }: CgroupProgram): boolean {
   return name === '' || NAME.test(name);
 }
 
-/** What is attached to a cgroup itself; nothing if it is gone. */
+/** The programs that are attached to a cgroup itself. Empty if the cgroup was removed. */
 function programsAt(path: string): CgroupProgram[] {
   let cgroup: Cgroup;
   try {
@@ -79,7 +91,7 @@ function programsAt(path: string): CgroupProgram[] {
   }
 }
 
-/** The cgroup that an effective program is attached to; `undefined` if that is above what this process sees. */
+/** The cgroup that an effective program is attached to. `undefined` if that is above what this process can see. */
 function attachedAt(path: string, id: number): string | undefined {
   for (let at = realpathSync(path); at !== '/'; at = dirname(at)) {
     if (programsAt(at).some(program => program.id === id)) return at;

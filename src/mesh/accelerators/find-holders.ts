@@ -3,28 +3,28 @@ import { dirname, join } from 'node:path';
 import { BpfLink } from '../../bpf';
 import { DirectoryLock } from '../../bpf/internal';
 
-/** What keeps a program attached. What is not known, or not visible from here, is left out. */
+/** What keeps a program attached. Members that are unknown, or not visible to this process, are left out. */
 export interface Holder {
   readonly linkId?: number | undefined;
-  /** The directory with the pin of the link. */
+  /** The pin directory that contains the pin of the link. */
   readonly pinDirectory?: string | undefined;
-  /** Of pins, the process that works with them; otherwise the one that holds the link. */
+  /** For a pinned link, the process that holds the pin directory. Otherwise the process that holds the link. */
   readonly pid?: number | undefined;
-  /** Tag of the program, where that is visible without CAP_SYS_ADMIN. */
+  /** Tag of the program, if it is visible without CAP_SYS_ADMIN. */
   readonly tag?: string | undefined;
 }
 
-/** Directories of BPF file systems that are looked into, at most: other owners may have thousands of pins. */
+/** Maximum number of directories to read in BPF file systems. Other software may have thousands of pins. */
 const MOST_DIRECTORIES = 2000;
 
 /**
- * Finds out who keeps programs attached: pins in the layout of this library, in every BPF file system that is mounted
- * here, and processes with an open link. It sees what this process may see: pins and processes of other users need
- * root, those of other namespaces are invisible.
+ * Finds what keeps programs attached: pins in the layout of this library in every BPF file system that is mounted here,
+ * and processes with an open link. The result is limited to what this process may see. Pins and processes of other
+ * users need root. Those of other namespaces are invisible.
  *
  * @internal
  * @param programs - ids of the programs
- * @returns by id of the program; nothing for those of which nothing was found
+ * @returns holders by program id. Programs without a known holder have no entry
  */
 export function findHolders(programs: ReadonlySet<number>): ReadonlyMap<number, Holder> {
   const found = new Map<number, Holder>();
@@ -39,7 +39,7 @@ export function findHolders(programs: ReadonlySet<number>): ReadonlyMap<number, 
   }
   for (const { programId, ...holder } of pinnedLinks())
     if (programs.has(programId)) found.set(programId, { ...holder, ...tagOf(loaded.get(programId)) });
-  // Who has the program loaded and no link of it may have pinned it where it is not visible from here.
+  // A process that has the program open but no link may have pinned the link where it is not visible from here.
   for (const [programId, holder] of loaded) if (!found.has(programId)) found.set(programId, holder);
   return found;
 }
@@ -48,7 +48,7 @@ function tagOf(holder: Holder | undefined): Holder {
   return holder?.tag === undefined ? {} : { tag: holder.tag };
 }
 
-/** Links and programs that processes have open, see proc_pid_fdinfo(5). */
+/** Links and programs that processes have open; see proc_pid_fdinfo(5). */
 function* openObjects(): Generator<
   { kind: 'link' | 'program'; pid: number; fields: ReadonlyMap<string, string> },
   void,
@@ -70,7 +70,7 @@ function* openObjects(): Generator<
   }
 }
 
-/** Links that are pinned as this library pins them, in whatever version of the layout. */
+/** Links that are pinned in any version of the layout of this library. */
 function* pinnedLinks(): Generator<Holder & { readonly programId: number }, void, undefined> {
   for (const links of linkDirectories()) {
     const pinDirectory = dirname(dirname(links));
@@ -88,7 +88,7 @@ function* pinnedLinks(): Generator<Holder & { readonly programId: number }, void
   }
 }
 
-/** Each `v<number>/links` of each BPF file system. */
+/** Each `v<number>/links` directory in each BPF file system. */
 function* linkDirectories(): Generator<string, void, undefined> {
   const waiting = bpfFileSystems();
   for (let seen = 0; seen < MOST_DIRECTORIES; seen++) {
@@ -106,13 +106,13 @@ function* linkDirectories(): Generator<string, void, undefined> {
 
 function bpfFileSystems(): string[] {
   const lines = (read(() => readFileSync('/proc/mounts', 'utf8')) ?? '').split('\n').map(line => line.split(' '));
-  // Blanks and the like are written as octal numbers.
+  // /proc/mounts escapes blanks and similar characters as octal numbers.
   const unescaped = (text: string): string =>
     text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
   return lines.flatMap(([, target, type]) => (type === 'bpf' && target !== undefined ? [unescaped(target)] : []));
 }
 
-/** What ends meanwhile, or belongs to another user, is not seen. */
+/** Returns `undefined` if the call fails, because an object disappeared meanwhile or belongs to another user. */
 function read<T>(body: () => T): T | undefined {
   try {
     return body();

@@ -3,13 +3,13 @@ import { AlreadyAttachedError, type AttachmentHolder } from '../../errors';
 import { findAccelerators, type OwnPrograms } from './find-accelerators';
 
 /**
- * Refuses to start where an accelerator is attached already: at the cgroup, above it, or below it.
+ * Refuses to start if another accelerator is attached to the cgroup, to an ancestor, or to a descendant.
  *
  * @internal
  * @param cgroup - where to look
- * @param own - what does not count
- * @param below - whether to look below it, too
- * @throws AlreadyAttachedError with who holds it
+ * @param own - programs that do not count
+ * @param below - whether to include descendants of the cgroup
+ * @throws AlreadyAttachedError (`ERR_BPF_ALREADY_ATTACHED`) if there is one; `holders` says what holds it
  */
 export function refuseSecond(cgroup: Cgroup, own: OwnPrograms = { ids: new Set() }, below = true): void {
   const holders = findAccelerators(cgroup, own, below);
@@ -25,7 +25,13 @@ export function refuseSecond(cgroup: Cgroup, own: OwnPrograms = { ids: new Set()
   );
 }
 
-/** What to do about an accelerator that is in the way. @internal */
+/**
+ * Describes how to remove an accelerator that is in the way.
+ *
+ * @internal
+ * @param holder - what holds the accelerator
+ * @returns text for an error message
+ */
 export function remedy({ pid, pinDirectory }: AttachmentHolder): string {
   if (pinDirectory !== undefined) {
     const removal = `remove it with detachAll({ pinDirectory: ${JSON.stringify(pinDirectory)} })`;

@@ -8,10 +8,10 @@ import { quadrupleCodec, type Quadruple } from '../maps/quadruple';
 import { Drain } from './drain';
 import { MARK, messageProgram, programsOf, STAGES, type Stage } from './hooks';
 
-/** After this time a sidecar has accepted a connection that was dialled, and has asked where it wanted to go. */
+/** Within this time a sidecar has accepted a redirected connection and read its original destination. */
 export const SETTLED_MS = 500;
 
-/** What a datapath consists of: an object that is loaded, or a pinned set. */
+/** The maps and programs of a datapath: those of a loaded object, or of a pinned set. */
 export interface Parts extends MapsByName {
   program(name: string): BpfProgram | undefined;
 }
@@ -19,34 +19,49 @@ export interface Parts extends MapsByName {
 /** `sock_pair_map`. */
 export type Sockets = BpfSockHashMap<Quadruple>;
 
-/** Makes attachments for a holder. */
+/** Attaches programs for a holder. */
 export interface Attacher {
   readonly cgroup: Cgroup;
-  /** Whether an accelerator may be attached below the cgroup. */
+  /** Whether another accelerator may be attached to a descendant of the cgroup. */
   readonly mayHaveOthersBelow: boolean;
-  /** Attaches a program to its hook of the cgroup, or puts it in the place of the one that is attached there. */
+  /**
+   * Attaches a program to its hook of the cgroup, or replaces the program that is attached there.
+   *
+   * @param name - name of the program
+   * @param program - the program, which remains the caller's
+   */
   attach(name: string, program: BpfProgram): void;
-  /** Likewise the program that decides about messages. */
+  /**
+   * Attaches the sk_msg program to `sock_pair_map`, or replaces the program that is attached there.
+   *
+   * @param sockets - `sock_pair_map`
+   * @param program - the program, which remains the caller's
+   */
   attachVerdict(sockets: Sockets, program: BpfProgram): void;
 }
 
-/** Ends the attachments of a holder. */
+/** Detaches the programs of a holder. */
 export interface Detacher {
-  /** Switches acceleration off for good. */
+  /**
+   * Switches acceleration off permanently.
+   *
+   * @param datapath - the datapath whose settings to change
+   */
   switchOff(datapath: Datapath): void;
   /**
-   * Ends all attachments of a stage.
+   * Detaches all programs of a stage.
    *
-   * @returns whether there was one of a later version, whose connections no datapath has counted
+   * @param stage - the stage
+   * @returns whether one of them belonged to a later version. No datapath has counted its connections
    */
   detach(stage: Stage): boolean;
 }
 
 /**
- * The programs and maps of one mesh, whoever holds them: this process, or pins.
+ * The programs and maps of one mesh, held by this process or by pins.
  *
- * The order of attachment is in {@link Datapath.attach}, that of detachment in {@link detach}, and nowhere else. What a
- * datapath opens is closed with its parts.
+ * {@link Datapath.attach} alone defines the order of attachment, and {@link detach} alone that of detachment. Handles
+ * that a datapath opens are closed together with its parts.
  *
  * @internal
  */
@@ -57,42 +72,55 @@ export class Datapath implements MapsByName {
   #counters: CounterReader | undefined;
 
   /**
-   * @param parts - programs and maps, which stay the caller's; a pinned set may lack some
-   * @param writers - what writers of the settings hold, if there may be others; stays the caller's
+   * @param parts - programs and maps, which remain the caller's. A pinned set may lack some
+   * @param writers - lock for writers of the settings, if other processes may write them. It remains the caller's
    */
   constructor(parts: Parts, writers?: Writers) {
     this.#parts = parts;
     this.#writers = writers;
   }
 
-  /** A map. @throws RangeError if there is none of that name */
+  /**
+   * Returns a map.
+   *
+   * @param name - its name
+   * @returns the map, which remains the datapath's
+   * @throws RangeError if there is no map of that name
+   */
   map(name: string): BpfMap {
     return this.#parts.map(name);
   }
 
-  /** A program. @throws RangeError if there is none of that name */
+  /**
+   * Returns a program.
+   *
+   * @param name - its name
+   * @returns the program, which remains the datapath's
+   * @throws RangeError if there is no program of that name
+   */
   program(name: string): BpfProgram {
     const program = this.#parts.program(name);
     if (program === undefined) throw new RangeError(`there is no program "${name}"`);
     return program;
   }
 
-  /** The switch. */
+  /** The settings that every program reads, such as the scope of acceleration. */
   get settings(): MeshSettings {
     return (this.#settings ??= new MeshSettings(this, this.#writers));
   }
 
-  /** What the programs counted. */
+  /** Reads the counters of the programs. */
   get counters(): CounterReader {
     return (this.#counters ??= new CounterReader(this));
   }
 
   /**
-   * Attaches all programs: the gate, the program that decides about messages, services, entrances. So nothing is
-   * redirected before it can be answered, and nothing is accelerated before it is protected.
+   * Attaches all programs in this order: gate, sk_msg program, services, entrances. So no connection is redirected
+   * before the services can answer for it, and no socket is accelerated before the gate protects it.
    *
+   * @param to - makes the attachments
    * @throws AlreadyAttachedError (`ERR_BPF_ALREADY_ATTACHED`) if another accelerator was attached meanwhile; the caller
-   * then detaches what was attached
+   * then detaches the programs that this call attached
    */
   attach(to: Attacher): void {
     for (const stage of STAGES) {
@@ -101,14 +129,14 @@ export class Datapath implements MapsByName {
       const sockets = BpfSockHashMap.from(this.map('sock_pair_map'), { key: quadrupleCodec });
       to.attachVerdict(sockets, this.program(messageProgram()));
     }
-    // Another process may have started at the same time, and found nobody either.
+    // Another process may have started at the same time. Neither of the two could then find the other before.
     const { id, tag } = this.program(MARK);
     refuseSecond(to.cgroup, { ids: new Set([id]), tags: new Set([tag]) }, to.mayHaveOthersBelow);
   }
 
   /**
-   * Sends every accelerated socket back to the TCP stack, each when nothing waits in it, and waits for them: another
-   * datapath takes over, whose maps are others.
+   * Sends every accelerated socket back to the TCP stack as soon as its psock queue is empty, and waits until all of
+   * them are. Used before another datapath with other maps takes over.
    */
   async withdraw(): Promise<void> {
     this.settings.change(OWNED_BY_NOBODY);
@@ -116,8 +144,8 @@ export class Datapath implements MapsByName {
   }
 
   /**
-   * Waits, with acceleration off and without entrances, until connections that were redirected have reached their
-   * sidecars, and readers have read what was redirected to them.
+   * Waits until redirected connections have reached their sidecars, and readers have read the data that was redirected
+   * to them. Acceleration must be off and the entrances detached.
    */
   async settled(): Promise<void> {
     const { outbound, inbound, sockets } = this.counters.read();
@@ -126,15 +154,15 @@ export class Datapath implements MapsByName {
 }
 
 /**
- * Detaches all programs, in the order that loses nothing: the reverse of {@link Datapath.attach}, with a wait after the
- * entrances.
+ * Detaches all programs in the order that loses no data and no connection: the reverse of {@link Datapath.attach}, with
+ * a wait after the entrances.
  *
  * @internal
- * @param attached - what is attached
- * @param datapaths - whose programs they are: more than one if a start was killed
+ * @param attached - detaches the programs
+ * @param datapaths - the datapaths that the programs belong to. More than one if a start was killed
  */
 export async function detach(attached: Detacher, datapaths: readonly Datapath[]): Promise<void> {
-  // Sockets keep their sk_msg program until they are closed, whatever is detached: only the switch reaches them.
+  // Sockets keep their sk_msg program until they are closed, even if it is detached. Only the settings reach them.
   for (const datapath of datapaths) attached.switchOff(datapath);
   for (const stage of [...STAGES].reverse()) {
     const isUncounted = attached.detach(stage);

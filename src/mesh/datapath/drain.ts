@@ -3,18 +3,18 @@ import { BpfArrayMap } from '../../bpf';
 import { u64 } from '../../codec';
 import type { MapsByName } from '../maps/maps-by-name';
 
-/** Every sender has sent something since the switch, or is idle. */
+/** Within this time every sender has sent something since acceleration was switched off, or is idle. */
 const FIRST_MS = 250;
 /**
- * A segment that is held back comes again within this time: the longest pause between two tries of TCP in MB_HOLD_NS.
+ * TCP retransmits a segment that is held back within this time: its longest retransmission interval within MB_HOLD_NS.
  */
 const QUIET_NS = 2_700_000_000n;
-/** A reader that has stalled for so long may do so for ever. */
+/** Upper limit of the wait. A reader that has stalled for this long may stall forever. */
 const LONGEST_MS = 8000;
 
 /**
- * Tells when readers have read what was redirected to them: when the gate (bpf/hooks/ingress.bpf.c) holds nothing back
- * any more.
+ * Waits until readers have read the data that was redirected to them. That is so when the gate
+ * (bpf/hooks/ingress.bpf.c) no longer holds segments back.
  *
  * @internal
  */
@@ -25,7 +25,7 @@ export class Drain {
     this.#lastHeld = BpfArrayMap.from(object.map('last_held'), { value: u64 });
   }
 
-  /** Waits, with acceleration off, until the gate may go. */
+  /** Waits until the gate may be detached. Acceleration must be off. */
   async finished(): Promise<void> {
     const started = performance.now();
     await setTimeout(FIRST_MS);

@@ -1,15 +1,15 @@
 import type { Datapath } from './datapath';
 import type { KernelFindings } from './witness';
 
-/** What was found of an earlier process when a mesh was started with a pin directory. */
+/** Maps of an earlier process that had to be replaced when a mesh was started with a pin directory. */
 export interface MeshAdoption {
-  /** Maps whose layout or size is another one now: their entries were copied, as far as both layouts go. */
+  /** Maps whose layout or size has changed. Their entries were copied, as far as both layouts have them. */
   readonly carriedOver: readonly string[];
-  /** Maps whose entries could not be copied: they begin empty. */
+  /** Maps whose entries could not be copied. They start empty. */
   readonly madeAnew: readonly string[];
 }
 
-/** A link, as far as it is looked at. @internal */
+/** The members of a link that {@link Holder.link} gives access to. @internal */
 export interface HeldLink {
   readonly cgroupId: bigint | undefined;
   isAttached(): boolean;
@@ -23,16 +23,29 @@ export interface HeldLink {
  */
 export interface Holder {
   readonly datapath: Datapath;
-  /** What was found out of this kernel. */
+  /** Properties of this kernel that the start tested. */
   readonly kernel: KernelFindings;
-  /** What was taken over; `undefined` if nothing was. */
+  /** Maps that were replaced when pins were taken over. `undefined` if nothing was taken over. */
   readonly adoption: MeshAdoption | undefined;
-  /** Attaches the programs; if that fails, what was attached before is attached again. */
+  /**
+   * Attaches the programs. If that fails, the programs that were attached before are attached again.
+   *
+   * @returns a promise that is fulfilled when all are attached
+   */
   attach(): Promise<void>;
-  /** The link of a program; the caller closes it. `undefined` if there is none. */
+  /**
+   * Returns the link of a program.
+   *
+   * @param program - its name
+   * @returns the link. The caller closes it. `undefined` if there is none
+   */
   link(program: string): HeldLink | undefined;
-  /** Ends what this process holds, in the order that loses nothing. */
+  /**
+   * Releases what this process holds, in the order that loses no data and no connection.
+   *
+   * @returns a promise that is fulfilled when everything is released
+   */
   close(): Promise<void>;
-  /** After a start that failed: gives back what it holds. */
+  /** Releases what this process holds after a failed start. */
   abandon(): void;
 }

@@ -11,8 +11,8 @@ import { programSettingsCodec } from './program-settings';
 import type { BacklogAccount } from './witness';
 
 /**
- * What a sk_msg program works with. It stays with its sockets, so it never works with some of the old and some of the
- * new ones.
+ * Maps that the sk_msg program uses. Sockets keep their program, so it must never use old maps together with new ones:
+ * these maps are reused together or not at all.
  */
 const OF_ACCELERATION: readonly string[] = [
   'mesh_settings',
@@ -23,18 +23,18 @@ const OF_ACCELERATION: readonly string[] = [
   'last_held',
   'socket_count',
 ];
-/** A pod names a rule set by its number, so these are taken together or not at all. */
+/** A pod refers to a rule set by its number, so these maps are reused together or not at all. */
 const OF_RULES: readonly string[] = ['local_pod_ips', 'pod_rules', 'pod_rule_ports', 'pod_rule_ranges'];
 
-/** What a start opens after the programs are loaded: an attachment for each hook, locks, directories, the events. */
+/** File descriptors that a start opens after loading: a link for each hook, locks, directories, the ring buffer. */
 const LATER_FDS = 16;
 
-/** An object, and which of the maps that were there it works with. */
+/** A loaded object, and which existing maps it could not reuse. */
 export interface Loaded {
   readonly object: BpfObject;
-  /** Names of maps that were there, but have another layout or size: the object has new ones. */
+  /** Names of existing maps that have another layout or size, so the object has new ones. */
   readonly replaced: readonly string[];
-  /** Whether these concern sockets that are accelerated now. */
+  /** Whether one of these maps is used by sockets that are accelerated now. */
   readonly replacesAcceleration: boolean;
 }
 
@@ -43,8 +43,14 @@ export interface Loaded {
  *
  * @internal
  * @param options - the profile, the sizes, the limits
- * @param account - who keeps the account of what waits
- * @param present - maps to work with instead of new ones where their layout is the same, by name
+ * @param account - whether the kernel or the programs count the bytes that wait in accelerated sockets
+ * @param present - existing maps by name. They are reused instead of creating new ones if their layout is the same
+ * @returns the object, which the caller closes
+ * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the compiled object is missing or lacks a program
+ * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if the kernel is older than 5.15 and rejects a program
+ * @throws VerifierError (`ERR_BPF_VERIFIER`) if a later kernel rejects a program
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the limit of open files is too low, or the kernel refuses; `errnoName`
+ * says why
  */
 export function load(
   options: ResolvedOptions,
@@ -57,18 +63,19 @@ export function load(
   for (const name of [...MESSAGE_PROGRAMS, ...HOOKS.keys()])
     if (!programs.includes(name)) throw new ObjectFileError(path, `there is no program ${name} in it`);
   for (const name of MESSAGE_PROGRAMS) open.program(name).autoload = name === messageProgram();
-  // A CPU takes free elements of an LRU map by the hundred: without room for all CPUs, fresh entries would be evicted.
+  // A CPU takes free elements of an LRU map in batches of about a hundred. If the map had no room for all CPUs, the
+  // kernel would evict fresh entries.
   const perCpu = availableParallelism() * 1024;
   const pending = Math.max(16384, perCpu);
   const { maxPods, maxSockets, maxRulePorts, maxRuleRanges } = sizesWithDefaults(options);
   open.map('local_pod_ips').maxEntries = maxPods;
   open.map('netns_pods').maxEntries = Math.max(maxPods, pending);
-  // Each pod may have rules of its own, and be given others.
+  // Each pod may have rules of its own. While they are replaced, the old and the new rules exist together.
   open.map('pod_rules').maxEntries = maxPods * 2;
   open.map('pod_rule_ports').maxEntries = maxRulePorts;
   open.map('pod_rule_ranges').maxEntries = maxRuleRanges;
   open.map('sock_pair_map').maxEntries = maxSockets;
-  // Whoever wants to evict what others dial has to hold as many sockets.
+  // To evict the entries of others, a process would have to hold as many sockets as this.
   open.map('pair_original_dst').maxEntries = Math.max(65536, perCpu);
   open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(maxSockets / 4));
   open.variable('profile').set(
@@ -82,7 +89,7 @@ export function load(
     programSettingsCodec,
   );
   const { replaced, replacesAcceleration } = adopt(open.maps(), present, askedMaps(options));
-  // All of them now, while nothing is pinned: taking back takes file descriptors, too.
+  // Checked for all of them now, while nothing is pinned: undoing a failed start needs file descriptors, too.
   requireFds(open.maps().length - present.size + programs.length + LATER_FDS, open.label);
   try {
     return { object: open.load(), replaced, replacesAcceleration };
@@ -98,7 +105,8 @@ export function load(
 }
 
 /**
- * Decides for each map whether the one that is there is taken. Sizes that nobody asked for are those that are there.
+ * Decides for each map whether to reuse the existing one. If the caller did not ask for a size, that of the existing
+ * map is kept.
  */
 function adopt(
   declared: OpenBpfMap[],
@@ -112,7 +120,7 @@ function adopt(
   const replaced = new Set(
     pairs.filter(({ map, pinned }) => !fits(map, pinned, sized.has(map.name))).map(({ map }) => map.name),
   );
-  // The rules first: they have a map in common with what belongs to acceleration.
+  // The rules come first, because both groups contain `local_pod_ips`.
   for (const group of [OF_RULES, OF_ACCELERATION])
     if (group.some(name => replaced.has(name)))
       for (const { map } of pairs) if (group.includes(map.name)) replaced.add(map.name);
@@ -134,7 +142,7 @@ function fits(map: OpenBpfMap, pinned: BpfMap, isSized: boolean): boolean {
   return map.maxEntries === pinned.maxEntries || (!isSized && !isArray(map));
 }
 
-/** The length of an array is a part of its layout. */
+/** Whether a map is an array. The length of an array is part of its layout. */
 function isArray(map: OpenBpfMap): boolean {
   return map.type.endsWith('array');
 }

@@ -4,18 +4,18 @@ import type { Attacher, Datapath, Detacher, Sockets } from './datapath';
 import { HOOKS, STAGES, type Stage } from './hooks';
 
 /**
- * Attachments that end with this process.
+ * Attaches programs with links that this process holds. The kernel detaches them when the process ends.
  *
  * @internal
  */
 export class ProcessAttachments implements Attacher, Detacher, Disposable {
   readonly mayHaveOthersBelow = true;
   readonly #all = new Resources();
-  /** Opened in the order of attachment, so that they are disposed of in the reverse order. */
+  /** Created in the order of attachment, so that they are disposed of in the reverse order. */
   readonly #stages = new Map<Stage, Resources>(STAGES.map(stage => [stage, this.#all.use(new Resources())]));
   readonly #links = new Map<string, BpfLink>();
 
-  /** @param cgroup - where to attach; stays the caller's */
+  /** @param cgroup - where to attach. It remains the caller's */
   constructor(readonly cgroup: Cgroup) {}
 
   attach(name: string, program: BpfProgram): void {
@@ -36,12 +36,17 @@ export class ProcessAttachments implements Attacher, Detacher, Disposable {
     return false;
   }
 
-  /** The link of a program, which stays this object's. */
+  /**
+   * Returns the link of a program.
+   *
+   * @param program - its name
+   * @returns the link, which remains this object's. `undefined` if there is none
+   */
   link(program: string): BpfLink | undefined {
     return this.#links.get(program);
   }
 
-  /** Detaches what is still attached, without waiting for anything. */
+  /** Detaches the programs that are still attached, without waiting for anything. */
   [Symbol.dispose](): void {
     this.#all[Symbol.dispose]();
   }

@@ -10,7 +10,7 @@ import { ProcessAttachments } from './process-attachments';
 import { findingsOf, witness, type KernelFindings, type Witness } from './witness';
 
 /**
- * Holds a datapath in this process: everything ends with it.
+ * Holds a datapath in this process. The kernel detaches the programs and frees the maps when the process ends.
  *
  * @internal
  */
@@ -24,10 +24,11 @@ export class ProcessHolder implements Holder {
   readonly #attachments: ProcessAttachments;
 
   /**
-   * Loads the programs and attaches nothing. If that fails, nothing stays behind.
+   * Loads the programs and attaches nothing. If that fails, everything is closed again.
    *
    * @param options - the cgroup, the mesh, the sizes
-   * @throws what {@link MeshAccelerator.start} throws
+   * @returns the holder. The caller closes it
+   * @throws Error (as MeshAccelerator.start) if the programs cannot be loaded
    */
   static open(options: ResolvedOptions): ProcessHolder {
     const resources = new Resources();
@@ -48,11 +49,11 @@ export class ProcessHolder implements Holder {
     resources.use(this.#witness.pair);
     this.kernel = findingsOf(this.#witness, options.backlogAccount);
     this.datapath = new Datapath(resources.use(load(options, this.kernel.account).object));
-    // The last one, so that it is disposed of first.
+    // Added last, so that it is disposed of first.
     this.#attachments = resources.use(new ProcessAttachments(cgroup));
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- pins have to wait here
+  // eslint-disable-next-line @typescript-eslint/require-await -- the interface is asynchronous: pins have to wait
   async attach(): Promise<void> {
     const { owner, ownerCookie } = this.#witness;
     const acceleration = this.#options.acceleration ?? DEFAULT_ACCELERATION;

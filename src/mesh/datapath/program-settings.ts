@@ -4,23 +4,23 @@ import { mbConstant } from '../abi/enums';
 import { mbProfile } from '../abi/structs';
 import type { BufferSizes } from './buffer-sizes';
 
-/** A profile with the bounds that the programs keep. */
+/** A profile together with the limits that the programs enforce. */
 export interface ProgramSettings extends BufferSizes {
   readonly profile: MeshProfile;
-  /** Whether the kernel charges redirected bytes to their receiver; otherwise the programs keep the account. */
+  /** Whether the kernel charges redirected bytes to their receiver. If not, the programs count them. */
   readonly charged: boolean;
-  /** Seconds between the probes on an idle hop between pods; 0: none. */
+  /** Seconds between TCP keepalive probes on an idle connection between two pods. 0 means no probes. */
   readonly keepAlive: number;
-  /** Whether this machine may read ahead of an atomic operation that returns nothing. */
+  /** Whether this CPU may execute a read before an earlier atomic operation that returns no value. */
   readonly weaklyOrdered: boolean;
 }
 
-// Another bound in the programs than in a profile does not compile.
+// This does not compile if the limit in the programs differs from that of a profile.
 void (mbConstant.maxExcluded satisfies typeof MAX_EXCLUDED_INBOUND_PORTS);
 
 /**
- * `struct mb_profile`, for writing only. A tunnel port or a passthrough address of 0 is none: no connection has port 0
- * or 0.0.0.0.
+ * Codec of `struct mb_profile`, for writing only. 0 means no tunnel port or no passthrough address, because no
+ * connection has port 0 or address 0.0.0.0.
  */
 export const programSettingsCodec: Codec<ProgramSettings> = {
   size: mbProfile.size,

@@ -4,45 +4,50 @@ import { u32, u64 } from '../../codec';
 import { objectPath } from '../objects';
 import { fionreadCounts, type FionreadCounts } from './fionread';
 
-/** So long a byte over loopback may take, where packets are steered to a CPU that is busy. */
+/** Time that a byte over loopback may take if packets are steered to a busy CPU. */
 const LOOPBACK_MS = 1000;
 
 /**
- * Who keeps the account of the bytes that wait in an accelerated socket: the kernel, which charges them to the receiver
- * since about Linux 6.13, or the programs, which know only when a reader has read everything, and so let a sender go
- * back to the TCP stack earlier.
+ * Who counts the bytes that wait in an accelerated socket.
+ *
+ * - `'kernel'`: the kernel charges them to the receiver, since about Linux 6.13.
+ * - `'programs'`: the BPF programs count them. They only know when a reader has read everything, so they send a sender
+ *   back to the TCP stack earlier.
  */
 export type BacklogAccount = 'kernel' | 'programs';
 
-/** What a start has to know of the kernel. */
+/** Properties of the kernel that a start tests. */
 export interface KernelFindings {
-  /** Who keeps the account of what waits in accelerated sockets. */
+  /** Who counts the bytes that wait in accelerated sockets. */
   readonly account: BacklogAccount;
   /** What FIONREAD counts on an accelerated socket. */
   readonly fionreadCounts: FionreadCounts;
 }
 
-/** What two messages over a loopback connection tell about the kernel, and about this process. */
+/** What two messages over a loopback connection reveal about the kernel and this process. */
 export interface Witness {
   /**
-   * Whether this kernel charges redirected bytes to the receiver's `sk_rmem_alloc`, which is what the programs bound a
-   * stalled reader's memory by. Kernels do since Linux 6.13, and where it was backported; so it is tried, and never
-   * derived from a version.
+   * Whether this kernel charges redirected bytes to the receiver's `sk_rmem_alloc`. The programs use that to limit the
+   * memory of a stalled reader. Linux does so since 6.13, and older kernels with a backport. So it is tested, never
+   * derived from the version.
    */
   readonly chargesReceiver: boolean;
-  /** What FIONREAD counts of what waits in a socket that is in a map. */
+  /** Which unread bytes FIONREAD counts on a socket in a sockmap. */
   readonly fionreadCounts: FionreadCounts;
-  /** Kernel address of a socket of this process, and its cookie: while it is established, the process lives. */
+  /** Kernel address of a socket of this process. While that socket is established, the process is alive. */
   readonly owner: bigint;
+  /** Cookie of the same socket. */
   readonly ownerCookie: bigint;
-  /** Holds that socket; to be closed with what the process owns. */
+  /** Holds that socket. Close it together with the other resources of the process. */
   readonly pair: TcpPair;
 }
 
 /**
- * Sends a byte through the stack from one socket of this process to another, and redirects a message.
+ * Tests the kernel: sends a byte through the TCP stack from one socket of this process to another, then redirects a
+ * message between them.
  *
  * @internal
+ * @returns the results, with the pair of sockets, which the caller closes
  */
 export function witness(): Witness {
   using object = OpenBpfObject.openFile(objectPath('probe')).load();
@@ -51,7 +56,8 @@ export function witness(): Witness {
   const pair = tcpPair();
   try {
     using _verdict = sockets.attachVerdict(object.program('mb_probe'));
-    // It waits on the stack before the sockets enter the map: from then on everything is redirected.
+    // This byte must arrive through the stack before the sockets enter the map, which redirects everything from then
+    // on.
     pair.send(pair.client, Buffer.alloc(1));
     pair.readable(pair.server, LOOPBACK_MS);
     sockets.set(0, pair.client);
@@ -73,11 +79,12 @@ export function witness(): Witness {
 }
 
 /**
- * What a start has to know of the kernel.
+ * Combines the results of the test with the option of the caller.
  *
  * @internal
- * @param witness - what was tried
+ * @param witness - results of the test
  * @param asked - the option `backlogAccount`
+ * @returns the properties that a start uses
  */
 export function findingsOf({ chargesReceiver, fionreadCounts }: Witness, asked: 'auto' | 'programs'): KernelFindings {
   return { account: chargesReceiver && asked === 'auto' ? 'kernel' : 'programs', fionreadCounts };

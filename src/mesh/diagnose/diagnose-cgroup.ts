@@ -4,36 +4,45 @@ import { AttachType, BpfLink, Cgroup, type AttachTypeName } from '../../bpf';
 import { linkIds } from '../../bpf/internal';
 import { OUR_PROGRAMS } from './diagnose-features';
 
-/** The control groups of this machine, and the one that was asked about. */
+/** The cgroup mounts of this machine, and the cgroup that {@link diagnose} looked at. */
 export interface DiagnosedCgroup {
-  /** Where cgroup2 is mounted, as this process sees it. */
+  /** Mount points of cgroup2, as this process sees them. */
   readonly mounts: readonly string[];
-  /** Whether version 1 is mounted, too. */
+  /** Whether cgroup version 1 is mounted, too. */
   readonly hybrid: boolean;
-  /** The path that was given, or the first mount. */
+  /** The path that was given, or the first mount point. */
   readonly path: string | undefined;
-  /** Whether programs can be attached there, as far as the path goes. */
+  /** Whether the path is a cgroup of version 2, to which programs can be attached. */
   readonly valid: boolean;
-  /** Why not. */
+  /** Why it is not valid. */
   readonly reason?: string | undefined;
 }
 
-/** A program that is attached. */
+/** A program that is attached to a cgroup. */
 export interface DiagnosedAttachment {
-  /** Path of the cgroup that it is attached to: the given one, or one above it. */
+  /** Path of the cgroup that it is attached to: the given one, or an ancestor. */
   readonly cgroup: string;
+  /** The hook. */
   readonly attachType: AttachTypeName;
+  /** Id of the program, as `bpftool prog` lists it. */
   readonly id: number;
-  /** Cut by the kernel to 15 bytes; empty without CAP_SYS_ADMIN. */
+  /** Name of the program. The kernel keeps 15 bytes of it. Empty without CAP_SYS_ADMIN. */
   readonly name: string;
+  /** Hash of its instructions. Empty without CAP_SYS_ADMIN. */
   readonly tag: string;
-  /** Whether it is named like one of this library; `undefined` if its name is not known. */
+  /** Whether it has the name of a program of this library. `undefined` if its name is not known. */
   readonly ours: boolean | undefined;
-  /** Id of the link that holds it; `undefined` if there is none, or without CAP_SYS_ADMIN. */
+  /** Id of the link that holds it. `undefined` if there is none, or without CAP_SYS_ADMIN. */
   readonly linkId: number | undefined;
 }
 
-/** @internal */
+/**
+ * Looks at the cgroup mounts and at one cgroup.
+ *
+ * @internal
+ * @param given - path of the cgroup. `undefined` means the first mount point
+ * @returns what was found
+ */
 export function diagnoseCgroup(given: string | undefined): DiagnosedCgroup {
   const lines = mountLines();
   const mounts = lines.flatMap(([, target, type]) => (type === 'cgroup2' && target !== undefined ? [target] : []));
@@ -46,7 +55,7 @@ export function diagnoseCgroup(given: string | undefined): DiagnosedCgroup {
   }
 }
 
-/** None where /proc is not mounted: a path that was given can be looked at all the same. */
+/** Lines of /proc/mounts. Empty if /proc is not mounted: a path that was given can be examined without it. */
 function mountLines(): string[][] {
   try {
     return readFileSync('/proc/mounts', 'utf8')
@@ -57,7 +66,13 @@ function mountLines(): string[][] {
   }
 }
 
-/** What is attached to a cgroup and to those above it. @internal */
+/**
+ * Lists the programs that are attached to a cgroup and to its ancestors.
+ *
+ * @internal
+ * @param path - directory of the cgroup
+ * @returns the programs, those of the given cgroup first
+ */
 export function diagnoseAttachments(path: string): DiagnosedAttachment[] {
   const links = linksByProgram();
   const found: DiagnosedAttachment[] = [];
@@ -85,14 +100,14 @@ function* upwards(path: string): Generator<string, void, undefined> {
     try {
       Cgroup.open(at).close();
     } catch {
-      return; // above the mount
+      return; // above the mount point
     }
     yield at;
     if (at === '/') return;
   }
 }
 
-/** A hook that this kernel does not know has no programs. */
+/** Programs that are attached to a hook. Empty if this kernel does not know the hook. */
 function query(cgroup: Cgroup, attachType: AttachTypeName): ReturnType<Cgroup['programs']> {
   try {
     return cgroup.programs({ attachType });
@@ -110,11 +125,11 @@ function linksByProgram(): Map<string, number> {
         using link = BpfLink.fromId(id);
         if (link.cgroupId !== undefined) found.set(`${link.programId()} ${link.attachType} ${link.cgroupId}`, id);
       } catch {
-        // It ended between the two calls.
+        // The link was closed between the two calls.
       }
     }
   } catch {
-    // Without CAP_SYS_ADMIN nobody may know. What is attached is told all the same.
+    // Listing links needs CAP_SYS_ADMIN. The attached programs are reported even without their links.
   }
   return found;
 }

@@ -6,19 +6,19 @@ import { objectPath } from '../objects';
 import { MAP_TYPES } from '../requirements';
 import { witness, type Witness } from '../datapath/witness';
 
-/** Something that the kernel has to be able to do. */
+/** A feature of the kernel. */
 export interface DiagnosedFeature {
-  /** Such as `cgroup/connect4`, `sk_msg`, `LPM trie`. */
+  /** Name of the feature, such as `cgroup/connect4`, `sk_msg` or `LPM trie`. */
   readonly name: string;
   /** Whether acceleration needs it. */
   readonly required: boolean;
-  /** Whether it works here; `undefined` if that could not be tried. */
+  /** Whether it works here. `undefined` if it could not be tested. */
   readonly supported: boolean | undefined;
-  /** Why it does not, or why it is not known. */
+  /** Why it does not work, or why that is not known. */
   readonly reason?: string | undefined;
 }
 
-/** Loads one of the shipped programs alone, with the smallest maps. The caller closes it. */
+/** Loads one of the shipped programs alone, with the smallest maps. The caller closes the object. */
 function loadAlone(name: string): BpfObject {
   using open = OpenBpfObject.openFile(objectPath('merbridge'));
   for (const program of open.programs()) program.autoload = program.name === name;
@@ -27,7 +27,8 @@ function loadAlone(name: string): BpfObject {
 }
 
 /**
- * The first line is enough: the log of a verifier has thousands. What is missing is the same wherever it was missed.
+ * Makes a one-line reason from an error. The log of the verifier can have thousands of lines, so only the first line is
+ * used. The failed operation is left out, because the same missing feature has the same reason in every operation.
  */
 function reasonOf(error: unknown): string {
   if (error instanceof PermissionError)
@@ -40,7 +41,10 @@ function reasonOf(error: unknown): string {
   return hint === undefined || text.includes(hint) ? text : `${text} (${hint})`;
 }
 
-/** Who may not try does not know. Neither does who has no libbpf, no compiled programs, or no file descriptor left. */
+/**
+ * Whether an error leaves open if the kernel has the feature: the process lacks a capability, libbpf, the compiled
+ * programs, memory or a file descriptor.
+ */
 function isUnknown(error: unknown): boolean {
   if (!(error instanceof BpfError) || error instanceof PermissionError || exhausted(error) !== undefined) return true;
   return error.code === 'ERR_BPF_LIBRARY_LOAD' || error.code === 'ERR_BPF_OBJECT_FILE';
@@ -50,7 +54,7 @@ function attempt(
   name: string,
   required: boolean,
   body: () => boolean | void,
-  otherwise = 'the kernel does not do it',
+  otherwise = 'the kernel does not support it',
 ): DiagnosedFeature {
   try {
     return body() === false
@@ -69,12 +73,12 @@ const NAMES: Partial<Record<MapTypeName, string>> = {
 };
 
 const NOT_FOR_FULL =
-  "the kernel does not do it: 'full' is for pods whose programs do not go by FIONREAD; " +
-  `${FIONREAD_PROGRAMS.join(', ')} do and hang, their pods need 'proxies'`;
+  "the kernel does not support it: use 'full' only for pods whose programs do not rely on FIONREAD; " +
+  `${FIONREAD_PROGRAMS.join(', ')} rely on it and hang, so their pods need 'proxies'`;
 
 /**
- * What has to be there for any program: each looked for alone, and those of the kernel's own first, which the others
- * need.
+ * Tests the features that every program needs, each one alone. bpf(2) comes first, because map types cannot be
+ * tested without it.
  */
 function diagnoseBase(): DiagnosedFeature[] {
   const bpf = attempt('bpf(2)', true, requireBpf);
@@ -88,32 +92,35 @@ function diagnoseBase(): DiagnosedFeature[] {
 }
 
 /**
- * What stands in the way, each thing once: what only fails because of another is not listed beside it.
+ * Lists the required features that do not work, one entry for each reason. A feature that could not be tested because
+ * of another problem is not listed beside it.
  *
  * @internal
- * @param features - what was found
- * @param told - reasons that are problems already
+ * @param features - results of the tests
+ * @param told - reasons that are listed already
+ * @returns one text for each problem
  */
 export function problemsOf(features: readonly DiagnosedFeature[], told: readonly string[]): string[] {
   const names = new Map<string, string[]>();
   for (const { name, required, supported, reason = '' } of features) {
     if (!required || supported === true || told.includes(reason)) continue;
     const others = names.get(reason) ?? [];
-    // Those that could not be tried follow from the first one.
+    // Features that could not be tested have the same cause as the first one.
     if (supported === false || others.length === 0) names.set(reason, [...others, name]);
   }
   return [...names].map(([reason, of]) => `${of.join(', ')}: ${reason === '' ? 'not supported' : reason}`);
 }
 
 /**
- * Tries each feature: makes a map, or loads one of the shipped programs, and takes it back. The one attachment is that
- * of a program to a sockmap of its own with two sockets of this process.
+ * Tests each feature by creating a map or loading one of the shipped programs, and closes it again. The only attachment
+ * is that of a program to a private sockmap with two sockets of this process.
  *
  * @internal
+ * @returns the results
  */
 export function diagnoseFeatures(): DiagnosedFeature[] {
   const features = diagnoseBase();
-  // Each program of the object brings all of its maps along.
+  // Loading any program of the object creates all of its maps, so nothing can be tested if one map type is missing.
   const missing = features.find(({ supported }) => supported !== true);
   const programs: readonly (readonly [name: string, program: string])[] = [
     ...[...HOOKS].map(([program, { attachType }]) => [attachType, program] as const).reverse(),
@@ -144,7 +151,7 @@ export function diagnoseFeatures(): DiagnosedFeature[] {
       });
   };
   because('links of cgroups', 'cgroup/connect4');
-  // These programs name no network namespace without it, and are not loaded then.
+  // Without it the programs cannot identify network namespaces, and the kernel does not load them.
   because('network namespace cookies', 'sockops');
   let seen: Witness | undefined;
   const see = (): Witness => {
@@ -160,7 +167,7 @@ export function diagnoseFeatures(): DiagnosedFeature[] {
   return features;
 }
 
-/** Names of the shipped programs, as the kernel cuts them to 15 bytes. @internal */
+/** Names of the shipped programs, truncated to 15 bytes as in the kernel. @internal */
 export const OUR_PROGRAMS: ReadonlySet<string> = new Set(
   [...HOOKS.keys(), ...MESSAGE_PROGRAMS].map(name => name.slice(0, 15)),
 );

@@ -4,29 +4,36 @@ import { pinDirectoryExists } from '../pins/pin-directory';
 import { readPinTree } from '../pins/pin-tree';
 import { OpenPinSet } from '../pins/pinned-set';
 
-/** What is pinned. */
+/** The contents of a pin directory. */
 export interface DiagnosedPins {
+  /** Path of the pin directory. */
   readonly directory: string;
-  /** Whether the directory is there. */
+  /** Whether the directory exists. */
   readonly exists: boolean;
-  /** The attachments. */
+  /** The pinned links: name, link id, program id, and whether the link is attached. */
   readonly links: readonly {
     readonly name: string;
     readonly id: number;
     readonly programId: number;
     readonly attached: boolean;
   }[];
-  /** How many sets of maps and programs there are: one, or more after a start that was killed. */
+  /** Number of pinned sets of maps and programs: one, or more after a start that was killed. */
   readonly sets: number;
-  /** The set that the links run; `undefined` if nothing runs. */
+  /** Number of the set whose programs the links run. `undefined` if no link runs a program. */
   readonly running: number | undefined;
-  /** Id of the process that holds the directory; `undefined` if none does, or if it is in another process namespace. */
+  /** Id of the process that holds the directory. `undefined` if there is none, or if it is in another pid namespace. */
   readonly agent: number | undefined;
-  /** How full the maps are of the set that runs. */
+  /** How full the maps of the running set are. */
   readonly maps: readonly MapFill[];
 }
 
-/** @internal */
+/**
+ * Looks at a pin directory and changes nothing.
+ *
+ * @internal
+ * @param directory - its path
+ * @returns its contents
+ */
 export async function diagnosePins(directory: string): Promise<DiagnosedPins> {
   if (!pinDirectoryExists(directory))
     return { directory, exists: false, links: [], sets: 0, running: undefined, agent: undefined, maps: [] };

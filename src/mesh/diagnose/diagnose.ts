@@ -11,63 +11,75 @@ import { diagnosePins, type DiagnosedPins } from './diagnose-pins';
 import { findAccelerators, overlapping } from '../accelerators/find-accelerators';
 import { kernelAdvisories } from '../kernel-advisories';
 
-/** In the place of what could not be found out: the reason. */
+/** Stands for a part of a {@link Diagnosis} that could not be determined. */
 export interface Unknown {
-  /** Why it is not known. */
+  /** Why it could not be determined. */
   readonly unknown: string;
 }
 
-/** What {@link diagnose} looks at. */
+/** Options of {@link diagnose}. */
 export interface DiagnoseOptions {
-  /** The cgroup to look at, and above. Default: the first mount of cgroup2. */
+  /** Path of the cgroup to examine, together with its ancestors. Default: the first mount point of cgroup2. */
   readonly cgroup?: string | undefined;
-  /** A directory for pins. Default: none. */
+  /** Path of a pin directory to examine. Default: none. */
   readonly pinDirectory?: string | undefined;
-  /** As for `MeshAccelerator.start`: what accelerated sockets may hold. Default 2 MiB. */
+  /** Bytes that may wait in one accelerated socket, as for `MeshAccelerator.start`. Default: 2 MiB. */
   readonly backlogLimit?: number | undefined;
 }
 
-/** What {@link diagnose} found: plain data, for `JSON.stringify`. */
+/** Result of {@link diagnose}: plain data that `JSON.stringify` accepts. */
 export interface Diagnosis {
   /** Whether acceleration can work here, for this process and this cgroup. */
   readonly ok: boolean;
-  /** What stands in its way; empty if `ok`. */
+  /** The problems that prevent acceleration. Empty if `ok`. */
   readonly problems: readonly string[];
+  /** The running kernel. */
   readonly kernel: {
+    /** Release, as `uname -r` prints it. */
     readonly release: string;
+    /** Version, as `uname -v` prints it. */
     readonly version: string;
+    /** Architecture, as `process.arch` names it. */
     readonly architecture: string;
-    /** Known faults that it may have. */
+    /** Known bugs that it may have. */
     readonly advisories: readonly KernelAdvisory[];
   };
+  /** Version of libbpf, and the path of its file. The path is `undefined` if /proc/self/maps does not show it. */
   readonly libbpf: { readonly version: string; readonly path: string | undefined } | Unknown;
+  /** This process. */
   readonly process: {
+    /** Effective user id. */
     readonly uid: number | undefined;
-    /** Capabilities that are needed and that it lacks. */
+    /** Required capabilities that it lacks. */
     readonly missingCapabilities: readonly string[];
   };
+  /** Features of the kernel, with whether they work. */
   readonly features: readonly DiagnosedFeature[];
+  /** The cgroup that was examined. */
   readonly cgroup: DiagnosedCgroup | Unknown;
-  /** What is attached to the cgroup and above it, whoever did it. */
+  /** All programs that are attached to the cgroup and its ancestors, whoever attached them. */
   readonly attached: readonly DiagnosedAttachment[] | Unknown;
   /**
-   * Accelerators at the cgroup, above it and below it, and who holds them. Two of which one is at or below the other
-   * are a problem.
+   * Accelerators that are attached to the cgroup, its ancestors or its descendants, and what holds them. Two of them
+   * are a problem if one is attached at or below the cgroup of the other.
    */
   readonly accelerators: readonly AttachmentHolder[] | Unknown;
-  /** `undefined` without `pinDirectory`. */
+  /** Contents of the pin directory. `undefined` if the option `pinDirectory` is not given. */
   readonly pins: DiagnosedPins | Unknown | undefined;
+  /** Properties of this machine that affect acceleration. */
   readonly hazards: readonly DiagnosedHazard[] | Unknown;
 }
 
 /**
- * Finds out whether acceleration can work here, and what is there already. Each feature is tried: by a small map, or by
- * loading one of the shipped programs alone. Nothing is attached to a cgroup, nothing is changed, nothing is left open.
- * It works without root, as far as it can: what cannot be known says why.
+ * Determines whether acceleration can work on this machine, and what is attached and pinned already.
  *
- * @param options - which cgroup, which pins
- * @returns what was found; what the machine lacks is told, never thrown
- * @throws TypeError for options that make no sense
+ * It tests each feature by creating a small map or by loading one of the shipped programs alone. It attaches nothing to
+ * a cgroup, changes nothing and leaves nothing open. It also works without root: a part that cannot be determined then
+ * says why.
+ *
+ * @param options - the cgroup and the pin directory to examine
+ * @returns the diagnosis. It reports what the machine lacks; it does not throw for that
+ * @throws TypeError if an option is unknown or invalid
  * @example
  * ```ts
  * import { diagnose } from 'merbridge';
@@ -101,7 +113,7 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
     ...('unknown' in libbpf ? [libbpf.unknown] : []),
     ...(missing.length > 0 ? [`this process lacks ${missing.join(', ')}`] : []),
     ...('unknown' in cgroup ? [cgroup.unknown] : cgroup.valid ? [] : [cgroup.reason ?? 'no cgroup']),
-    // What another process is changing at this moment, or keeps for itself, is no problem of the machine.
+    // Other parts may be unknown because another process changes them right now. That is no problem of the machine.
     ...(pins !== undefined && 'unknown' in pins ? [pins.unknown] : []),
     ...(double.length === 0
       ? []
@@ -109,7 +121,7 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
           `accelerators redirect the same connections: ${double.map(each => `program ${each.programId}${describeHolder(each)}`).join('; ')}`,
         ]),
   ];
-  // What could not be tried for want of a capability is that one problem, not many.
+  // A missing capability is one problem. The features that could not be tested because of it are not listed as well.
   const tried = features.filter(({ supported }) => supported !== undefined || missing.length === 0);
   const problems = [...general, ...problemsOf(tried, general)];
   return {
@@ -132,7 +144,7 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   };
 }
 
-const NO_CGROUP: Unknown = { unknown: 'there is no cgroup to look at' };
+const NO_CGROUP: Unknown = { unknown: 'there is no cgroup to examine' };
 
 function diagnoseAccelerators(path: string): AttachmentHolder[] {
   using cgroup = Cgroup.open(path);
@@ -151,7 +163,7 @@ function notKnown(error: unknown): Unknown {
   return { unknown: error instanceof Error ? error.message : String(error) };
 }
 
-/** Where it was loaded from; `undefined` if /proc does not tell. */
+/** Path that libbpf was loaded from. `undefined` if /proc/self/maps does not show it. */
 function libbpfPath(): string | undefined {
   try {
     return /\s(\/\S*libbpf\S*)$/m.exec(readFileSync('/proc/self/maps', 'latin1'))?.[1];

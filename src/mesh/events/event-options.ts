@@ -2,25 +2,28 @@ import { shown } from '../../errors';
 import { assertInteger, isRecord } from '../../policy';
 import { mbEventKind } from '../abi/enums';
 
-/** How many events of each kind the programs send a second at most; 0: none. */
+/** Maximum number of events that the programs send per second, for each kind. 0 means none. */
 export interface EventRates {
-  /** Connections of enrolled pods, as they are dialled. */
+  /** An enrolled pod dials a connection. */
   readonly connection: number;
-  /** Sidecars that call their own pod. */
+  /** A sidecar calls its own pod. */
   readonly selfCall: number;
-  /** What was refused, or could not be done. */
+  /** An operation was refused or failed. */
   readonly dropped: number;
-  /** `sock_pair_map` fills up. */
+  /** `sock_pair_map` is nearly full. */
   readonly mapPressure: number;
 }
 
-/** Which events the programs send. */
+/**
+ * Which events the programs send. For each kind: `true` or `false`, or its maximum number per second, 0 to 1,000,000. A
+ * kind that is left out is on.
+ */
 export interface EventOptions extends Partial<Record<keyof EventRates, boolean | number | undefined>> {
-  /** Events of each kind a second at most, 1 to 1,000,000, for kinds that do not say their own number. Default 100. */
+  /** Maximum per second for each kind that does not set its own number, 1 to 1,000,000. Default: 100. */
   readonly perSecond?: number | undefined;
 }
 
-/** A kind of the programs without words for it above, or one above that they do not have, does not compile. */
+/** This does not compile if the kinds of the programs differ from the members of {@link EventRates}. */
 const KINDS: readonly (keyof EventRates)[] = Object.keys(
   mbEventKind satisfies Record<keyof EventRates, number>,
 ) as (keyof typeof mbEventKind)[];
@@ -28,11 +31,13 @@ const DEFAULT_RATE = 100;
 const MAX_RATE = 1_000_000;
 
 /**
- * Fills in what is not given. A kind that is not named is on, as all are with `true`.
+ * Fills in the defaults. A kind that is left out is on; `true` means all kinds.
  *
  * @internal
- * @param events - `true`, `false`, or which
- * @throws TypeError for an unknown kind or a wrong type, RangeError for a number out of range
+ * @param events - the option `events`
+ * @returns the rate of each kind
+ * @throws TypeError if a kind is unknown, or a value has the wrong type
+ * @throws RangeError if a number is out of range
  */
 export function resolveEvents(events: boolean | EventOptions): EventRates {
   if (typeof events === 'boolean') return rates(() => (events ? DEFAULT_RATE : 0));
@@ -50,7 +55,13 @@ export function resolveEvents(events: boolean | EventOptions): EventRates {
   });
 }
 
-/** As the programs have them: by the number of the kind. @internal */
+/**
+ * Orders the rates by the number of their kind, as the programs store them.
+ *
+ * @internal
+ * @param rates - the rate of each kind
+ * @returns the rates by the numbers of `enum mb_event_kind`
+ */
 export function ratesByNumber(rates: EventRates): number[] {
   const byNumber = KINDS.map(() => 0);
   for (const kind of KINDS) byNumber[mbEventKind[kind]] = rates[kind];

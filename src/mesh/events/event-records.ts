@@ -4,110 +4,123 @@ import { mbDropReason, mbHop } from '../abi/enums';
 import type { mbEvent } from '../abi/structs';
 import type { Endpoint } from '../maps/quadruple';
 
-/** What every event of the programs says. */
+/** Members that all events of the programs have. */
 export interface ReportedEvent {
-  /** When it happened: nanoseconds of the clock of `process.hrtime.bigint()`. */
+  /** Time of the event in nanoseconds, on the clock of `process.hrtime.bigint()` (CLOCK_MONOTONIC). */
   readonly time: bigint;
   /**
-   * Events of this kind that were left out since the one before: there were more a second than allowed, or the ring was
-   * full.
+   * Number of events of this kind that were dropped since the previous one, because they exceeded the rate limit or the
+   * ring buffer was full.
    */
   readonly missed: number;
 }
 
 /**
- * Which hop of the mesh a connection is: from an application to its own sidecar, from a sidecar to the sidecar of a
- * pod, from a sidecar to its own application, a sidecar that dialled itself, from an application past its own sidecar
- * to that of another pod, or none.
+ * Which hop of the mesh a connection is.
+ *
+ * - `'none'`: no hop of the mesh.
+ * - `'outbound'`: from an application to its own sidecar.
+ * - `'inbound'`: from a sidecar to the sidecar of a pod.
+ * - `'delivery'`: from a sidecar to its own application.
+ * - `'loop'`: a sidecar dialled itself.
+ * - `'direct'`: from an application past its own sidecar to the sidecar of another pod.
  */
 export type Hop = 'none' | 'outbound' | 'inbound' | 'delivery' | 'loop' | 'direct';
 
-/** A connection that an enrolled pod dials. */
+/** An enrolled pod dials a connection. */
 export interface ConnectionEvent extends ReportedEvent {
   /** IP address of the pod that dials. */
   readonly pod: string;
   /** Which hop it is. */
   readonly hop: Hop;
-  /** Whether it goes to a sidecar instead of its destination. */
+  /** Whether the connection is redirected to a sidecar or keeps its destination. */
   readonly verdict: 'redirected' | 'leftAlone';
-  /** What was dialled: what a sidecar hears when it asks for SO_ORIGINAL_DST. */
+  /** The original destination that was dialled. A sidecar reads it with SO_ORIGINAL_DST. */
   readonly destination: Endpoint;
-  /** Where the connection really goes; the same as the destination if it is left alone. */
+  /** Where the connection actually goes. Equal to `destination` if the connection is not redirected. */
   readonly target: Endpoint;
-  /** The address that the other end sees as its client; `undefined` if the kernel chooses one by its routes. */
+  /** The client address that the other end sees. `undefined` if the kernel chooses it by its routes. */
   readonly client: string | undefined;
   /** Cookie of the dialling socket (SO_COOKIE). */
   readonly cookie: bigint;
   /** Cookie of its network namespace (SO_NETNS_COOKIE). */
   readonly netns: bigint;
-  /** Process that dials, as the initial pid namespace numbers it. */
+  /** Id of the process that dials, in the initial pid namespace. */
   readonly pid: number;
 }
 
 /**
- * Why something was refused, or could not be done.
+ * Why an operation was refused or failed.
  *
- * - `'loop'`: a sidecar dialled itself, its call failed with EPERM.
- * - `'unknownOriginalDestination'`: a sidecar accepted a connection of this node, but what was dialled is not known.
- * - `'noMemory'`, `'noSource'`: nothing could be kept on the socket; the pod's address could not be bound. The
- *   connection kept its old path.
- * - `'noEntry'`: `pair_original_dst` took no entry.
- * - `'mapFull'`, `'socket'`: `sock_pair_map` is full; the kernel takes no such socket (`error` says why). It stays on
- *   the TCP stack.
+ * - `'loop'`: a sidecar dialled itself. Its connect(2) failed with EPERM.
+ * - `'unknownOriginalDestination'`: a sidecar accepted a connection of this node whose original destination is unknown.
+ * - `'noMemory'`: the socket could not get local storage. The connection kept its old path.
+ * - `'noSource'`: the socket could not be bound to the pod's address. The connection kept its old path.
+ * - `'noEntry'`: no entry could be added to `pair_original_dst`.
+ * - `'mapFull'`: `sock_pair_map` is full. The socket stays on the TCP stack.
+ * - `'socket'`: the kernel does not accept this kind of socket in `sock_pair_map` (`error` says why). The socket stays
+ *   on the TCP stack.
  */
 export type DropReason =
   'loop' | 'unknownOriginalDestination' | 'noMemory' | 'noSource' | 'noEntry' | 'mapFull' | 'socket';
 
-/** Something was refused, or could not be done. */
+/** An operation of the programs was refused or failed. */
 export interface DroppedEvent extends ReportedEvent {
-  /** What it was. */
+  /** Why. */
   readonly reason: DropReason;
   /** IP address of the pod that the socket belongs to. */
   readonly pod: string;
   /** Which hop it is. */
   readonly hop: Hop;
-  /** What was dialled, as far as it is known: not on the accepting side. */
+  /** The original destination, if it is known. It is not known on the accepting side. */
   readonly destination: Endpoint | undefined;
-  /** On the accepting side the end that accepted; otherwise where the connection goes. */
+  /** On the accepting side, the local end of the socket. Otherwise, where the connection goes. */
   readonly target: Endpoint;
-  /** The other end's address, on the accepting side. */
+  /** Address of the other end, on the accepting side. */
   readonly client: string | undefined;
   /** Cookie of the socket (SO_COOKIE). */
   readonly cookie: bigint;
   /** Cookie of its network namespace (SO_NETNS_COOKIE). */
   readonly netns: bigint;
-  /** Process that dialled; 0 where none did. */
+  /** Id of the process that dialled. 0 if there is none. */
   readonly pid: number;
-  /** Name of the kernel's error number, such as `'EOPNOTSUPP'`, where it gave one. */
+  /** Name of the error number that the kernel returned, such as `'EOPNOTSUPP'`. `undefined` if there is none. */
   readonly error: string | undefined;
 }
 
 /**
- * A map fills up: it holds more than 80 or 95 % of its entries. Told once, and again after it was 5 points below that.
+ * A map is nearly full: it holds at least 80 % or 95 % of its maximum number of entries. Each level is reported once.
+ * It is reported again after the map was 5 percentage points below it.
  */
 export interface MapPressureEvent {
   /** Name of the map. */
   readonly map: string;
-  /** How many entries it holds. */
+  /** Number of entries. */
   readonly entries: number;
-  /** How many it can hold. */
+  /** Maximum number of entries. */
   readonly maxEntries: number;
-  /** The share that was reached: 0.8 or 0.95. */
+  /** The level that was reached: 0.8 or 0.95. */
   readonly level: number;
 }
 
-// A hop or reason that the programs do not have does not compile here, and one without words above does not where a
-// record becomes an event.
+// These do not compile if a type above has a hop or reason that the programs do not have. The functions below do not
+// compile in the opposite case.
 void (mbHop satisfies Record<Hop, number>);
 void (mbDropReason satisfies Record<DropReason, number>);
 
-/** A record as the programs wrote it. @internal */
+/** A record of the ring buffer, as the programs wrote it. @internal */
 export type EventRecord = CodecValue<typeof mbEvent>;
 
-/** The address that no end has. */
+/** The unspecified address, which no end of a connection has. */
 const UNSPECIFIED = '::';
 
-/** @internal */
+/**
+ * Converts a record of the ring buffer.
+ *
+ * @internal
+ * @param record - of kind `connection` or `selfCall`
+ * @returns the event
+ */
 export function connectionEvent(record: EventRecord): ConnectionEvent {
   const { time, missed, pod, destination, target, cookie, netns, pid } = record;
   return {
@@ -125,10 +138,16 @@ export function connectionEvent(record: EventRecord): ConnectionEvent {
   };
 }
 
-/** @internal */
+/**
+ * Converts a record of the ring buffer.
+ *
+ * @internal
+ * @param record - of kind `dropped`
+ * @returns the event
+ */
 export function droppedEvent(record: EventRecord): DroppedEvent {
   const { time, missed, pod, hop, destination, target, cookie, netns, pid, error } = record;
-  const reason = record.reason as Exclude<EventRecord['reason'], 'nothing'>; // only other kinds have none
+  const reason = record.reason as Exclude<EventRecord['reason'], 'nothing'>; // records of this kind always have a reason
   return {
     time,
     missed,

@@ -1,26 +1,34 @@
 import type { MapPressureEvent } from './event-records';
 
-/** Shares of a map at which it is said to fill up. */
+/** Fill levels that are reported, as fractions of the maximum number of entries. */
 export const PRESSURE_LEVELS = [0.8, 0.95] as const;
-/** How far it has to fall below a share before that one is told again. */
+/** How far the map has to fall below a level before that level is reported again. */
 const HYSTERESIS = 0.05;
 
-/** Numbers of entries at which each level is told, and below which it is told again. */
+/** The levels as numbers of entries. */
 export interface Alarms {
+  /** Numbers of entries at which each level is reported. */
   readonly alarm: readonly number[];
+  /** Numbers of entries below which each level can be reported again. */
   readonly rearm: readonly number[];
 }
 
-/** @internal */
+/**
+ * Computes the levels of a map.
+ *
+ * @internal
+ * @param maxEntries - maximum number of entries of the map
+ * @returns the levels as numbers of entries
+ */
 export function alarmsFor(maxEntries: number): Alarms {
   const alarm = PRESSURE_LEVELS.map(level => Math.max(1, Math.ceil(maxEntries * level)));
   return { alarm, rearm: alarm.map(at => Math.max(1, Math.floor(at - maxEntries * HYSTERESIS))) };
 }
 
 /**
- * Watches a map that user space alone writes. The kernel does not tell how full it is, so it is counted, but only when
- * enough was written since the last count for the next level to be possible. So writing costs nothing until then, and
- * nothing runs while nothing is written.
+ * Watches the fill level of a map that only user space writes. The kernel does not report the number of entries, so
+ * they are counted. That happens only when enough entries were written since the last count to reach the next level. So
+ * writes cost nothing until then, and no timer runs.
  *
  * @internal
  */
@@ -32,9 +40,9 @@ export class MapPressure {
 
   /**
    * @param map - its name
-   * @param maxEntries - how many it can hold
+   * @param maxEntries - maximum number of entries
    * @param count - counts its entries
-   * @param tell - is told
+   * @param tell - receives the events
    */
   constructor(
     private readonly map: string,
@@ -46,14 +54,19 @@ export class MapPressure {
     this.look();
   }
 
-  /** To be called after so many entries were written, or deleted. Overwriting one counts as writing it. */
+  /**
+   * Call this after entries were written or deleted.
+   *
+   * @param written - number of entries written, including overwritten ones
+   * @param deleted - number of entries deleted
+   */
   changed(written: number, deleted: number): void {
     this.#left -= written;
-    // Only below a level that was told a falling number means anything.
+    // Deleting entries only matters if a level was reached before.
     if (this.#left <= 0 || (deleted > 0 && this.#level > 0)) this.look();
   }
 
-  /** Counts now. Where that costs nothing, this may be called after every change. */
+  /** Counts now. If counting is cheap, this may be called after every change. */
   look(): void {
     const { alarm, rearm } = this.#alarms;
     const entries = this.count();
@@ -63,7 +76,7 @@ export class MapPressure {
       this.#level = reached;
       this.tell({ map: this.map, entries, maxEntries: this.maxEntries, level: PRESSURE_LEVELS[reached - 1]! });
     }
-    // Not at every write while it is just below: a hundredth of the map late is early enough.
+    // Do not count at every write just below a level. The report may be late by 1 % of the map.
     const next = alarm[this.#level] ?? Infinity;
     this.#left = Math.max(next - entries, Math.ceil(this.maxEntries / 100));
   }

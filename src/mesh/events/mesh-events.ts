@@ -15,29 +15,43 @@ import type { LocalPodIps } from '../maps/local-pod-ips';
 import { alarmsFor, MapPressure, PRESSURE_LEVELS } from './map-pressure';
 
 /**
- * Events that come from the programs, and from the maps. The first three, and pressure of `sock_pair_map`, only where
- * `events` asks for them.
+ * Events about connections and maps. The programs send the first three, and `mapPressure` of `sock_pair_map`, only if
+ * the option `events` enables them.
  */
 export interface ReportedEvents {
-  /** A pod dials, and it was decided where the connection goes. */
+  /**
+   * A pod dials a connection, and the programs have decided where it goes.
+   *
+   * @param event - the connection
+   */
   connection: (event: ConnectionEvent) => void;
-  /** A sidecar calls its own pod, and is sent to its own inbound port, as under the mesh's own rules. */
+  /**
+   * A sidecar calls its own pod and is redirected to its own inbound port, as by the mesh's own iptables rules.
+   *
+   * @param event - the connection
+   */
   selfCall: (event: ConnectionEvent) => void;
-  /** Something was refused, or could not be done. */
+  /**
+   * An operation was refused or failed.
+   *
+   * @param event - what happened, and why
+   */
   dropped: (event: DroppedEvent) => void;
   /**
-   * A map fills up. Of `local_pod_ips` and of the maps of rules this comes whatever `events` says: user space writes
-   * them.
+   * A map is nearly full. For `local_pod_ips` and the maps of rules this does not depend on the option `events`,
+   * because user space writes them.
+   *
+   * @param event - the map and its fill level
    */
   mapPressure: (event: MapPressureEvent) => void;
 }
 
-/** Emits one of them. @internal */
+/** Emits one of these events. @internal */
 export type Tell = <N extends keyof ReportedEvents>(name: N, event: Parameters<ReportedEvents[N]>[0]) => void;
 
 /**
- * Switches what the programs report, and passes it on. While everything is off, nothing is mapped and nothing is waited
- * for. The ring is closed with its map.
+ * Enables events in the programs and emits those that they send. While all events are off, the ring buffer is neither
+ * mapped nor polled. The ring buffer is closed together with its map.
  *
  * @internal
  */
@@ -47,7 +61,7 @@ export class MeshEventStream {
   #rulePressure: readonly MapPressure[] = [];
   readonly #maxSockets: number;
   #rates: EventRates = resolveEvents(false);
-  /** What was told before the caller had the object, and could listen. */
+  /** Events from before the caller had the accelerator and could add listeners. `undefined` once they are emitted. */
   #early: (() => void)[] | undefined = [];
 
   constructor(
@@ -66,7 +80,7 @@ export class MeshEventStream {
     );
   }
 
-  /** The caller has the object as soon as what runs now has ended. */
+  /** Emits the early events in the next turn of the event loop. The caller has the accelerator then. */
   begin(): void {
     setImmediate(() => {
       const early = this.#early ?? [];
@@ -75,17 +89,23 @@ export class MeshEventStream {
     });
   }
 
-  /** How many of each kind a second at most. */
+  /** Maximum number of events per second for each kind. */
   get rates(): EventRates {
     return this.#rates;
   }
 
-  /** Reports from now on what the options say. */
+  /**
+   * Changes which events are reported from now on.
+   *
+   * @param options - the option `events`
+   * @throws TypeError if a kind is unknown, or a value has the wrong type
+   * @throws RangeError if a number is out of range
+   */
   set(options: boolean | EventOptions): void {
     const rates = resolveEvents(options);
     const events = ratesByNumber(rates);
     const on = events.some(rate => rate > 0);
-    // The reader first, and it goes last: what is sent finds somebody.
+    // The reader starts before the programs send events, and stops after them.
     if (on && !this.#ring.active) this.#ring.consume(record => this.#onRecord(record));
     const { alarm, rearm } = alarmsFor(this.#maxSockets);
     const [socketAlarm, socketRearm] =
@@ -100,7 +120,11 @@ export class MeshEventStream {
     this.#rates = rates;
   }
 
-  /** Watches the maps of rules, too. What they hold already is told at once. */
+  /**
+   * Also watches the maps of rules. A level that they have reached already is reported at once.
+   *
+   * @param pods - gives the fill level of these maps
+   */
   watchRules(pods: Pick<LocalPodIps, 'ruleFill'>): void {
     this.#rulePressure = pods.ruleFill().map(({ map, maxEntries }, i) => {
       const count = (): number => pods.ruleFill()[i]?.entries ?? 0;
@@ -108,7 +132,12 @@ export class MeshEventStream {
     });
   }
 
-  /** Pods were written or deleted, and their rules with them. */
+  /**
+   * Call this after pods were written or deleted, together with their rules.
+   *
+   * @param written - number of pods written
+   * @param deleted - number of pods deleted
+   */
   podsChanged(written: number, deleted: number): void {
     this.#podPressure.changed(written, deleted);
     for (const pressure of this.#rulePressure) pressure.look();

@@ -17,31 +17,34 @@ import type { MapsByName } from './maps-by-name';
 import { PodCgroups } from './pod-cgroups';
 import { RuleSets, type RuleFill } from './rule-sets';
 
-/** What is kept of a pod. */
+/** An enrolled pod. */
 export interface Pod {
+  /** Its scope of acceleration. `'inherit'` stands for the scope of the accelerator. */
   readonly acceleration: PodAcceleration;
   /**
-   * Rules with everything filled in, sorted, without what changes nothing; `undefined` if they say the same as none.
+   * Its rules in canonical form: complete, sorted, without entries that have no effect. `undefined` if they are
+   * equivalent to no rules.
    */
   readonly rules: PodRules | undefined;
   /**
-   * Id of the pod's cgroup, the inode number of its directory; `undefined` if the pod is known by its address alone.
+   * Id of the pod's cgroup: the inode number of its directory. `undefined` if the pod is identified by its address
+   * alone.
    */
   readonly cgroup: bigint | undefined;
 }
 
-/** `rules` is the number of a rule set, `cgroup` 0 where it is not known. */
+/** `rules` is the number of a rule set, or 0 for none. `cgroup` is 0 if it is not known. */
 type Stored = CodecValue<typeof mbPod>;
 
-/** A pod as it is to be stored, checked. */
+/** The validated options and canonical address of a pod. */
 type Wanted = ReturnType<typeof resolvePodOptions> & { readonly address: string };
 
 /**
- * The pods of this node that carry a sidecar: `local_pod_ips`, by address.
+ * The enrolled pods of this node, which have a sidecar: the map `local_pod_ips`, by IP address.
  *
- * It works like a JS `Map`. A pod that is in it is redirected from its next connection on; one that is not keeps its
- * own path. Only the controller writes it, so the controller also takes out the pods that are gone: addresses are used
- * again.
+ * It works like a JavaScript `Map`. Connections of a pod are redirected from the first one after it is added. Those of
+ * other pods keep their own path. Only the controller writes this map, so the controller must also delete pods that are
+ * gone, because addresses are reused.
  *
  * @example
  * ```ts
@@ -59,14 +62,14 @@ export class LocalPodIps {
   readonly #sets: RuleSets;
   readonly #cgroups: PodCgroups;
   readonly #share: PodShare;
-  /** Numbers of the rule sets that pods name, for those that name one. */
+  /** Number of the rule set of each pod that has one, by address. */
   readonly #numbers = new Map<string, number>();
 
   /**
    * @internal
-   * @param object - where the maps are
-   * @param changed - told of each change; without it this is for reading only, and rule sets stay as they are
-   * @param limits - how many rules one pod may have, and the cgroup below which those of pods are looked for
+   * @param object - contains the maps
+   * @param changed - called after each change. Without it the object is read-only, and rule sets remain unchanged
+   * @param limits - how many rules one pod may have, and the cgroup below which to look for cgroups of pods
    */
   constructor(
     object: MapsByName,
@@ -83,28 +86,31 @@ export class LocalPodIps {
     this.#sets.adopt(this.#numbers.values());
   }
 
-  /** How many pods fit: `maxPods` of the accelerator. */
+  /** Maximum number of pods: `maxPods` of the accelerator. */
   get maxEntries(): number {
     return this.#map.maxEntries;
   }
 
   /**
-   * Enrols a pod, or changes how it is treated. The options replace those of before: what is left out is the default
-   * again, so spread `{ ...localPodIps.get(address), acceleration: 'off' }` to change one of them. A changed scope
-   * reaches its existing connections with their next message, changed rules hold for its next connection. Rules that
-   * change take some milliseconds, in which the kernel makes sure that no program still reads the old ones.
+   * Enrols a pod, or changes its options.
+   *
+   * The options replace all previous ones: an option that is left out returns to its default. To change one of them,
+   * use `{ ...localPodIps.get(address), acceleration: 'off' }`. A changed scope applies to existing connections from
+   * their next message on. Changed rules apply to the next connection. Changing rules takes some milliseconds, because
+   * it waits for an RCU grace period until no program can still read the old ones.
    *
    * @param address - IPv4 address of the pod
-   * @param options - how it is treated
+   * @param options - scope, rules and cgroup of the pod
    * @returns this
-   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is none, or one that no pod has (loopback,
-   * multicast)
-   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if its rules cannot be understood, or are more than `maxPodRulePorts`
-   * and `maxPodRuleRanges` allow
-   * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path of its cgroup is none
-   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if `maxPods` are there already, or more ports or ranges than
-   * `maxRulePorts` and `maxRuleRanges` allow; the pod is what it was before
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after the accelerator was closed
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is invalid or cannot be that of a pod
+   * (loopback, multicast)
+   * @throws TypeError if an option is unknown or of the wrong type
+   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if its rules are invalid, or exceed `maxPodRulePorts` or
+   * `maxPodRuleRanges`
+   * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path of its cgroup is not a cgroup below the accelerator's
+   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if the number of pods exceeds `maxPods`, or the rules of all pods exceed
+   * `maxRulePorts` or `maxRuleRanges`; the pod keeps its previous options
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
    */
   set(address: string, options: PodOptions = {}): this {
     this.setMany([[address, options]]);
@@ -112,12 +118,16 @@ export class LocalPodIps {
   }
 
   /**
-   * Enrols many pods at once with batch operations (Linux 5.6): 10,000 take a few milliseconds.
+   * Enrols many pods at once with batch operations (Linux 5.6). 10,000 pods take a few milliseconds. It
+   * checks all pods before it writes the first one.
    *
-   * @param pods - pairs of address and options, or bare addresses
-   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`), PodRulesError (`ERR_BPF_POD_RULES`) or NotACgroupError
-   * (`ERR_BPF_NOT_A_CGROUP`) before anything is written
-   * @throws MapFullError (`ERR_BPF_MAP_FULL`) with `count`, the number of pods that were written
+   * @param pods - pairs of address and options, or addresses alone
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if an address is invalid or cannot be that of a pod
+   * @throws TypeError if an option is unknown or of the wrong type
+   * @throws PodRulesError (`ERR_BPF_POD_RULES`) if rules are invalid, or exceed the limits of one pod
+   * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if the path of a cgroup is not a cgroup below the accelerator's
+   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if not all pods fit; `count` is the number of pods that were written
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
    */
   setMany(pods: Iterable<string | readonly [address: string, options: PodOptions]>): void {
     const wanted = Array.from(pods, pod => (typeof pod === 'string' ? toWanted(pod, {}) : toWanted(pod[0], pod[1])));
@@ -137,9 +147,9 @@ export class LocalPodIps {
       written = 'all';
     } catch (error) {
       if (!(error instanceof MapFullError)) throw error;
-      // A rule set that does not fit comes before the first pod is written.
+      // If a rule set does not fit, no pod has been written yet, so the count is 0.
       const { map, maxEntries, errno, operation } = error;
-      const hint = `start with a larger ${sizeOption(map)}, or take out pods that are gone`;
+      const hint = `start with a larger ${sizeOption(map)}, or delete pods that are gone`;
       throw new MapFullError(map, maxEntries, map === this.#map.name ? error.count : 0, {
         cause: error,
         errno,
@@ -151,7 +161,7 @@ export class LocalPodIps {
       const unused: number[] = [];
       for (const [i, number] of numbers.entries()) {
         const pod = wanted[i]!;
-        // If it ended early, what the map holds says how far it got.
+        // If the write failed in the middle, the map shows which pods were written.
         if (written === 'all' || (written === 'a part' && this.#isStored(pod, number)))
           named.push([pod.address, number]);
         else unused.push(number);
@@ -164,30 +174,51 @@ export class LocalPodIps {
     }
   }
 
-  /** How a pod is treated; `undefined` if it is not enrolled. */
+  /**
+   * Reads the options of a pod.
+   *
+   * @param address - IP address of the pod
+   * @returns its options in canonical form. `undefined` if it is not enrolled
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is invalid
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
+   */
   get(address: string): Pod | undefined {
     const stored = this.#map.get(address);
     return stored && podOf(stored, this.#sets.reader());
   }
 
-  /** Whether a pod is enrolled. */
+  /**
+   * Tells whether a pod is enrolled.
+   *
+   * @param address - IP address of the pod
+   * @returns whether it is enrolled
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is invalid
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
+   */
   has(address: string): boolean {
     return this.#map.has(address);
   }
 
   /**
-   * Takes a pod out: its next connections keep their own path, its existing ones live on over the TCP stack.
+   * Deletes a pod. Its next connections keep their own path. Its existing ones continue over the TCP stack.
    *
+   * @param address - IP address of the pod
    * @returns whether it was enrolled
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address is invalid
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
    */
   delete(address: string): boolean {
     return this.deleteMany([address]) === 1;
   }
 
   /**
-   * Takes many pods out at once. Those that have rules cost the wait for running programs once, and not each.
+   * Deletes many pods at once. If some of them have rules, this waits for one RCU grace period in total, not for one
+   * per pod.
    *
-   * @returns how many were enrolled
+   * @param addresses - IP addresses of the pods
+   * @returns how many of them were enrolled
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if an address is invalid; nothing is deleted then
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
    */
   deleteMany(addresses: Iterable<string>): number {
     const all = [...new Set(Array.from(addresses, canonicalAddress))];
@@ -205,24 +236,36 @@ export class LocalPodIps {
     return enrolled.length;
   }
 
-  /** Takes all pods out. */
+  /**
+   * Deletes all pods.
+   *
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
+   */
   clear(): void {
     this.deleteMany([...this.#map.keys(), ...this.#numbers.keys()]);
   }
 
-  /** Addresses of all pods; takes the time of a walk through the map. */
+  /**
+   * Iterates over the addresses of all pods. It reads the whole map.
+   *
+   * @returns an iterator over IP addresses, in the order of the map
+   */
   keys(): IterableIterator<string> {
     return this.#map.keys();
   }
 
-  /** How many pods are enrolled. The kernel does not tell the number: this takes the time of a walk through the map. */
+  /** Number of enrolled pods. The kernel does not report it, so this reads the keys of the whole map. */
   get size(): number {
     let count = 0;
     for (const _ of this.#map.keys()) count++;
     return count;
   }
 
-  /** The options of all pods, in the order of {@link keys}; read in batches. */
+  /**
+   * Iterates over the options of all pods, in the order of {@link keys}. It reads the map in batches.
+   *
+   * @returns an iterator over pods
+   */
   *values(): IterableIterator<Pod> {
     for (const [, pod] of this.entries()) yield pod;
   }
@@ -230,25 +273,38 @@ export class LocalPodIps {
   /**
    * Calls a function for each pod.
    *
-   * @param callback - gets the pod, its address, and this
+   * @param callback - called with the pod, its address, and this map
    * @param thisArg - `this` of the callback
    */
   forEach(callback: (pod: Pod, address: string, pods: this) => void, thisArg?: unknown): void {
     for (const [address, pod] of this.entries()) callback.call(thisArg, pod, address, this);
   }
 
-  /** All pods with their options, read in batches. */
+  /**
+   * Iterates over all pods. It reads the map in batches.
+   *
+   * @returns an iterator over pairs of IP address and pod
+   */
   *entries(): IterableIterator<[string, Pod]> {
     const rulesOf = this.#sets.reader();
     for (const [address, stored] of this.#map.entries()) yield [address, podOf(stored, rulesOf)];
   }
 
-  /** Same as {@link entries}. */
+  /**
+   * Same as {@link entries}.
+   *
+   * @returns an iterator over pairs of IP address and pod
+   */
   [Symbol.iterator](): IterableIterator<[string, Pod]> {
     return this.entries();
   }
 
-  /** How full the maps of rules are. @internal */
+  /**
+   * Tells how full the maps of rules are.
+   *
+   * @internal
+   * @returns one element for each map
+   */
   ruleFill(): RuleFill[] {
     return this.#sets.fill();
   }
@@ -258,7 +314,9 @@ export class LocalPodIps {
     return stored?.rules === number && stored.acceleration === acceleration;
   }
 
-  /** After the map was written, in whole or in part: gives back rule sets, and tells. */
+  /**
+   * Releases rule sets that are no longer used, then reports the change. Call it after each write, even a partial one.
+   */
   #settle(added: readonly string[], deleted: readonly string[], numbers: readonly number[]): void {
     try {
       this.#sets.release(numbers);
@@ -267,7 +325,7 @@ export class LocalPodIps {
     }
   }
 
-  /** Writes down which set each pod names now; returns the numbers that they named before. */
+  /** Records which rule set each pod uses now, and returns the numbers that they used before. */
   #name(pods: readonly (readonly [address: string, number: number])[]): number[] {
     if (this.#numbers.size === 0 && pods.every(([, number]) => number === 0)) return [];
     return pods.flatMap(([address, number]) => {

@@ -4,19 +4,22 @@ import { EntryCounter } from '../../bpf/internal';
 import { IterationAbortedError } from '../../errors';
 import { mbSocketCount } from '../abi/structs';
 
-/** How full one map is. */
+/** Fill level of one map. */
 export interface MapFill {
-  /** Its name. */
+  /** Name of the map. */
   readonly map: string;
-  /** How many entries it has; `undefined` if it changed faster than it could be counted. */
+  /** Number of entries. `undefined` if the map changed faster than it could be counted. */
   readonly entries: number | undefined;
-  /** How many it can hold. */
+  /** Maximum number of entries. */
   readonly maxEntries: number;
-  /** Whether a full one evicts what was not used for longest. It is as full as it ever was, so this tells little. */
+  /**
+   * Whether it is an LRU map, which evicts the least recently used entries when it is full. Its entries are rarely
+   * deleted otherwise, so its fill level says little.
+   */
   readonly evicts: boolean;
 }
 
-/** Maps that can fill up, in the order in which they are told. */
+/** Maps that can become full, in the order in which they are reported. */
 export const COUNTED_MAPS = [
   'local_pod_ips',
   'pod_rules',
@@ -27,18 +30,19 @@ export const COUNTED_MAPS = [
   'process_ip',
 ] as const;
 
-/** How long the event loop waits for a count at most, and how many entries are read between two looks at the clock. */
+/** Maximum time that counting blocks the event loop, and number of entries between two looks at the clock. */
 const TURN_MS = 2;
 const STRIDE = 256;
 
 /**
- * Counts the entries of the maps that can fill up. The kernel does not tell their number, so each map is read: 0.3 µs
- * an entry. Every two milliseconds the event loop has its turn. Of `sock_pair_map` the programs keep the number,
- * without which it is read at 2 µs an entry or more.
+ * Counts the entries of the maps that can become full. The kernel does not report their number, so each map is read, at
+ * 0.3 µs per entry. The event loop gets a turn every two milliseconds. The programs count the entries of
+ * `sock_pair_map`. If their number is not available, that map is read at 2 µs per entry or more.
  *
  * @internal
- * @param find - gives a map, or `undefined` if there is none of that name; it has to stay open
- * @throws ClosedError if a map is closed meanwhile
+ * @param find - returns the map of a name, or `undefined` if there is none. The map has to stay open
+ * @returns one element for each map that exists
+ * @throws ClosedError (`ERR_BPF_CLOSED`) if a map is closed meanwhile
  */
 export async function mapFill(find: (name: string) => BpfMap | undefined): Promise<MapFill[]> {
   const fills: MapFill[] = [];
@@ -56,7 +60,7 @@ export async function mapFill(find: (name: string) => BpfMap | undefined): Promi
   return fills;
 }
 
-/** As the programs have it: too many by sockets that were closed, but whose connection has not ended yet. */
+/** The number that the programs count. It includes closed sockets whose connection has not ended yet. */
 function socketCount(sockets: BpfMap, map: BpfMap | undefined): number | undefined {
   if (map === undefined) return undefined;
   using counts = BpfArrayMap.from(map, { value: mbSocketCount });

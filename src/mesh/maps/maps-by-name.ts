@@ -1,7 +1,7 @@
 import type { BpfMap } from '../../bpf';
 
 /**
- * Where the handles of the mesh get their maps from: an object that is loaded, or pins.
+ * Gives access to the maps of a mesh: those of a loaded object, or pinned ones.
  *
  * @internal
  */

@@ -5,56 +5,66 @@ import { mbConstant } from '../abi/enums';
 import { mbSettings } from '../abi/structs';
 import type { MapsByName } from './maps-by-name';
 
-/** `'inherit'` is what a new map holds, before the first write. */
+/** The settings as they are stored. A new map holds `'inherit'` until the first write. */
 type Stored = CodecValue<typeof mbSettings>;
 
-/** What the programs report, by the numbers of enum mb_event_kind; all zero: nothing. @internal */
+/** Which events the programs report, by the numbers of `enum mb_event_kind`. All zero means none. @internal */
 export type EventSettings = Pick<Stored, 'events' | 'socketAlarm' | 'socketRearm'>;
 
 const { events, socketAlarm, socketRearm } = fromBytes(mbSettings, Buffer.alloc(mbSettings.size));
-/** Nobody reads what the programs report. */
+/** The programs report no events, because nobody reads them. */
 export const NO_EVENTS: EventSettings = { events, socketAlarm, socketRearm };
 
-/** On whose account sockets are accelerated: without an owner they go back to the TCP stack, each when it is safe. */
+/**
+ * For whom sockets are accelerated. Without an owner each accelerated socket returns to the TCP stack as soon as that
+ * is safe.
+ */
 export interface Owner {
+  /** Kernel address of a socket of the owning process, or a constant. */
   readonly owner: bigint;
+  /** Cookie of that socket, or a constant. */
   readonly ownerCookie: bigint;
 }
 
-/** The pins hold everything. */
+/** The pins own the mesh. */
 export const OWNED_BY_PINS: Owner = { owner: BigInt(mbConstant.ownerPins), ownerCookie: 0n };
-/** Nobody: another set of maps takes over. */
+/** No owner, because another set of maps takes over. */
 export const OWNED_BY_NOBODY: Owner = { owner: 0n, ownerCookie: 0n };
-/** Nobody, and acceleration was switched off for a removal: not a word of whoever may switch. */
+/** No owner, and acceleration was switched off by a removal, not by a user. */
 export const BEING_REMOVED: Owner = { owner: 0n, ownerCookie: 0xffff_ffff_ffff_ffffn };
 
-/** What writers of a pinned mesh hold, one process at a time. */
+/** A lock for writers of a pinned mesh. One process at a time holds it. */
 export interface Writers {
-  /** Runs a function while no other process writes. The function may call this again. */
+  /**
+   * Runs a function while no other process writes. The function may call this again.
+   *
+   * @param body - the function; not asynchronous
+   * @returns its result
+   */
   hold<T>(body: () => T): T;
 }
 
 /**
- * The switch: the one element of `mesh_settings`, which every program reads at every decision, also for connections
- * that are already accelerated.
+ * The settings of a mesh: the single element of `mesh_settings`. Every program reads it for every decision, also for
+ * connections that are already accelerated.
  *
- * Of a pinned mesh more than one process may write it: the agent, and whoever switches. So nothing is kept here: each
- * change reads what is there, under a lock.
+ * Several processes may write the settings of a pinned mesh: the agent, and any process that changes the scope. So this
+ * object does not cache them. Each change reads the current element first, under a lock.
  *
  * @internal
  */
 export class MeshSettings {
   /**
-   * As bytes: a pinned map may be of an older or a later version, which has fewer or more members behind the first
-   * ones.
+   * The map with its element as bytes: a pinned map may come from an older or later version, whose element has fewer or
+   * more members at its end.
    */
   readonly #map: BpfArrayMap<Buffer>;
   readonly #writers: Writers | undefined;
   #last = DEFAULT_ACCELERATION;
 
   /**
-   * @param maps - where `mesh_settings` is
-   * @param writers - what writers hold, if there may be others; stays the caller's
+   * @param maps - contains `mesh_settings`
+   * @param writers - lock for writers, if other processes may write. It remains the caller's
    */
   constructor(maps: MapsByName, writers?: Writers) {
     const map = maps.map('mesh_settings');
@@ -62,7 +72,7 @@ export class MeshSettings {
     this.#writers = writers;
   }
 
-  /** The scope; after the map was closed the last one that was seen. */
+  /** The scope of acceleration. After the map is closed, the last scope that was read. */
   get acceleration(): Acceleration {
     const { acceleration } = this.#map.closed ? { acceleration: 'inherit' as const } : this.#read();
     if (acceleration !== 'inherit') this.#last = acceleration;
@@ -73,24 +83,31 @@ export class MeshSettings {
     this.change({ acceleration: value });
   }
 
-  /** Whether acceleration was switched off for a removal that did not come to its end. */
+  /** Whether acceleration was switched off by a removal that did not finish. */
   get isBeingRemoved(): boolean {
     return this.#read().ownerCookie === BEING_REMOVED.ownerCookie;
   }
 
-  /** What the programs report from now on. No decision depends on it, so nothing is looked up again. */
+  /**
+   * Sets which events the programs report from now on. No decision depends on it, so accelerated sockets do not look up
+   * their scope again.
+   *
+   * @param events - the events
+   */
   report(events: EventSettings): void {
     this.#locked(() => this.#write({ ...this.#read(), ...events }));
   }
 
-  /** Makes every accelerated socket look up its scope again with its next message. */
+  /** Makes every accelerated socket look up its scope again at its next message. */
   touch(): void {
     this.change({});
   }
 
   /**
-   * Changes some members and leaves the others as they are at that moment. Every accelerated socket sees it with its
+   * Changes some members and keeps the current values of the others. Every accelerated socket sees the change at its
    * next message.
+   *
+   * @param members - the members to change
    */
   change(members: Partial<Pick<Stored, 'acceleration' | 'owner' | 'ownerCookie'>>): void {
     this.#locked(() => {
@@ -102,7 +119,7 @@ export class MeshSettings {
     });
   }
 
-  /** Switches acceleration off before the programs are detached, for good. */
+  /** Switches acceleration off permanently, before the programs are detached. */
   retire(): void {
     const isOff = this.#read().acceleration === 'off';
     this.change({ acceleration: 'off', ...(isOff ? OWNED_BY_NOBODY : BEING_REMOVED) });

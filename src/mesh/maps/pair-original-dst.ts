@@ -4,11 +4,21 @@ import { pendingCodec, type Endpoint, type PendingConnection } from './quadruple
 import type { MapsByName } from './maps-by-name';
 
 /**
- * What was really dialled, by who dials: `pair_original_dst`.
+ * The original destinations of connections that are being set up: the map `pair_original_dst`, by client.
  *
- * An entry is written before the SYN leaves, and again before it is sent again. It is taken out when the handshake is
- * done, because from then on the accepting socket itself keeps the answer to SO_ORIGINAL_DST, or when the dial has
- * failed. So this holds connections that are being set up.
+ * The programs write an entry before the SYN is sent, and again before it is retransmitted. They delete it when the
+ * handshake is complete, because the accepting socket itself then stores the answer to SO_ORIGINAL_DST, or when the
+ * connection attempt has failed. So this map contains pending connections only.
+ *
+ * @example
+ * ```ts
+ * import type { MeshAccelerator } from 'merbridge';
+ *
+ * export function printPending(mesh: MeshAccelerator): void {
+ *   for (const [{ client }, { address, port }] of mesh.pairOriginalDst)
+ *     console.log(`${client.address}:${client.port} dialled ${address}:${port}`);
+ * }
+ * ```
  */
 export class PairOriginalDst {
   readonly #map: BpfLruHashMap<PendingConnection, Endpoint>;
@@ -18,22 +28,37 @@ export class PairOriginalDst {
     this.#map = BpfLruHashMap.from(object.map('pair_original_dst'), { key: pendingCodec, value: mbEndpoint });
   }
 
-  /** How many pending connections fit before the oldest is evicted. */
+  /** Maximum number of pending connections. Beyond it the least recently used entry is evicted. */
   get maxEntries(): number {
     return this.#map.maxEntries;
   }
 
-  /** What a pending connection dialled; `undefined` if it is not pending. */
+  /**
+   * Reads the original destination of a pending connection.
+   *
+   * @param connection - client and sidecar port of the connection
+   * @returns the original destination. `undefined` if the connection is not pending
+   * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the address of the client is invalid
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
+   */
   get(connection: PendingConnection): Endpoint | undefined {
     return this.#map.get(connection);
   }
 
-  /** All pending connections. */
+  /**
+   * Iterates over all pending connections.
+   *
+   * @returns an iterator over pairs of connection and original destination
+   */
   entries(): IterableIterator<[PendingConnection, Endpoint]> {
     return this.#map.entries();
   }
 
-  /** Same as {@link entries}. */
+  /**
+   * Same as {@link entries}.
+   *
+   * @returns an iterator over pairs of connection and original destination
+   */
   [Symbol.iterator](): IterableIterator<[PendingConnection, Endpoint]> {
     return this.entries();
   }

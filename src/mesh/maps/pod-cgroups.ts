@@ -5,35 +5,38 @@ import { NotACgroupError } from '../../errors';
 import type { PodCgroup } from '../../policy';
 
 /**
- * `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice` and one more above it, as kind has it.
+ * Depth of `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice`, with one more directory above
+ * it as in kind.
  */
 const MAX_DEPTH = 4;
 /**
- * Both drivers of the kubelet: `pod<uid>`, and for systemd `…-pod<uid>.slice`, where `-` stands for `/` and so is
- * written `_`.
+ * Names that the kubelet gives to cgroups of pods: `pod<uid>` with the cgroupfs driver, `…-pod<uid>.slice` with the
+ * systemd driver. There `_` replaces `-` in the UID, because `-` separates the parts of a slice name.
  */
 const POD = /(?:^|-)pod([0-9a-f_-]+)(?:\.slice)?$/;
 
 /**
- * Ids of the cgroups of pods: what `bpf_get_current_ancestor_cgroup_id` answers for their processes.
+ * Finds the ids of the cgroups of pods: the values that `bpf_get_current_ancestor_cgroup_id` returns for their
+ * processes.
  *
  * @internal
  */
 export class PodCgroups {
   readonly #root: string | undefined;
-  /** Paths by UID. The kubelet makes a static pod's cgroup anew under the same name, so ids are asked for each time. */
+  /** Paths by UID. The kubelet may create the cgroup of a static pod again at the same path, so ids are not cached. */
   #byUid: ReadonlyMap<string, string> = new Map();
 
-  /** @param root - the accelerator's cgroup, below which those of pods are; without it none are looked for by UID */
+  /** @param root - the accelerator's cgroup, an ancestor of those of pods. Without it, UIDs cannot be found */
   constructor(root: string | undefined) {
     this.#root = root;
   }
 
   /**
-   * The id of each, 0 for a UID that no cgroup is named after. The directories are read once, and only if one is not
-   * known yet.
+   * Finds the ids of cgroups. The directories are read once per call, and only if a UID is not known yet.
    *
-   * @throws NotACgroupError for a path that is none, or none below the accelerator's
+   * @param pods - the cgroup of each pod
+   * @returns the id of each. 0 if none is given, or if no cgroup is named after the UID
+   * @throws NotACgroupError (`ERR_BPF_NOT_A_CGROUP`) if a path is not a cgroup, or not below the accelerator's
    */
   idsOf(pods: readonly (PodCgroup | undefined)[]): bigint[] {
     let isFresh = false;
@@ -54,8 +57,8 @@ export class PodCgroups {
   #byPath(path: string): bigint {
     using cgroup = Cgroup.open(path);
     const { id } = cgroup;
-    // Every process of the pods is in the accelerator's cgroup, so that one, or one above it, tells nobody from
-    // anybody.
+    // Every process of all pods is in the accelerator's cgroup, so that cgroup and its ancestors cannot distinguish
+    // pods.
     if (this.#root !== undefined && !isBelow(path, inodeOf(this.#root)))
       throw new NotACgroupError(path, `it is not below the accelerator's cgroup, ${this.#root}`, {
         hint: "name the pod's own cgroup",
@@ -68,7 +71,7 @@ function inodeOf(path: string | undefined): bigint | undefined {
   return path === undefined ? undefined : statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
-/** By inode numbers, because a cgroup may have more than one path. */
+/** Compares inode numbers, because a cgroup may have more than one path. */
 function isBelow(path: string, root: bigint | undefined): boolean {
   for (let at = realpathSync(path); at !== '/'; at = dirname(at)) if (inodeOf(dirname(at)) === root) return true;
   return false;
@@ -91,7 +94,7 @@ function cgroupsByUid(root: string): Map<string, string> {
   return found;
 }
 
-/** What goes away meanwhile is left out. */
+/** Names of the directories in a directory. Empty if it was removed meanwhile. */
 function directoriesIn(path: string): string[] {
   try {
     return readdirSync(path, { withFileTypes: true }).flatMap(entry => (entry.isDirectory() ? [entry.name] : []));

@@ -3,20 +3,29 @@ import { u32 } from '../../codec';
 import { mbProcess } from '../abi/structs';
 import type { MapsByName } from './maps-by-name';
 
-/** Which pod a process serves. */
+/** The pod that a sidecar process serves. */
 export interface SidecarProcess {
   /** IP address of the pod. */
   readonly pod: string;
-  /** Cookie of the network namespace in which this was learned; the entry counts nowhere else. */
+  /** Cookie of the network namespace (SO_NETNS_COOKIE) in which this was learned. The entry is valid only there. */
   readonly netns: bigint;
 }
 
 /**
- * Which pod each sidecar process serves: `process_ip`, by process id (of the initial pid namespace).
+ * The pod that each sidecar process serves: the map `process_ip`, by process id in the initial pid namespace.
  *
- * Learned when a sidecar asks for the original destination of a connection that came into its pod. An entry counts only
- * in the network namespace it was learned in, so a process id that is used again by another pod never inherits it.
- * Entries leave with their pod, or as least recently used.
+ * The programs learn it when a sidecar asks for the original destination of a connection into its pod. An entry is
+ * valid only in the network namespace in which it was learned, so a process of another pod that reuses the process id
+ * never inherits it. Entries are deleted together with their pod, or evicted as least recently used.
+ *
+ * @example
+ * ```ts
+ * import type { MeshAccelerator } from 'merbridge';
+ *
+ * export function printSidecars(mesh: MeshAccelerator): void {
+ *   for (const [pid, { pod }] of mesh.processIp) console.log(`process ${pid} is the sidecar of ${pod}`);
+ * }
+ * ```
  */
 export class ProcessIp {
   readonly #map: BpfLruHashMap<number, SidecarProcess>;
@@ -26,27 +35,46 @@ export class ProcessIp {
     this.#map = BpfLruHashMap.from(object.map('process_ip'), { key: u32, value: mbProcess });
   }
 
-  /** How many processes are remembered before the least recently used is evicted. */
+  /** Maximum number of processes. Beyond it the least recently used entry is evicted. */
   get maxEntries(): number {
     return this.#map.maxEntries;
   }
 
-  /** The pod that a process serves; `undefined` if that is not known. */
+  /**
+   * Reads the pod that a process serves.
+   *
+   * @param pid - process id in the initial pid namespace
+   * @returns the pod. `undefined` if it is not known
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if the accelerator is closed
+   */
   get(pid: number): SidecarProcess | undefined {
     return this.#map.get(pid);
   }
 
-  /** All processes that are known. */
+  /**
+   * Iterates over all known sidecar processes.
+   *
+   * @returns an iterator over pairs of process id and pod
+   */
   entries(): IterableIterator<[number, SidecarProcess]> {
     return this.#map.entries();
   }
 
-  /** Same as {@link entries}. */
+  /**
+   * Same as {@link entries}.
+   *
+   * @returns an iterator over pairs of process id and pod
+   */
   [Symbol.iterator](): IterableIterator<[number, SidecarProcess]> {
     return this.entries();
   }
 
-  /** @internal Forgets the processes of pods that were taken out. */
+  /**
+   * Deletes the processes of pods that were deleted.
+   *
+   * @internal
+   * @param pods - IP addresses of the pods
+   */
   forget(pods: readonly string[]): void {
     const gone = new Set(pods);
     const pids = [...this.#map.entries()].filter(([, { pod }]) => gone.has(pod)).map(([pid]) => pid);

@@ -1,40 +1,39 @@
 import type { Codec } from '../../codec';
 import { mbPendingHandshake, mbTuple } from '../abi/structs';
 
-/** An address with a port. */
+/** An IP address and a port. */
 export interface Endpoint {
-  /** IPv4 as dotted quad, IPv6 in its usual form. */
+  /** IPv4 address in dotted-quad notation, or IPv6 address in the notation of RFC 5952. */
   readonly address: string;
-  /** 0 to 65535, as a plain number. */
+  /** Port, 0 to 65535, in host byte order. */
   readonly port: number;
 }
 
-/** A TCP connection as one of its two sockets sees it: `local` is that socket's own end. */
+/** The 4-tuple of a TCP connection as one of its two sockets sees it, with what makes it unique on this node. */
 export interface Quadruple {
-  /** This socket's own end. */
+  /** Local end of this socket. */
   readonly local: Endpoint;
-  /** The other end. */
+  /** Remote end of this socket. */
   readonly remote: Endpoint;
   /**
-   * Cookie of the network namespace (SO_NETNS_COOKIE) if either address is in 127.0.0.0/8, which repeats from one
-   * namespace to the next; otherwise `0n`, which is also the default.
+   * Cookie of the network namespace (SO_NETNS_COOKIE) if either address is in 127.0.0.0/8, because every namespace has
+   * these addresses. Otherwise `0n`, which is also the default.
    */
   readonly netns?: bigint | undefined;
   /**
-   * Initial sequence number of this socket, as a plain number; default 0. Both numbers are a part of the key: the two
-   * ends alone know them, so a socket that somebody opens elsewhere with the same addresses and ports does not have
-   * this key.
+   * Initial sequence number of this socket, in host byte order. Default: 0. Both numbers are part of the key. Only the
+   * two ends know them, so a socket that is opened elsewhere with the same addresses and ports does not have this key.
    */
   readonly localIsn?: number | undefined;
-  /** Initial sequence number of the other end; default 0. */
+  /** Initial sequence number of the other end, in host byte order. Default: 0. */
   readonly remoteIsn?: number | undefined;
 }
 
-/** A connection that is being set up, as the sidecar that will accept it finds it. */
+/** A connection that is being set up, in the form in which the accepting sidecar looks it up. */
 export interface PendingConnection {
-  /** Who dials. Its port is 0 where connection tracking of the pod may put another port into the packets. */
+  /** The client that dials. Its port is 0 if connection tracking in the pod may change the port in the packets. */
   readonly client: Endpoint;
-  /** Initial sequence number of the client, as a plain number. */
+  /** Initial sequence number of the client, in host byte order. */
   readonly clientIsn: number;
   /** The port of the sidecar to which the connection goes: the outbound or the inbound port of the profile. */
   readonly sidecarPort: number;
@@ -42,7 +41,7 @@ export interface PendingConnection {
   readonly netns?: bigint | undefined;
 }
 
-/** Addresses are in one form for both families, ports in network byte order. */
+/** Codec of `struct mb_tuple`: addresses have 16 bytes for both families, ports are in network byte order. */
 export const quadrupleCodec: Codec<Quadruple> = {
   size: mbTuple.size,
   encode(value, buffer, offset = 0) {
@@ -73,7 +72,7 @@ export const quadrupleCodec: Codec<Quadruple> = {
   },
 };
 
-/** Likewise. */
+/** Codec of `struct mb_pending_handshake`, with the same forms. */
 export const pendingCodec: Codec<PendingConnection> = {
   size: mbPendingHandshake.size,
   encode({ client, clientIsn, sidecarPort, netns = 0n }, buffer, offset = 0) {

@@ -3,12 +3,12 @@ import { canonicalAddress, type PodOptions } from '../../policy';
 import type { LocalPodIps } from './local-pod-ips';
 
 /**
- * Enrols exactly these pods. Those that were enrolled and stay are so at every moment.
+ * Enrols exactly the given pods. A pod that was enrolled before and stays is enrolled at every moment.
  *
  * @internal
  * @param enrolled - the map
  * @param wanted - the pods
- * @param mayHaveOthers - whether the map may hold pods already
+ * @param mayHaveOthers - whether the map may contain other pods
  */
 export function replacePods(
   enrolled: LocalPodIps,
@@ -27,7 +27,7 @@ export function replacePods(
   try {
     enrolled.setMany(pods);
   } catch (error) {
-    // The others may be in the way; what is not there at all does not fit anyhow.
+    // Other pods may take up the room. Deleting them does not help if the given pods alone exceed the map.
     if (!(error instanceof MapFullError) || addresses.size > enrolled.maxEntries) throw error;
     dropOthers();
     enrolled.setMany(pods);

@@ -5,18 +5,24 @@ import { PORT_LISTS, RANGE_LISTS, unique, type Range, type RuleSet } from '../..
 import { mbConstant, mbRuleList, mbRulesFlag } from '../abi/enums';
 import { mbRules, type mbRulePort, type mbRuleRange } from '../abi/structs';
 
-/** A port that one list of a set names. */
+/** Key of `pod_rule_ports`: a port in one list of a rule set. */
 export type PortKey = CodecValue<typeof mbRulePort>;
-/** Likewise a range. */
+/** Key of `pod_rule_ranges`: an address range in one list of a rule set. */
 export type RangeKey = CodecValue<typeof mbRuleRange>;
 
 const IPPROTO_TCP = 6;
-/** `::/0` would find every IPv4 address, which is one of ::ffff:0:0/96: ranges of IPv6 are in a list of their own. */
+/** IPv6 ranges have lists of their own, because `::/0` would match every IPv4 address (::ffff:0:0/96) as well. */
 const OF_IPV6 = mbConstant.rulesOfIpv6;
 const FIXED_BITS = mbConstant.ruleRangeFixed;
 const { reserved: RESERVED } = fromBytes(mbRules, Buffer.alloc(mbRules.size));
 
-/** 128 bits that are equal for equal rule sets, and for no others. @internal */
+/**
+ * Computes a digest that identifies a rule set: the first 128 bits of SHA-256.
+ *
+ * @internal
+ * @param set - the rule set
+ * @returns the digest as two 64-bit numbers
+ */
 export function digestOf(set: RuleSet): readonly [bigint, bigint] {
   const { allInbound, allOutbound, loopback } = set;
   const lists = [...PORT_LISTS, ...RANGE_LISTS].map(name => set[name]);
@@ -26,7 +32,13 @@ export function digestOf(set: RuleSet): readonly [bigint, bigint] {
   return [hash.readBigUInt64LE(0), hash.readBigUInt64LE(8)];
 }
 
-/** The entry of `pod_rules`: what the programs read first, and which lists have entries. */
+/**
+ * Makes the entry of `pod_rules`. The programs read it first. It says which lists have entries.
+ *
+ * @param set - the rule set
+ * @param digest - its digest
+ * @returns the entry
+ */
 export function setEntry(set: RuleSet, digest: readonly [bigint, bigint]): CodecValue<typeof mbRules> {
   const flags =
     (set.allInbound ? mbRulesFlag.allInbound : 0) |
@@ -39,19 +51,36 @@ export function setEntry(set: RuleSet, digest: readonly [bigint, bigint]): Codec
   return { digest: [...digest], flags, reserved: RESERVED };
 }
 
-/** Whether a set is what it says it is. */
+/**
+ * Tells whether a stored rule set matches its digest, so that it was written completely.
+ *
+ * @param stored - the rule set as the maps contain it, and its stored digest
+ * @returns whether they match
+ */
 export function isWhole({ digest, set }: { readonly digest: string; readonly set: RuleSet }): boolean {
   return digest === keyOf(digestOf(set));
 }
 
-/** The entries of `pod_rule_ports` that a set is made of. */
+/**
+ * Lists the keys of `pod_rule_ports` for a rule set.
+ *
+ * @param set - its number
+ * @param rules - its contents
+ * @returns the keys
+ */
 export function portKeys(set: number, rules: RuleSet): PortKey[] {
   return PORT_LISTS.flatMap(name =>
     rules[name].map(port => ({ set, port, list: mbRuleList[name], protocol: IPPROTO_TCP })),
   );
 }
 
-/** The entries of `pod_rule_ranges`. */
+/**
+ * Lists the keys of `pod_rule_ranges` for a rule set.
+ *
+ * @param set - its number
+ * @param rules - its contents
+ * @returns the keys
+ */
 export function rangeKeys(set: number, rules: RuleSet): RangeKey[] {
   return RANGE_LISTS.flatMap(name =>
     rules[name].map(({ address, bits }) => ({
@@ -63,7 +92,13 @@ export function rangeKeys(set: number, rules: RuleSet): RangeKey[] {
   );
 }
 
-/** The reverse of {@link portKeys} and {@link rangeKeys}, in the order that rule sets have. */
+/**
+ * Makes a rule set from stored keys: the reverse of {@link portKeys} and {@link rangeKeys}.
+ *
+ * @param flags - flags of its entry in `pod_rules`
+ * @param keys - its keys in both maps, in any order
+ * @returns the rule set, sorted
+ */
 export function ruleSetFrom(
   flags: number,
   { ports, ranges }: { ports: readonly PortKey[]; ranges: readonly RangeKey[] },
@@ -91,7 +126,12 @@ export function ruleSetFrom(
   };
 }
 
-/** A digest as a key of a JS `Map`. */
+/**
+ * Converts a digest to a key of a JavaScript `Map`.
+ *
+ * @param digest - two 64-bit numbers
+ * @returns the key
+ */
 export function keyOf(digest: readonly bigint[]): string {
   return digest.join(' ');
 }

@@ -16,29 +16,30 @@ import {
   type RangeKey,
 } from './rule-entries';
 
-/** How full one of the maps of rules is. @internal */
+/** Fill level of one of the maps of rules. @internal */
 export interface RuleFill {
   readonly map: string;
   readonly entries: number;
   readonly maxEntries: number;
 }
 
-/** How a rule set is kept in memory: what it says, and how many pods name it. */
+/** A rule set in memory: its contents, and how many pods use it. */
 interface Kept {
   readonly digest: string;
   readonly set: RuleSet;
   pods: number;
 }
 
-/** Sets as the maps have them, by number. */
+/** Rule sets as the maps contain them, by number. */
 type StoredSets = ReadonlyMap<number, { readonly digest: string; readonly set: RuleSet }>;
 
 /**
  * The rule sets in `pod_rules`, `pod_rule_ports` and `pod_rule_ranges`.
  *
- * A set is written whole before a pod names it, never changed, and taken out when no pod names it and no program that
- * has read its number can still be running. So a decision of the programs, which reads the number once, is made by one
- * set. Equal rules are one set.
+ * A set is written completely before a pod refers to it, and is never changed. It is deleted when no pod refers to it
+ * any more and an RCU grace period has passed, so that no program that has read its number can still be running. A
+ * program reads the number once per decision, so each decision uses exactly one set. Pods with equal rules share one
+ * set.
  *
  * @internal
  */
@@ -55,14 +56,14 @@ export class RuleSets {
     this.#sets = BpfHashMap.from(maps.map('pod_rules'), { key: u32, value: mbRules });
     this.#ports = BpfHashMap.from(maps.map('pod_rule_ports'), { key: mbRulePort, value: u8 });
     this.#ranges = BpfLpmTrieMap.from(maps.map('pod_rule_ranges'), { key: mbRuleRange, value: u8 });
-    // Any map that is declared as the elements of the array are.
+    // The inner map can be any map with the layout that the array declares for its elements.
     this.#grace = { map: BpfArrayOfMaps.from(maps.map('grace_period')), inner: maps.map('last_held') };
   }
 
   /**
-   * Takes over what an earlier process left: sets that pods name are kept, all else is taken out.
+   * Takes over the sets of an earlier process. Sets that pods use are kept, all others are deleted.
    *
-   * @param named - the number that each pod names, 0 for none
+   * @param named - number of the set that each pod uses, 0 for none
    */
   adopt(named: Iterable<number>): void {
     const pods = new Map<number, number>();
@@ -73,7 +74,7 @@ export class RuleSets {
       if (digest === undefined || set === undefined) continue;
       this.#kept.set(number, { digest, set, pods: count });
       this.#count(set, 1);
-      // One that is not what it says it is stays with its pods, and no other pod gets it.
+      // A set that does not match its digest stays with its pods, but no other pod shares it.
       if (isWhole({ digest, set })) this.#byDigest.set(digest, number);
     }
     const isGarbage = ({ set }: { set: number }): boolean => !pods.has(set);
@@ -83,9 +84,11 @@ export class RuleSets {
   }
 
   /**
-   * The number of a set that says this, for one more pod. Writes it if there is none.
+   * Gets the number of an equal set for one more pod. Writes a new set if there is none.
    *
-   * @throws MapFullError with nothing written
+   * @param set - the rule set
+   * @returns its number
+   * @throws MapFullError (`ERR_BPF_MAP_FULL`) if a new set does not fit; nothing is written then
    */
   acquire(set: RuleSet): number {
     const digest = digestOf(set);
@@ -95,7 +98,11 @@ export class RuleSets {
     return number;
   }
 
-  /** Pods do not name these numbers any more, each number once for each pod. What nobody names is taken out. */
+  /**
+   * Releases sets. A set that no pod uses any more is deleted.
+   *
+   * @param numbers - numbers of the sets, once for each pod that stops using one
+   */
   release(numbers: Iterable<number>): void {
     const unused = new Map<number, Kept>();
     for (const number of numbers) {
@@ -114,12 +121,16 @@ export class RuleSets {
     }
   }
 
-  /** How many ports and ranges the maps hold. */
+  /** Maximum number of ports and ranges in the maps. */
   get sizes(): { readonly ports: number; readonly ranges: number } {
     return { ports: this.#ports.maxEntries, ranges: this.#ranges.maxEntries };
   }
 
-  /** How full the maps are. Known from what was written: nothing is read for it. */
+  /**
+   * Tells how full the maps are. It is known from previous writes, so no map is read.
+   *
+   * @returns one element for each map
+   */
   fill(): RuleFill[] {
     const of = ({ name, maxEntries }: BpfMap, entries: number): RuleFill => ({ map: name, entries, maxEntries });
     const { sets, ports, ranges } = this.#entries;
@@ -127,9 +138,11 @@ export class RuleSets {
   }
 
   /**
-   * Tells what a set says: `undefined` for 0, and for a set that is not there. What this process did not write is read
-   * from the maps, all sets together, and once more if one is not there or not whole: another process may have written
-   * it meanwhile.
+   * Makes a function that returns the rules of a set. Sets that this process did not write are read from the maps, all
+   * of them at once. They are read once more if a set is missing or incomplete, because another process may have
+   * written it meanwhile.
+   *
+   * @returns the function. It takes the number of a set and returns `undefined` for 0 or a missing set
    */
   reader(): (number: number) => PodRules | undefined {
     let there: StoredSets | undefined;
@@ -164,8 +177,8 @@ export class RuleSets {
   }
 
   /**
-   * At random: a number that was given back is not soon another set's, for whoever looks at the maps from another
-   * process.
+   * Chooses a random unused number. So a number that was released is not reused soon, which would confuse another
+   * process that reads the maps.
    */
   #unused(): number {
     for (;;) {
@@ -187,8 +200,8 @@ export class RuleSets {
   }
 
   /**
-   * All sets as the maps have them. Without its lists' head a set was not written to its end: it has neither digest nor
-   * meaning.
+   * Reads all sets from the maps. Ports and ranges without an entry in `pod_rules` belong to a set that was not written
+   * completely. They are ignored.
    */
   #readAll(): StoredSets {
     const lists = new Map<number, { ports: PortKey[]; ranges: RangeKey[] }>();

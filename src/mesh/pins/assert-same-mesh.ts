@@ -8,7 +8,7 @@ import type { PinSet, PinTree } from './pin-tree';
 import { isReadable, readIdentity } from './pinned-identity';
 
 /**
- * Without these nothing can be taken over, so their names never change. Other maps may be missing in pins of an older
+ * Maps that a takeover needs. Their names never change between versions. Other maps may be missing in pins of an older
  * version.
  */
 const INDISPENSABLE = [
@@ -23,15 +23,15 @@ const INDISPENSABLE = [
 const HINT = 'remove that mesh first, with detachAll';
 
 /**
- * Refuses pins of another cgroup or another mesh. A cgroup that is gone is no other one.
+ * Refuses pins of another cgroup or another mesh. A cgroup that was removed does not count as another one.
  *
  * @internal
  * @param directory - the pin directory
- * @param tree - what is pinned there
- * @param cgroup - where the mesh is to be attached
- * @param profile - of the mesh that is to be started
- * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) with what is pinned and what was asked for
- * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if the mesh that runs lacks a map
+ * @param tree - its contents
+ * @param cgroup - the cgroup to attach the mesh to
+ * @param profile - the profile to start
+ * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if the cgroup or the mesh differs; the message has both values
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if the pinned mesh lacks a map
  */
 export function assertSameMesh(
   directory: string,
@@ -49,7 +49,7 @@ export function assertSameMesh(
     if (!running.maps.has(name))
       throw new ForeignPinError(
         join(running.path, 'maps', name),
-        'nothing is there, but the mesh that runs has such a map',
+        'this pin is missing, but the running mesh must have this map',
       );
   assertSameProfile(directory, running, profile);
 }

@@ -8,47 +8,48 @@ import { PinDirectory, pinDirectoryExists, removePinDirectory } from './pin-dire
 import { readPinTree } from './pin-tree';
 import { removeEmptyLayout, removeOthers, removeSet } from './remove-pins';
 
-/** How everything is removed. */
+/** Options of {@link detachAll}. */
 export interface DetachAllOptions {
-  /** The directory for pins that the mesh was started with. */
+  /** Path of the pin directory that the mesh was started with. */
   readonly pinDirectory: string;
   /**
-   * Whether to go on although a process works with these pins. It keeps its maps and programs until it ends, but
-   * nothing is attached any more. Default false.
+   * Whether to remove the mesh even if a process uses these pins. That process keeps its maps and programs until it
+   * ends, but they are no longer attached. Default: false.
    */
   readonly force?: boolean | undefined;
 }
 
-/** Something that {@link detachAll} removed. */
+/** An object that {@link detachAll} removed. */
 export interface DetachedItem {
-  /** What it was. */
+  /** Type of the object. */
   readonly kind: 'link' | 'program' | 'map';
-  /** Name of the program or map; of a link that of the program that it ran. */
+  /** Name of the program or map. For a link, the name of the program that it ran. */
   readonly name: string;
-  /** Where it was pinned. */
+  /** Path of its pin. */
   readonly path: string;
   /** Kernel-wide id of the link, program or map. */
   readonly id: number;
 }
 
 /**
- * Removes a pinned mesh: what a process left when it ended or was killed, in whatever state that is.
+ * Removes a pinned mesh, in whatever state a process left it when it ended or was killed.
  *
- * New connections take their old path at once. Existing ones live on over the TCP stack; what was queued in their
- * sockets is read first. If connections were redirected, this takes half a second, and up to eight while readers are
- * slow; see {@link MeshAccelerator.close}. Programs and maps that accelerated sockets use leave the kernel with the
- * last of these.
+ * New connections take their old path at once. Existing ones continue over the TCP stack. Readers first read the data
+ * that is queued in their sockets. If connections were redirected, this takes half a second, and up to eight seconds
+ * while readers are slow; see {@link MeshAccelerator.close}. The kernel frees programs and maps that accelerated
+ * sockets use when the last of these sockets is closed.
  *
- * @param options - where the pins are
- * @returns what was removed; empty if nothing was there
- * @throws TypeError for an unknown option, or a path that is not absolute
- * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process works with the pins, unless `force` is set
- * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if something lies there that is not of this library; nothing is
+ * @param options - the pin directory
+ * @returns the removed objects. Empty if the directory does not exist or contains none
+ * @throws TypeError if an option is unknown or of the wrong type, or the path is not absolute
+ * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process uses the pins and `force` is not set
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if the directory contains something that this library did not make, a
+ * pin cannot be opened, or another user may write to the directory; nothing is removed then
+ * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if a later version made the pins with another layout; nothing is
  * removed then
- * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if a later version made them; nothing is removed then
- * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if the directory is in none, or in one that is mounted
- * read-only
- * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) for what else the kernel refuses
+ * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if the directory is not in a BPF file system, or in one that
+ * is mounted read-only
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
  * @example
  * ```ts
  * import { detachAll } from 'merbridge';
@@ -74,7 +75,7 @@ export async function detachAll(options: DetachAllOptions): Promise<DetachedItem
 
 async function removeAll(directory: string, force: boolean): Promise<DetachedItem[]> {
   if (!pinDirectoryExists(directory)) return [];
-  // Where nothing can be unlinked nothing is detached either.
+  // If pins cannot be unlinked, fail before anything is detached.
   accessSync(directory, constants.W_OK);
   using resources = new Resources();
   if (!force) {

@@ -7,19 +7,19 @@ import { detachLink } from './remove-pins';
 import { WriterLock } from './writer-lock';
 
 /**
- * Ends all pinned attachments, in the order that loses nothing, and removes their pins.
+ * Detaches all pinned links, in the order that loses no data and no connection, and removes their pins.
  *
  * @internal
  * @param directory - the pin directory
- * @param tree - what is pinned there
- * @returns what was removed
+ * @param tree - its contents
+ * @returns the removed links
  */
 export async function detachLinks(directory: string, tree: PinTree): Promise<Pin[]> {
   const links = new PinnedLinks(tree);
   if (tree.links.size + tree.unknownLinks.length === 0) return links.removed;
   using resources = new Resources();
   const writers = resources.use(WriterLock.open(directory));
-  // A start that was killed leaves a second set, maybe a part of one.
+  // A start that was killed may leave a second set, which may be incomplete.
   const datapaths = tree.sets
     .filter(({ maps }) => ['mesh_settings', 'mesh_counters', 'last_held'].every(name => maps.has(name)))
     .map(set => new Datapath(resources.use(new OpenPinSet(set)), writers));
@@ -27,12 +27,12 @@ export async function detachLinks(directory: string, tree: PinTree): Promise<Pin
   return links.removed;
 }
 
-/** Pinned attachments, those of later versions as well. */
+/** Detaches pinned links, including those of later versions. */
 class PinnedLinks implements Detacher {
-  /** What was ended so far. */
+  /** Links that were detached so far. */
   readonly removed: Pin[] = [];
 
-  /** @param tree - what is pinned */
+  /** @param tree - contents of the pin directory */
   constructor(private readonly tree: PinTree) {}
 
   switchOff({ settings }: Datapath): void {

@@ -5,28 +5,34 @@ import type { Attacher, Sockets } from '../datapath/datapath';
 import { pinPaths, type PinTree } from './pin-tree';
 import type { Undo } from './undo';
 
-/** What a {@link LinkSwitch} works on. */
+/** Options of a {@link LinkSwitch}. */
 export interface LinkSwitchOptions {
+  /** Path of the pin directory. */
   readonly directory: string;
+  /** Contents of the pin directory. */
   readonly tree: PinTree;
+  /** The cgroup to attach to. */
   readonly cgroup: Cgroup;
-  /** The programs that run now, to go back to; `undefined` if none do. */
+  /** The programs that run now, for undoing a failed switch. `undefined` if none run. */
   readonly before: { program(name: string): BpfProgram | undefined } | undefined;
-  /** Whether `sock_pair_map` is the one that is in use now. */
+  /** Whether the `sock_pair_map` that is in use now is kept. */
   readonly keepsSockets: boolean;
-  /** Gets the steps back. */
+  /** Receives the steps that undo the switch. */
   readonly undo: Undo;
 }
 
 /**
- * Makes each hook run another program: an attachment that is there is changed in place, without a moment between; one
- * that is not there, or whose cgroup is gone, is made and pinned.
+ * Makes each hook run another program. An existing link is updated atomically. If there is none, or its cgroup was
+ * removed, a new link is created and pinned.
  *
  * @internal
  */
 export class LinkSwitch implements Attacher {
   readonly cgroup: Cgroup;
-  /** Nobody started below a mesh that was there, and writers wait only for microseconds if that is not looked for. */
+  /**
+   * False if a mesh is running already: no other accelerator could start below it. Skipping this search keeps the time
+   * for which writers wait in the range of microseconds.
+   */
   readonly mayHaveOthersBelow: boolean;
   readonly #options: LinkSwitchOptions;
 
@@ -50,7 +56,7 @@ export class LinkSwitch implements Attacher {
       });
       return;
     }
-    // Detached, or of a cgroup that was removed, which sockets may outlive: the pin holds nothing that could be lost.
+    // The link was detached, or its cgroup was removed (sockets may outlive it). Removing its pin loses nothing.
     if (pin !== undefined) unlinkSync(path);
     using link = this.cgroup.attach(program);
     link.pin(path);

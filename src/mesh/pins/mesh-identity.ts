@@ -1,15 +1,21 @@
 import type { MeshProfile } from '../../policy';
 
 /**
- * What makes a profile this one and no other. Ports that are excluded may change from one start to the next; what
- * existing connections were redirected by may not.
+ * The members of a profile that identify a mesh. Excluded ports may change from one start to the next. Members by which
+ * existing connections were redirected may not.
  */
 export interface MeshIdentity extends Pick<MeshProfile, 'name' | 'outboundPort' | 'inboundPort' | 'sidecarUid'> {
-  /** Null where the mesh has none: a member that is left out is one that a version does not know. */
+  /** `null` if the mesh has none. A missing member means that the version that wrote it did not know it. */
   readonly passthroughAddress: string | null;
 }
 
-/** @internal */
+/**
+ * Selects the members that identify a mesh.
+ *
+ * @internal
+ * @param profile - the profile
+ * @returns its identity
+ */
 export function meshIdentity({
   name,
   outboundPort,
@@ -21,8 +27,11 @@ export function meshIdentity({
 }
 
 /**
- * The same in words. Earlier versions compare these words: they must not change as long as a rollback to those is to be
- * possible.
+ * Describes an identity in one sentence. Earlier versions compare this sentence, so it must not change as long as a
+ * rollback to them must be possible.
+ *
+ * @param identity - the identity
+ * @returns the sentence
  */
 export function sentenceOf({ name, outboundPort, inboundPort, sidecarUid, passthroughAddress }: MeshIdentity): string {
   const from = passthroughAddress === null ? '' : `, from ${passthroughAddress}`;
@@ -30,12 +39,12 @@ export function sentenceOf({ name, outboundPort, inboundPort, sidecarUid, passth
 }
 
 /**
- * What of a pinned mesh differs, in words.
+ * Describes how a pinned mesh differs from the wanted one.
  *
  * @internal
- * @param pinned - the fields that are pinned: a version may know more of them, or fewer
- * @param wanted - what was asked for
- * @returns names and values; `undefined` if it is the same mesh
+ * @param pinned - the pinned members. Another version may have pinned more or fewer of them
+ * @param wanted - the identity that was asked for
+ * @returns names and values of the members that differ. `undefined` if it is the same mesh
  */
 export function difference(
   pinned: Partial<MeshIdentity>,

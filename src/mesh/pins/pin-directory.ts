@@ -7,24 +7,25 @@ import { ForeignPinError, NotABpfFileSystemError, PinsInUseError } from '../../e
 const BPFFS_MAGIC = 0xcafe4a11;
 /** Inode number of the root of a BPF file system: simple_fill_super of the kernel's fs/libfs.c. */
 const ROOT_INODE = 1;
-/** Mode of what is made here. A directory that is there already keeps its own. */
+/** Mode of the directories that are created here. An existing directory keeps its mode. */
 const MODE = 0o700;
 
 /**
- * Looks at the directory for pins, and changes nothing.
+ * Checks the pin directory and changes nothing.
  *
  * @internal
- * @returns whether it is there
- * @throws NotABpfFileSystemError if it is not in a BPF file system, and could not be made in one
- * @throws ForeignPinError if something else is there, if it is the root of a BPF file system, or if another user could
- * put something there
+ * @param path - path of the pin directory
+ * @returns whether it exists
+ * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if it is not in a BPF file system, or its parent is not
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if the path is not a directory or is the root of a BPF file system,
+ * or if another user may write to it
  */
 export function pinDirectoryExists(path: string): boolean {
   let found: Stats | undefined;
   try {
     found = lstatSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw notUsable(path, 'it cannot be looked at', error);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw notUsable(path, 'its status cannot be read', error);
   }
   if (found?.isSymbolicLink())
     throw new ForeignPinError(path, 'a symbolic link, where the directory for pins is needed');
@@ -47,10 +48,13 @@ export function pinDirectoryExists(path: string): boolean {
 }
 
 /**
- * Whoever may write to a directory can pin anything there, which would then be taken for ours.
+ * Checks that only this user may write to a directory. Another user could pin anything there, and the library would
+ * take it for its own.
  *
  * @internal
- * @throws ForeignPinError if it is none, or if another user may write to it
+ * @param path - path of the directory
+ * @param found - its status, if the caller has it
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if it is not a directory, or if another user may write to it
  */
 export function assertOwnDirectory(path: string, found: Stats = lstatSync(path)): void {
   if (!found.isDirectory())
@@ -68,7 +72,10 @@ function notUsable(path: string, reason: string, cause: unknown): NotABpfFileSys
   return new NotABpfFileSystemError(path, reason, { cause, errno: errno === undefined ? undefined : Math.abs(errno) });
 }
 
-/** The directory for pins, held: no other process works with these pins until it is closed or the process ends. */
+/**
+ * A pin directory that this process holds. No other process may use its pins until this object is closed or the process
+ * ends.
+ */
 export class PinDirectory implements Disposable {
   readonly #lock: DirectoryLock;
   readonly #isMade: boolean;
@@ -83,9 +90,13 @@ export class PinDirectory implements Disposable {
   }
 
   /**
-   * Makes the directory if need be, mode 0700, and holds it. One that is there stays as it is.
+   * Holds the directory. Creates it with mode 0700 if it does not exist. An existing directory is not changed.
    *
-   * @throws PinsInUseError with the process that holds it
+   * @param path - path of the pin directory
+   * @returns the held directory. The caller closes it
+   * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process holds it; the message has its id
+   * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if it is not in a BPF file system
+   * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if it is not a pin directory, or if another user may write to it
    */
   static hold(path: string): PinDirectory {
     for (;;) {
@@ -95,7 +106,15 @@ export class PinDirectory implements Disposable {
     }
   }
 
-  /** Holds the directory if it is there: `undefined` if it went away meanwhile. */
+  /**
+   * Holds the directory if it exists.
+   *
+   * @param path - path of the pin directory
+   * @param isMade - whether the caller has created it
+   * @returns the held directory. The caller closes it. `undefined` if it was removed meanwhile
+   * @throws PinsInUseError (`ERR_BPF_PINS_IN_USE`) if another process holds it; the message has its id
+   * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if another user may write to it
+   */
   static tryHold(path: string, isMade = false): PinDirectory | undefined {
     let lock: DirectoryLock;
     try {
@@ -106,7 +125,7 @@ export class PinDirectory implements Disposable {
     }
     try {
       if (!lock.tryAcquire()) throw new PinsInUseError(path, lock.holder(), { operation: 'flock' });
-      // A removal may have taken the directory away between opening and locking it.
+      // Another process may have removed the directory after it was opened and before it was locked.
       const found = lstatSync(path, { throwIfNoEntry: false });
       if (found !== undefined && BigInt(found.ino) === lock.inode) {
         assertOwnDirectory(path, found);
@@ -121,8 +140,8 @@ export class PinDirectory implements Disposable {
   }
 
   /**
-   * Removes the directory if nothing is in it and {@link PinDirectory.hold} made it: a start that fails leaves what it
-   * found.
+   * Removes the directory if it is empty and {@link PinDirectory.hold} created it. So a failed start leaves an existing
+   * directory in place.
    */
   removeIfMade(): void {
     if (this.#isMade) removeIfEmpty(this.path);
@@ -134,9 +153,12 @@ export class PinDirectory implements Disposable {
 }
 
 /**
- * Makes a directory that may be there already, and then has to be ours.
+ * Creates a directory, unless it exists and only this user may write to it.
  *
- * @returns whether it was made
+ * @param path - path of the directory
+ * @returns whether it was created
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if the path is not a directory, or if another user may write to it
+ * @throws Error (of node:fs) if it cannot be created
  */
 export function makeDirectory(path: string): boolean {
   try {
@@ -150,8 +172,10 @@ export function makeDirectory(path: string): boolean {
 }
 
 /**
- * Removes a pin directory if nothing is in it. One with another mode than a start makes it with was made by somebody
- * else, and stays.
+ * Removes a pin directory if it is empty and has the mode with which a start creates it. A directory with another mode
+ * was created by the user and stays.
+ *
+ * @param path - path of the pin directory
  */
 export function removePinDirectory(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
@@ -159,8 +183,11 @@ export function removePinDirectory(path: string): void {
 }
 
 /**
- * Removes a directory that may be gone already, not be empty, be a mount point, or lie where only another user may
- * remove it.
+ * Removes a directory if it is empty. Does nothing if it does not exist, is not empty, is a mount point, or may only be
+ * removed by another user.
+ *
+ * @param path - path of the directory
+ * @throws Error (of node:fs) if removing it fails for another reason
  */
 export function removeIfEmpty(path: string): void {
   try {

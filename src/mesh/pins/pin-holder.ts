@@ -21,7 +21,7 @@ import { Undo } from './undo';
 import { endLinks, unknownLinks } from './unknown-links';
 import { WriterLock } from './writer-lock';
 
-/** Sockets are not carried over into another map, so neither is their number. */
+/** Maps whose entries are not copied. Sockets cannot be copied to another map, so their number is not copied either. */
 const COUNTS_ANEW: ReadonlySet<string> = new Set(['socket_count']);
 
 /** The datapath of an earlier process. */
@@ -31,11 +31,11 @@ interface Before {
 }
 
 /**
- * Holds a datapath by pins: what is attached stays when this process ends, and a later one goes on with it.
+ * Holds a datapath with pins. The programs stay attached when this process ends, and a later process takes them over.
  *
- * Nothing that works is touched before everything else is there. Then the attachments are changed in place, in
- * microseconds; a process that is killed before leaves a set that no link runs, and one that is killed after leaves the
- * set before, which no link runs any more.
+ * A start changes a running mesh only after it has loaded and pinned everything new. Then it updates the links in
+ * place, in microseconds. A process that is killed before leaves a new set that no link runs. A process that is killed
+ * after leaves the old set, which no link runs any more.
  *
  * @internal
  */
@@ -49,18 +49,19 @@ export class PinHolder implements Holder {
   readonly #cgroup: Cgroup;
   readonly #tree: PinTree;
   readonly #before: Before | undefined;
-  /** What goes when this start stands. */
+  /** Sets to remove when this start has succeeded. */
   readonly #stale: readonly PinSet[];
   readonly #loaded: Loaded;
   readonly #writers: WriterLock;
 
   /**
-   * Loads the programs, with the maps that are pinned as far as they fit, and changes nothing that runs. If that fails,
-   * nothing stays behind that was not there.
+   * Loads the programs and reuses pinned maps that have the same layout. It does not change a running mesh. If it
+   * fails, everything that it created is removed.
    *
    * @param options - the cgroup, the mesh, the sizes
    * @param directory - the pin directory
-   * @throws what {@link MeshAccelerator.start} throws
+   * @returns the holder. The caller closes it
+   * @throws Error (as MeshAccelerator.start) if the pins cannot be taken over, or the programs cannot be loaded
    */
   static open(options: ResolvedOptions, directory: string): PinHolder {
     const resources = new Resources();
@@ -82,12 +83,12 @@ export class PinHolder implements Holder {
     this.#tree = readPinTree(directory);
     assertSameMesh(directory, this.#tree, this.#cgroup, options.profile);
     refuseSecond(this.#cgroup, { ids: allProgramIds(this.#tree) });
-    // All of it was looked at, and is ours: from here on it may be changed. What is empty is of a start that failed,
-    // this one too.
+    // All contents of the directory were checked and belong to this library, so they may be changed from here on. Empty
+    // directories are left from a failed start, which may be this one.
     resources.use({ [Symbol.dispose]: () => removeEmptyLayout(directory) });
     const { running } = this.#tree;
-    // A link without its program beside it would be taken for a foreign one by the next start, if this one is killed:
-    // such a set goes last.
+    // Sets whose programs are in use are removed last. If this start is killed, the next one would refuse a link whose
+    // program is not pinned as foreign.
     this.#stale = this.#tree.sets.filter(set => isInUse(set, this.#tree));
     for (const set of this.#tree.sets) if (!this.#stale.includes(set)) removeSet(set);
     const before = running && resources.use(new OpenPinSet(running));
@@ -102,7 +103,7 @@ export class PinHolder implements Holder {
     this.datapath = new Datapath(object, this.#writers);
     if (before === undefined) return;
     this.#before = { set: before, datapath: new Datapath(before, this.#writers) };
-    // Of a process that was killed; nobody reads what was reported to it.
+    // A process that was killed may have left events switched on. Nobody reads them.
     this.datapath.settings.report(NO_EVENTS);
   }
 
@@ -120,9 +121,9 @@ export class PinHolder implements Holder {
       pinSet(this.#directory, number, [...object.maps(), identity], object.programs());
       endLinks(first, this.#tree, undo);
       if (first.length > 0) await setTimeout(SETTLED_MS);
-      // Accelerated sockets keep their program, which knows the old maps only.
+      // Accelerated sockets keep their sk_msg program, which uses only the old maps.
       if (this.#loaded.replacesAcceleration) await this.#withdraw(undo);
-      // Whoever switches meanwhile waits, and finds the new maps then.
+      // Another process that changes the scope meanwhile waits, and then finds the new maps.
       this.#writers.hold(() => this.#switch(undo));
       if (last.length > 0) await setTimeout(SETTLED_MS);
       endLinks(last, this.#tree, undo);
@@ -141,7 +142,7 @@ export class PinHolder implements Holder {
     return pin && BpfLink.openPin(pin.path);
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as every holder
+  // eslint-disable-next-line @typescript-eslint/require-await -- the interface is asynchronous
   async close(): Promise<void> {
     try {
       this.datapath.settings.report(NO_EVENTS);
@@ -170,7 +171,7 @@ export class PinHolder implements Holder {
       }),
     );
     if (datapath === undefined) return;
-    // What was copied may be seconds old.
+    // The copied settings may be seconds old, so read the current scope from the old map.
     const switched = (replaced.includes('mesh_settings') ? datapath.settings : settings).acceleration;
     const pinned = settings.isBeingRemoved ? DEFAULT_ACCELERATION : switched;
     settings.change({ ...OWNED_BY_PINS, acceleration: this.#options.acceleration ?? pinned });

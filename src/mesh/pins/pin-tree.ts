@@ -8,53 +8,65 @@ import { assertOurLink, isLink, readLink, readMap, readPin, readProgram, type Li
 export type { LinkPin, Pin };
 
 /**
- * The layout of a pin directory. It is raised when what is pinned changes its meaning without changing its size, or its
- * place:
+ * Version of the layout of a pin directory. It is increased when a pinned object changes its meaning without changing
+ * its size, or changes its place:
  *
- *   v1/links/<program>                the attachments, for as long as the mesh is there
- *   v1/sets/<number>/maps/<map>       what one start loaded, or took over from the set before
+ *   v1/links/<program>                the links, for the lifetime of the mesh
+ *   v1/sets/<number>/maps/<map>       maps that one start created, or took over from the previous set
  *   v1/sets/<number>/programs/<program>
  *
- * The set that counts is the one whose programs the links run. Others are what a start left that was killed.
+ * The running set is the one whose programs the links run. Other sets are left from a start that was killed.
  *
- * A later version may have more of everything: links, maps, programs, and directories for them anywhere in the layout.
- * All of it is ours as long as maps and programs are pinned under their names, and what a link runs is pinned with us;
- * so it can be taken over and removed.
+ * A later version may have more links, maps and programs, and more directories for them anywhere in the layout. They
+ * belong to this library if maps and programs are pinned under their names, and the program of each link is pinned in
+ * the same directory. So they can be taken over and removed.
  */
 export const LAYOUT = 'v1';
 
-/** What a later version pinned where this one pins nothing. */
+/** Pins of a later version in places where this version pins nothing. */
 export interface OtherPins {
+  /** The pins. */
   readonly pins: readonly (Pin | LinkPin)[];
-  /** Paths of the directories, those within others first. */
+  /** Paths of the directories, children before their parents. */
   readonly directories: readonly string[];
 }
 
-/** What one start pinned. */
+/** Maps and programs that one start pinned. */
 export interface PinSet {
+  /** Number of the set. */
   readonly number: number;
+  /** Path of its directory. */
   readonly path: string;
+  /** Its maps by name. */
   readonly maps: ReadonlyMap<string, Pin>;
+  /** Its programs by name. */
   readonly programs: ReadonlyMap<string, Pin>;
+  /** Pins of a later version in its directory. */
   readonly others: OtherPins;
 }
 
-/** All that is pinned. */
+/** All contents of a pin directory. */
 export interface PinTree {
-  /** The attachments that this version makes, too, by the name of their program. */
+  /** Links that this version also makes, by the name of their program. */
   readonly links: ReadonlyMap<string, LinkPin>;
-  /** Attachments that this version does not know: of other programs, or of these at other hooks. */
+  /** Links that this version does not know: of other programs, or of known programs at other hooks. */
   readonly unknownLinks: readonly LinkPin[];
+  /** All sets. */
   readonly sets: readonly PinSet[];
-  /** What lies in the layout beside links and sets. */
+  /** Pins of a later version outside of `links` and `sets`. */
   readonly others: OtherPins;
-  /** The set that the links run; `undefined` if no link runs anything. */
+  /** The set whose programs the links run. `undefined` if no link runs a program. */
   readonly running: PinSet | undefined;
-  /** The link that tells so. */
+  /** A link that runs a program of the running set. */
   readonly runningLink: LinkPin | undefined;
 }
 
-/** Paths in a pin directory. */
+/**
+ * Computes the paths in a pin directory.
+ *
+ * @param directory - the pin directory
+ * @returns the paths
+ */
 export const pinPaths = (directory: string) => ({
   layout: join(directory, LAYOUT),
   links: join(directory, LAYOUT, 'links'),
@@ -63,11 +75,14 @@ export const pinPaths = (directory: string) => ({
 });
 
 /**
- * Reads a pin directory, whole or in part: a start or a removal may have been killed. Changes nothing.
+ * Reads a pin directory and changes nothing. The directory may be incomplete, because a start or a removal was killed.
  *
  * @internal
- * @throws ForeignPinError for whatever is not from this library, or cannot be opened
- * @throws PinConflictError for a layout that this version does not know
+ * @param directory - the pin directory
+ * @returns its contents
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if this library did not make something in it, or a pin cannot be
+ * opened
+ * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if this version does not know its layout
  */
 export function readPinTree(directory: string): PinTree {
   const paths = pinPaths(directory);
@@ -91,17 +106,33 @@ export function readPinTree(directory: string): PinTree {
   return { links, unknownLinks, sets, others, ...whatRuns(links, unknownLinks, sets) };
 }
 
-/** Ids of all programs of a set. */
+/**
+ * Lists the programs of a set.
+ *
+ * @param set - the set
+ * @returns program ids
+ */
 export function programIds(set: PinSet): ReadonlySet<number> {
   return new Set([...[...set.programs.values()].map(({ id }) => id), ...programsOf(set.others)]);
 }
 
-/** Ids of all programs that are pinned. */
+/**
+ * Lists all pinned programs.
+ *
+ * @param tree - contents of the pin directory
+ * @returns program ids
+ */
 export function allProgramIds({ sets, others }: PinTree): ReadonlySet<number> {
   return new Set([...sets.flatMap(set => [...programIds(set)]), ...programsOf(others)]);
 }
 
-/** Whether a link runs a program of a set, or the set holds a link. */
+/**
+ * Tells whether a link runs a program of a set, or the directory of the set contains a link.
+ *
+ * @param set - the set
+ * @param tree - contents of the pin directory
+ * @returns whether the set is in use
+ */
 export function isInUse(set: PinSet, { links, unknownLinks }: PinTree): boolean {
   const programs = programIds(set);
   return (
@@ -114,7 +145,7 @@ function programsOf({ pins: found }: OtherPins): number[] {
   return found.flatMap(({ kind, id }) => (kind === 'program' ? [id] : []));
 }
 
-/** The entrances are replaced last: what they run is what the mesh runs. */
+/** The entrances are replaced last, so the set whose programs they run is the running one. */
 function whatRuns(
   links: ReadonlyMap<string, LinkPin>,
   unknown: readonly LinkPin[],
@@ -156,7 +187,7 @@ interface Directory {
   readonly path: string;
 }
 
-/** The directories that this version knows, and what lies beside them. */
+/** The directories that this version knows, and pins of a later version beside them. */
 function split(
   path: string,
   isOurs: (name: string) => boolean,
@@ -183,7 +214,7 @@ function splitLinks(path: string): { readonly links: readonly LinkPin[]; readonl
   return { links, others: joined(others) };
 }
 
-/** A pin or a directory that this version does not make, with all that is in it. */
+/** A pin or a directory that this version does not make, with all its contents. */
 function other(path: string, entry: Dirent): OtherPins {
   if (entry.isFile()) return { pins: [readPin(path, entry.name)], directories: [] };
   if (!entry.isDirectory())

@@ -7,14 +7,16 @@ import type { PinSet } from './pin-tree';
 
 const SIZE = 4096;
 /**
- * A map like any other, so that it is pinned and removed like any other. Its name never changes: versions find each
- * other's by it.
+ * Name of the map that contains the identity. It is an ordinary map, so it is pinned and removed like the others. Its
+ * name never changes, so that each version finds the maps of others.
  */
 const NAME = 'mesh_about';
-/** Raised when a field changes its meaning. One more field does not raise it: who does not know it leaves it alone. */
+/**
+ * Increased when a member changes its meaning, not when one is added: a version ignores members that it does not know.
+ */
 const VERSION = 1;
 
-/** Text up to a NUL. */
+/** Codec of a NUL-terminated text. */
 const text: Codec<string> = {
   size: SIZE,
   encode: (value, buffer, offset = 0) => {
@@ -24,21 +26,28 @@ const text: Codec<string> = {
   decode: (buffer, offset = 0) => buffer.toString('utf8', offset, offset + SIZE).replace(/\0.*$/s, ''),
 };
 
-/** What a set says of the mesh that it was started for, as far as a later start has to compare it. */
+/** Identity of the mesh that a set was started for. A later start compares it. */
 export interface PinnedIdentity {
-  /** Version of these fields; 0 of a version that wrote none. */
+  /** Version of these members. 0 if the writer was a version that did not write one. */
   readonly version: number;
-  /** What is known of the profile; empty of a version that wrote no fields. */
+  /** Known members of the profile. Empty if the writer was a version that did not write them. */
   readonly mesh: Partial<MeshIdentity>;
-  /** The same in a sentence. Earlier versions wrote nothing else, and compare it. */
+  /** The same in a sentence. Earlier versions wrote only this, and compare it. */
   readonly profile: string;
 }
 
-/** A map that says it. The caller closes it. */
+/**
+ * Creates a map that contains the identity of a mesh.
+ *
+ * @param options - its profile and cgroup
+ * @returns the map. The caller closes it
+ * @throws RangeError if the name of the profile is too long to be stored
+ * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the map cannot be created
+ */
 export function identityMap({ cgroup, profile }: ResolvedOptions): BpfArrayMap<string> {
   const mesh = meshIdentity(profile);
   const identity = { version: VERSION, mesh, profile: sentenceOf(mesh) };
-  // The cgroup is for people: where it is attached is what the links say. The longest paths have no room here.
+  // The cgroup is informational, because the links say where the mesh is attached. A very long path is left out.
   const written = [{ ...identity, cgroup }, identity]
     .map(each => JSON.stringify(each))
     .find(each => Buffer.byteLength(each) < SIZE);
@@ -50,9 +59,11 @@ export function identityMap({ cgroup, profile }: ResolvedOptions): BpfArrayMap<s
 }
 
 /**
- * What a set says; `undefined` if it has no such map.
+ * Reads the identity of the mesh of a set.
  *
- * @throws ForeignPinError if the map is there and says something else
+ * @param set - the set
+ * @returns its identity. `undefined` if the set has no such map
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if the map contains something else
  */
 export function readIdentity(set: PinSet): PinnedIdentity | undefined {
   const pin = set.maps.get(NAME);
@@ -70,7 +81,12 @@ export function readIdentity(set: PinSet): PinnedIdentity | undefined {
   return { version, mesh, profile };
 }
 
-/** Whether the fields of a set are of a version whose meaning is known here. */
+/**
+ * Tells whether this version knows the meaning of the members.
+ *
+ * @param identity - a pinned identity
+ * @returns whether it can be compared
+ */
 export function isReadable({ version }: PinnedIdentity): boolean {
   return version <= VERSION;
 }

@@ -11,24 +11,23 @@ import { OpenPinSet } from './pinned-set';
 import { typedError } from '../requirements';
 import { WriterLock } from './writer-lock';
 
-/** The pods of a mesh that another process keeps up to date. */
+/** The enrolled pods of a mesh, read-only, because another process keeps them up to date. */
 export type PinnedPods = Pick<LocalPodIps, 'get' | 'has' | 'keys' | 'values' | 'entries' | 'size' | 'maxEntries'>;
 
-/** What is open of the set that counts now. */
+/** The open handles of the running set. */
 interface OpenSet {
   readonly set: OpenPinSet;
   readonly datapath: Datapath;
-  /** Only for who asks: the switch works whatever the layout of the pods is. */
+  /** Opened on first use, because the settings are usable even if the layout of the pods is not. */
   pods?: LocalPodIps | undefined;
 }
 
 /**
- * A mesh by its pins, from any process of the node, whether the process that started it is alive or not: for the
- * switch, and to look.
+ * Opens a mesh through its pins, from any process of the node, to change its scope and to observe it. The process that
+ * started the mesh may be running or not.
  *
- * It attaches and detaches nothing, and it does not stand in the way of that process. When that is replaced by another
- * version meanwhile, this goes on with what is pinned then; the switch and the counters work with pins of other
- * versions.
+ * This object attaches and detaches nothing, and does not block that process. If another version takes the mesh over
+ * meanwhile, this object continues with the new pins. Scope and counters work with pins of other versions.
  *
  * @example
  * ```ts
@@ -40,7 +39,7 @@ interface OpenSet {
  * ```
  */
 export class PinnedMesh implements Disposable {
-  /** The directory for pins. */
+  /** Path of the pin directory. */
   readonly pinDirectory: string;
   readonly #writers: WriterLock;
   #open: OpenSet | undefined;
@@ -53,13 +52,17 @@ export class PinnedMesh implements Disposable {
   }
 
   /**
-   * Opens a mesh that is pinned. The caller closes it.
+   * Opens a pinned mesh.
    *
-   * @param pinDirectory - the directory for pins that the mesh was started with
-   * @throws TypeError if it is not an absolute path
+   * @param pinDirectory - path of the pin directory that the mesh was started with
+   * @returns the mesh. The caller closes it
+   * @throws TypeError if `pinDirectory` is not an absolute path
    * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if no mesh is pinned there
-   * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if something lies there that is not of this library
-   * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if the directory is in none
+   * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if the directory contains something that this library did not make,
+   * a pin cannot be opened, or another user may write to the directory
+   * @throws PinConflictError (`ERR_BPF_PIN_CONFLICT`) if a later version made the pins with another layout
+   * @throws NotABpfFileSystemError (`ERR_BPF_NOT_A_BPFFS`) if the directory is not in a BPF file system
+   * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the kernel refuses; `errnoName` says why
    */
   static open(pinDirectory: string): PinnedMesh {
     const directory = resolvePinDirectory(pinDirectory, 'PinnedMesh');
@@ -75,9 +78,9 @@ export class PinnedMesh implements Disposable {
   }
 
   /**
-   * The scope for pods that do not choose their own, as it is now.
+   * The current scope of acceleration for pods that do not set their own.
    *
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if this object is closed
    * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
    */
   get acceleration(): Acceleration {
@@ -85,12 +88,12 @@ export class PinnedMesh implements Disposable {
   }
 
   /**
-   * Changes it, for existing connections too; see {@link MeshAccelerator.acceleration}. A later start keeps it, unless
-   * it says otherwise. There is no `warning` here of what the kernel lacks for `'full'`: {@link diagnose} tells, and
-   * that start.
+   * Changes the scope, also for existing connections; see {@link MeshAccelerator.acceleration}. A later start keeps it,
+   * unless its options set another one. This does not warn if the kernel lacks a feature for `'full'`. {@link diagnose}
+   * and the next start do.
    *
-   * @throws TypeError if it is no scope
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws TypeError if the value is not a scope
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if this object is closed
    * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
    */
   set acceleration(value: Acceleration) {
@@ -101,10 +104,10 @@ export class PinnedMesh implements Disposable {
   }
 
   /**
-   * The pods that are enrolled. To read: what is written belongs to the process that keeps them up to date.
+   * The enrolled pods, read-only, because the process that keeps them up to date owns the map.
    *
-   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if another version pinned them, and keeps them otherwise
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @throws MapIncompatibleError (`ERR_BPF_MAP_INCOMPATIBLE`) if another version pinned them with another layout
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if this object is closed
    * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
    */
   get localPodIps(): PinnedPods {
@@ -115,9 +118,10 @@ export class PinnedMesh implements Disposable {
   }
 
   /**
-   * What the programs counted since the mesh was pinned, summed over all CPUs.
+   * Reads the counters of the programs since the mesh was pinned.
    *
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @returns the sums over all CPUs
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if this object is closed
    * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
    */
   counters(): MeshCounters {
@@ -125,9 +129,11 @@ export class PinnedMesh implements Disposable {
   }
 
   /**
-   * How full the maps are; see {@link MeshAccelerator.mapFill}. What another version does not have is left out.
+   * Tells how full the maps are; see {@link MeshAccelerator.mapFill}. Maps that another version does not have are left
+   * out.
    *
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}, also meanwhile
+   * @returns one element for each map that can become full
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if this object is closed, even while this runs
    * @throws NotPinnedError (`ERR_BPF_NOT_PINNED`) if the mesh was removed meanwhile
    */
   async mapFill(): Promise<MapFill[]> {
@@ -136,10 +142,10 @@ export class PinnedMesh implements Disposable {
   }
 
   /**
-   * Id of the process that keeps the mesh up to date; `undefined` if there is none, or if it is in another process
-   * namespace.
+   * Finds the process that keeps the mesh up to date.
    *
-   * @throws ClosedError (`ERR_BPF_CLOSED`) after {@link close}
+   * @returns its id. `undefined` if there is none, or if it is in another pid namespace
+   * @throws ClosedError (`ERR_BPF_CLOSED`) if this object is closed
    */
   agent(): number | undefined {
     if (this.#closed) throw new ClosedError('PinnedMesh');
@@ -147,7 +153,7 @@ export class PinnedMesh implements Disposable {
     return directory.holder();
   }
 
-  /** Gives back what it holds; the mesh goes on. */
+  /** Closes the handles of this object. The mesh continues. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -160,7 +166,7 @@ export class PinnedMesh implements Disposable {
     this.close();
   }
 
-  /** A start replaces the set: what is open then is of no effect any more. */
+  /** A start replaces the running set. Then the open handles have no effect any more, and the new set is opened. */
   #current(): OpenSet {
     if (this.#closed) throw new ClosedError('PinnedMesh');
     if (this.#open?.set.isRunning()) return this.#open;
@@ -184,22 +190,22 @@ function openWriters(directory: string): WriterLock {
   try {
     return WriterLock.open(directory);
   } catch (cause) {
-    // Removed at this moment.
+    // The mesh is being removed.
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw new NotPinnedError(directory, { cause });
     throw cause;
   }
 }
 
 /**
- * The set that is running. The lock is opened last: a directory of somebody else has none, and what is wrong with it is
- * to be said.
+ * Opens the running set. The lock is opened last, because a foreign directory has none, and reading the pins gives the
+ * better error message.
  */
 function openRunning(pinDirectory: string, writers: () => WriterLock): OpenSet {
   return retried(() => {
     const set = runningSet(pinDirectory);
     try {
       const datapath = new Datapath(set, writers());
-      // Opened at once: later they may be gone.
+      // Open these maps now, because their pins may be removed later.
       void [datapath.settings, datapath.counters];
       return { set, datapath };
     } catch (error) {
@@ -210,8 +216,8 @@ function openRunning(pinDirectory: string, writers: () => WriterLock): OpenSet {
 }
 
 /**
- * A start may change what is being read: then something seems to be missing, or foreign, for a moment, and the next set
- * is looked at.
+ * Retries a function while a start changes the pins that it reads. A pin can then seem missing or foreign for a moment.
+ * The next attempt finds the new set.
  */
 function retried<T>(body: () => T): T {
   for (let attempt = 1; ; attempt++) {

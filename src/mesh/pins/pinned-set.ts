@@ -5,15 +5,15 @@ import { makeDirectory } from './pin-directory';
 import { pinPaths, programIds, type PinSet, type LinkPin } from './pin-tree';
 import { Resources } from '../resources';
 
-/** The maps and programs of a pinned set, open. */
+/** The maps and programs of a pinned set. Each is opened on first use. */
 export class OpenPinSet implements MapsByName, Disposable {
   readonly #set: PinSet;
   readonly #resources = new Resources();
   readonly #maps = new Map<string, BpfMapHandle>();
 
   /**
-   * @param set - what to open, when it is asked for
-   * @param runBy - the link that runs it
+   * @param set - the set
+   * @param runBy - a link that runs one of its programs
    */
   constructor(
     set: PinSet,
@@ -22,14 +22,18 @@ export class OpenPinSet implements MapsByName, Disposable {
     this.#set = set;
   }
 
-  /** Whether it is what the links run; a start may have put another one in its place. */
+  /**
+   * Tells whether the links still run this set. A start may have replaced it.
+   *
+   * @returns whether it is the running set
+   */
   isRunning(): boolean {
     if (this.runBy === undefined) return false;
     try {
       using link = BpfLink.openPin(this.runBy.path);
       return programIds(this.#set).has(link.programId());
     } catch {
-      return false; // it is being removed
+      return false; // the mesh is being removed
     }
   }
 
@@ -48,7 +52,12 @@ export class OpenPinSet implements MapsByName, Disposable {
     return new Map([...this.#set.maps.keys()].map(name => [name, this.map(name)]));
   }
 
-  /** A program, or `undefined` if none of that name is there. The set closes it. */
+  /**
+   * Opens a program.
+   *
+   * @param name - its name
+   * @returns the program. This object closes it. `undefined` if there is none of that name
+   */
   program(name: string): BpfProgram | undefined {
     const pin = this.#set.programs.get(name);
     return pin && this.#resources.use(BpfProgram.fromPin(pin.path));
@@ -60,19 +69,19 @@ export class OpenPinSet implements MapsByName, Disposable {
   }
 }
 
-/** Whether a map is pinned: all are but those behind global variables, which belong to their programs alone. */
+/** Whether to pin a map. The maps of global variables are not pinned, because they belong to their programs alone. */
 function isPinned(map: BpfMap): boolean {
   return !map.name.startsWith('.');
 }
 
 /**
- * Pins what was loaded as a set of its own. Nothing counts on it before a link runs its programs.
+ * Pins maps and programs as a new set. The set has no effect before a link runs its programs.
  *
  * @internal
  * @param directory - the pin directory
- * @param number - of the new set
- * @param maps - what to pin; those that other sets have, too, get one more pin
- * @param programs - likewise
+ * @param number - number of the new set
+ * @param maps - the maps. A map that is also in another set gets another pin
+ * @param programs - the programs
  */
 export function pinSet(
   directory: string,

@@ -1,29 +1,34 @@
 import { BpfLink, BpfMapHandle, BpfProgram, type AttachTypeName, type Handle } from '../../bpf';
 import { ForeignPinError } from '../../errors';
 
-/** One pin, and the object of the kernel behind it. */
+/** A pin and its kernel object. */
 export interface Pin {
+  /** Type of the kernel object. */
   readonly kind: 'link' | 'program' | 'map';
+  /** File name of the pin. */
   readonly name: string;
+  /** Path of the pin. */
   readonly path: string;
   /** Kernel-wide id of the link, program or map. */
   readonly id: number;
 }
 
-/** A link, and what it runs. */
+/** The pin of a link. */
 export interface LinkPin extends Pin {
+  /** Id of the program that the link runs. 0 if it was detached. */
   readonly programId: number;
+  /** Whether the link is attached. */
   readonly isAttached: boolean;
   /**
-   * Inode number of the cgroup; 0 if that is gone, if the link was detached, or if it is of something else than a
+   * Inode number of the cgroup. 0 if the cgroup was removed, if the link was detached, or if it is not attached to a
    * cgroup.
    */
   readonly cgroupId: bigint;
-  /** The hook; `undefined` if it is none of a cgroup that is known here. */
+  /** The hook. `undefined` if it is not a known hook of cgroups. */
   readonly attachType: AttachTypeName | undefined;
 }
 
-/** Opens a pin, and says where it lies if that fails. */
+/** Opens a pin. If that fails, the error has its path. */
 function opened<H extends Handle, T>(path: string, kind: string, open: (path: string) => H, use: (handle: H) => T): T {
   let handle: H;
   try {
@@ -42,12 +47,20 @@ function opened<H extends Handle, T>(path: string, kind: string, open: (path: st
   }
 }
 
-/** The kernel keeps 15 bytes of a name. */
+/** Checks that a pin has the name of its object, of which the kernel keeps 15 bytes. */
 function assertName(path: string, kind: string, name: string, found: string): void {
   if (name.slice(0, 15) !== found) throw new ForeignPinError(path, `a ${kind} named ${JSON.stringify(found)}`);
 }
 
-/** A map that is pinned under its name. @internal */
+/**
+ * Reads the pin of a map.
+ *
+ * @internal
+ * @param path - path of the pin
+ * @param name - its file name
+ * @returns the pin
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if it is not a map of that name
+ */
 export function readMap(path: string, name: string): Pin {
   return opened(
     path,
@@ -60,7 +73,15 @@ export function readMap(path: string, name: string): Pin {
   );
 }
 
-/** A program that is pinned under its name. @internal */
+/**
+ * Reads the pin of a program.
+ *
+ * @internal
+ * @param path - path of the pin
+ * @param name - its file name
+ * @returns the pin
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if it is not a program of that name
+ */
 export function readProgram(path: string, name: string): Pin {
   return opened(
     path,
@@ -74,8 +95,13 @@ export function readProgram(path: string, name: string): Pin {
 }
 
 /**
- * A link, whatever its name and its hook. Whether it is ours is a question of what it runs: {@link assertOurLink}.
+ * Reads the pin of a link, with any name and hook. {@link assertOurLink} checks whether it belongs to this library.
+ *
  * @internal
+ * @param path - path of the pin
+ * @param name - its file name
+ * @returns the pin
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if it cannot be opened as a link
  */
 export function readLink(path: string, name: string): LinkPin {
   return opened(
@@ -96,30 +122,47 @@ export function readLink(path: string, name: string): LinkPin {
 }
 
 /**
- * A link is ours if the program that it runs is pinned with us; one that was detached runs nothing.
+ * Checks that a link belongs to this library: its program is pinned in the same directory. A detached link runs no
+ * program and is accepted.
  *
  * @internal
- * @param programs - ids of all programs that are pinned
+ * @param link - the pin of the link
+ * @param programs - ids of all pinned programs
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if its program is not pinned
  */
 export function assertOurLink({ path, programId }: LinkPin, programs: ReadonlySet<number>): void {
   if (programId !== 0 && !programs.has(programId))
     throw new ForeignPinError(path, `a link that runs program ${programId}, which is not pinned here`);
 }
 
-/** A pin of which nothing is known but its path. @internal */
+/**
+ * Reads a pin of an unknown type.
+ *
+ * @internal
+ * @param path - path of the pin
+ * @param name - its file name
+ * @returns the pin
+ * @throws ForeignPinError (`ERR_BPF_FOREIGN_PIN`) if it is not a link, nor a map or program of that name
+ */
 export function readPin(path: string, name: string): Pin | LinkPin {
   for (const read of [readLink, readProgram, readMap]) {
     try {
       return read(path, name);
     } catch (error) {
-      // With a cause it could not be opened as that; without one it was, and has another name.
+      // A cause means that it could not be opened as this type. Without a cause it was opened, but has another name.
       if (!(error instanceof ForeignPinError) || error.cause === undefined) throw error;
     }
   }
   throw new ForeignPinError(path, 'it cannot be opened as a link, a program or a map');
 }
 
-/** Whether a pin of any kind is a link. @internal */
+/**
+ * Tells whether a pin is that of a link.
+ *
+ * @internal
+ * @param pin - a pin of any type
+ * @returns whether it is a link
+ */
 export function isLink(pin: Pin | LinkPin): pin is LinkPin {
   return pin.kind === 'link';
 }

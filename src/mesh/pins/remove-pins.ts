@@ -6,16 +6,17 @@ import { removeIfEmpty } from './pin-directory';
 import { pinPaths, type OtherPins, type PinSet, type Pin } from './pin-tree';
 
 /**
- * Ends an attachment at once, whoever else holds it, and removes its pin.
+ * Detaches a link at once, even if other processes hold it, and removes its pin.
  *
  * @internal
+ * @param link - its pin
  */
 export function detachLink({ path }: Pin): void {
   using link = BpfLink.openPin(path);
   try {
     link.detach();
   } catch (error) {
-    // A kind of link that a later version uses may end with its last pin only.
+    // A later version may use a type of link that cannot be detached. It is detached when its last pin is removed.
     const { code, errnoName } = error as BpfError;
     if (code !== 'ERR_BPF_NOT_SUPPORTED' && errnoName !== 'EOPNOTSUPP') throw error;
   }
@@ -26,7 +27,8 @@ export function detachLink({ path }: Pin): void {
  * Removes the pins of a set, and its directories.
  *
  * @internal
- * @returns what it removed
+ * @param set - the set
+ * @returns the removed pins
  */
 export function removeSet(set: PinSet): Pin[] {
   const removed = [...set.programs.values(), ...set.maps.values()];
@@ -37,11 +39,12 @@ export function removeSet(set: PinSet): Pin[] {
 }
 
 /**
- * Removes what a later version pinned beside what this one knows. Its links may be gone already: they are detached in
- * their turn.
+ * Removes the pins of a later version that this version does not make. The pins of links may be removed already,
+ * because links are detached separately.
  *
  * @internal
- * @returns what it removed
+ * @param others - these pins
+ * @returns the removed pins
  */
 export function removeOthers({ pins, directories }: OtherPins): Pin[] {
   const removed = pins.filter(({ path }) => {
@@ -58,7 +61,7 @@ export function removeOthers({ pins, directories }: OtherPins): Pin[] {
 }
 
 /**
- * Removes the directories that pins lie in, as far as they are empty; the pin directory itself stays.
+ * Removes the empty directories in a pin directory. The pin directory itself stays.
  *
  * @internal
  * @param directory - the pin directory

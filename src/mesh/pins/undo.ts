@@ -1,19 +1,29 @@
-/** What was done so far, to be undone from the last step on if a later one fails. @internal */
+/**
+ * Collects functions that undo completed steps. If a later step fails, they run in reverse order.
+ *
+ * @internal
+ */
 export class Undo {
   readonly #steps: (() => void)[] = [];
 
-  /** Adds a step that takes back what was just done. */
+  /**
+   * Adds a function that undoes the step that was just completed.
+   *
+   * @param step - the function
+   */
   add(step: () => void): void {
     this.#steps.push(step);
   }
 
-  /** All steps, whatever fails: an error here would hide the one that led to it. */
+  /**
+   * Runs all functions, even if some of them fail. Their errors are ignored, because they would hide the original one.
+   */
   run(): void {
     for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
       try {
         step();
       } catch {
-        // What cannot be undone is what the next start or removal finds.
+        // The next start or removal finds what could not be undone.
       }
     }
   }

@@ -6,20 +6,26 @@ import { detachLink } from './remove-pins';
 import type { Undo } from './undo';
 
 /**
- * Attachments of a later version that a rollback to this one has to end: their programs know the maps of that version
- * only.
+ * Links of a later version that a rollback to this version has to detach, because their programs use only the maps of
+ * that version.
  */
 export interface UnknownLinks {
   /**
-   * Those that may redirect, and those that are where one of ours is to be pinned: ended before anything that answers
-   * for them is replaced.
+   * Links that may redirect connections, and links whose pin is at a path that this version needs. They are detached
+   * before any program that answers for redirected connections is replaced.
    */
   readonly first: readonly LinkPin[];
-  /** Those that answer: ended when what was redirected before has found its way. */
+  /** Links that answer for connections. They are detached after redirected connections have reached their sidecars. */
   readonly last: readonly LinkPin[];
 }
 
-/** @internal */
+/**
+ * Sorts the links that this version does not know.
+ *
+ * @internal
+ * @param tree - contents of the pin directory
+ * @returns the links in two groups
+ */
 export function unknownLinks({ unknownLinks: all, others, sets }: PinTree): UnknownLinks {
   const elsewhere = new Set(
     [others, ...sets.map(set => set.others)].flatMap(({ pins }) => pins.map(({ path }) => path)),
@@ -30,10 +36,13 @@ export function unknownLinks({ unknownLinks: all, others, sets }: PinTree): Unkn
 }
 
 /**
- * Ends attachments.
+ * Detaches links and removes their pins.
  *
  * @internal
- * @param undo - gets those of cgroups back; one of another kind cannot be made again without what it was attached to
+ * @param links - the links
+ * @param tree - contents of the pin directory
+ * @param undo - receives functions that attach links of cgroups again. Links of other types cannot be attached again,
+ * because their target is not known
  */
 export function endLinks(links: readonly LinkPin[], tree: PinTree, undo: Undo): void {
   const programs = [tree.others, ...tree.sets.map(set => set.others)]

@@ -4,14 +4,15 @@ import type { Writers } from '../maps/mesh-settings';
 import { pinPaths } from './pin-tree';
 
 /**
- * How long a writer waits for another one. Its work takes milliseconds, and some hundred of them on a busy machine; but
- * it may be stopped, which must not stop this process.
+ * Maximum time that a writer waits for another one. A writer holds the lock for milliseconds, or some hundred
+ * milliseconds on a busy machine. But the other process may be stopped, which must not block this one.
  */
 const PATIENCE_MS = 1000;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * One process at a time changes the settings of a pinned mesh, or which set of maps they are in.
+ * A lock for changes of the settings of a pinned mesh, and of the set of maps that contains them. One process at a time
+ * holds it.
  *
  * @internal
  */
@@ -23,16 +24,23 @@ export class WriterLock implements Writers, Disposable {
     this.#directory = directory;
   }
 
-  /** Opens it, without locking anything. The directory of the layout is what is locked; it has to be there. */
+  /**
+   * Opens the lock without taking it. It is an flock(2) on the layout directory, which must exist.
+   *
+   * @param pinDirectory - the pin directory
+   * @returns the lock. The caller closes it
+   * @throws Error (of node:fs) if the directory cannot be opened
+   */
   static open(pinDirectory: string): WriterLock {
     return new WriterLock(DirectoryLock.open(pinPaths(pinDirectory).layout));
   }
 
   /**
-   * Runs a function while no other process writes, or after that one was waited for in vain. The function may call this
-   * again.
+   * Runs a function while it holds the lock. If another process does not release the lock within a second, the function
+   * runs without it. The function may call this again.
    *
-   * @param body - what to do; not asynchronous
+   * @param body - the function; not asynchronous
+   * @returns its result
    */
   hold<T>(body: () => T): T {
     const isLocked = this.#depth === 0 && this.#acquire();
@@ -49,7 +57,7 @@ export class WriterLock implements Writers, Disposable {
     const patience = performance.now() + PATIENCE_MS;
     while (!(this.#directory.tryAcquire() && this.#isThere())) {
       if (performance.now() > patience) {
-        this.#directory.unlock(); // it may be the one that is not there any more
+        this.#directory.unlock(); // the lock may be that of a directory that was removed
         return false;
       }
       Atomics.wait(sleeper, 0, 0, 1);
@@ -58,8 +66,8 @@ export class WriterLock implements Writers, Disposable {
   }
 
   /**
-   * Whether the directory is the one that others lock. After a removal and another start it is not: then that one is
-   * opened.
+   * Whether the open directory is still the one at this path, which other processes lock. After a removal and another
+   * start it is not. Then the new one is opened.
    */
   #isThere(): boolean {
     const { path, inode } = this.#directory;
@@ -70,7 +78,7 @@ export class WriterLock implements Writers, Disposable {
       this.#directory.close();
       this.#directory = now;
     } catch {
-      // Removed at this moment: looked at once more.
+      // The directory is being removed. The caller tries again.
     }
     return false;
   }

@@ -174,6 +174,6 @@ describe('where redirected bytes are not counted', () => {
     assert.deepEqual(problems, []);
     const { required, supported, reason } = features!.find(({ name }) => name === FEATURE)!;
     assert.deepEqual({ required, supported }, { required: false, supported: false });
-    assert.match(reason!, /'full' is for pods whose programs do not go by FIONREAD; nginx, .* need 'proxies'/);
+    assert.match(reason!, /use 'full' only for pods whose programs do not rely on FIONREAD; nginx, .* need 'proxies'/);
   });
 });
