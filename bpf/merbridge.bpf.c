@@ -13,7 +13,7 @@
 
 const volatile struct mb_profile profile = {};
 
-/* Enums that no member has as its type. The compiler puts a type into the BTF only if a variable needs it, and
+/* Enums that are not the type of any member. The compiler puts a type into the BTF only if a variable needs it, and
  * src/mesh/abi/ is generated from the BTF. No program reads this. */
 const struct {
 	enum mb_counter counter;

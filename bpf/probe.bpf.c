@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Asks the running kernel whether redirected bytes are charged to the receiver, and counted by its FIONREAD: moves
- * every message to the socket under key 1. And tells where the sender is, whose state then shows whether the process
- * that owns it is alive. */
+/* Tests whether the running kernel charges redirected bytes to the receiver, and whether FIONREAD counts them:
+ * redirects every message to the socket with key 1. It also stores the address of the sender, whose state later shows
+ * whether the process that owns it is alive. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include "lib/kernel.h"

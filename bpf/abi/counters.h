@@ -4,13 +4,13 @@
 #define MERBRIDGE_ABI_COUNTERS_H
 
 enum mb_counter {
-	/* Connections sent to the outbound port. */
+	/* Connections redirected to the outbound port. */
 	MB_COUNT_OUTBOUND,
-	/* Connections sent to an inbound port. */
+	/* Connections redirected to an inbound port. */
 	MB_COUNT_INBOUND,
 	/* Connections of enrolled pods that keep their destination. */
 	MB_COUNT_LEFT_ALONE,
-	/* A hook could not do its work, and the connection kept its old path; or a sidecar dialled itself. */
+	/* A hook failed, and the connection kept its old path; or a sidecar dialled itself. */
 	MB_COUNT_HOOK_ERRORS,
 	/* Sockets put into sock_pair_map. */
 	MB_COUNT_SOCKETS,
@@ -19,32 +19,32 @@ enum mb_counter {
 	/* Messages moved from socket to socket. */
 	MB_COUNT_REDIRECTED_MESSAGES,
 	MB_COUNT_REDIRECTED_BYTES,
-	/* Messages left to the stack: the acceleration of a pod excludes this connection, or nobody owns the programs
+	/* Messages passed to the TCP stack: the scope of a pod excludes this connection, or the programs have no owner
 	 * any more. */
 	MB_COUNT_PASSED_SCOPE,
-	/* Messages left to the stack: the other end is not known, or not accelerated. */
+	/* Messages passed to the TCP stack: the other end is not known, or not accelerated. */
 	MB_COUNT_PASSED_NO_PEER,
-	/* Messages left to the stack: first bytes to a sidecar, which has not read them yet. */
+	/* Messages passed to the TCP stack: first bytes to a sidecar, which has not read them yet. */
 	MB_COUNT_PASSED_FIRST,
-	/* Messages left to the stack: the receiver holds more than backlog_limit, or memory is short. */
+	/* Messages passed to the TCP stack: the receiver holds more than backlog_limit, or memory is short. */
 	MB_COUNT_PASSED_BACKLOG,
-	/* Segments held back: behind unread redirected bytes, or of no use but to wake a reader. */
+	/* Segments held back, because redirected bytes are unread, or because they would only wake a reader. */
 	MB_COUNT_HELD_SEGMENTS,
-	/* Messages left to the stack: acceleration is off for all. */
+	/* Messages passed to the TCP stack: acceleration is off for all pods. */
 	MB_COUNT_PASSED_SWITCH,
-	/* Messages left to the stack: the other end was closed. */
+	/* Messages passed to the TCP stack: the other end was closed. */
 	MB_COUNT_PASSED_PEER_GONE,
-	/* Connections of this node whose original destination a sidecar asked for, and nobody knew. */
+	/* Connections of this node whose original destination a sidecar asked for, but which is unknown. */
 	MB_COUNT_UNKNOWN_ORIGINAL_DESTINATIONS,
-	/* Events put into mesh_events. */
+	/* Events sent to mesh_events. */
 	MB_COUNT_EVENTS,
-	/* Events left out, because more than mb_settings.events came in one second. */
+	/* Events dropped, because more than mb_settings.events happened in one second. */
 	MB_COUNT_EVENTS_LIMITED,
-	/* Events left out, because mesh_events was full. */
+	/* Events dropped, because mesh_events was full. */
 	MB_COUNT_EVENTS_LOST,
-	/* Messages left to the stack: the other end has left sock_pair_map. */
+	/* Messages passed to the TCP stack: the other end has left sock_pair_map. */
 	MB_COUNT_PASSED_PEER_LEFT,
-	/* Sockets taken out of sock_pair_map before they were closed. */
+	/* Sockets that left sock_pair_map before they were closed. */
 	MB_COUNT_SOCKETS_LEFT,
 	__MB_COUNTERS,
 };

@@ -14,7 +14,7 @@ enum mb_hop {
 	MB_HOP_DELIVERY = 3,
 	/* Sidecar to itself: refused. */
 	MB_HOP_LOOP = 4,
-	/* Application, past its own sidecar, to the inbound port of another pod's. */
+	/* Application, past its own sidecar, to the inbound port of another pod's sidecar. */
 	MB_HOP_DIRECT = 5,
 } __attribute__((packed));
 

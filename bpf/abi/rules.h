@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Rule sets: what the annotations of a pod change in the rules of its mesh. */
+/* Rule sets: how a pod changes the rules of its mesh, for instance with annotations. */
 #ifndef MERBRIDGE_ABI_RULES_H
 #define MERBRIDGE_ABI_RULES_H
 
@@ -23,12 +23,12 @@ enum mb_rules_flag {
 	MB_RULES_LOOPBACK = 1 << 18,
 };
 
-/* Value of pod_rules. A set is never changed: a pod that is given other rules names another set. What is reserved is
- * zero, and is for other meshes and for DNS. */
+/* Value of pod_rules. A set is never changed: a pod whose rules change refers to another set. Reserved members are
+ * zero. They are meant for other meshes and for DNS. */
 struct mb_rules {
-	/* Of what the set says, for user space to find an equal one. */
+	/* Digest of the contents of the set, by which user space finds an equal one. */
 	__u64 digest[2];
-	/* Of enum mb_rules_flag. */
+	/* Flags of enum mb_rules_flag. */
 	__u32 flags;
 	__u32 reserved[11];
 };
@@ -44,10 +44,10 @@ struct mb_rule_port {
 	__u8 protocol;
 };
 
-/* Key of pod_rule_ranges, a trie: set and list are matched whole, so the prefix is at least MB_RULE_RANGE_FIXED bits
- * long. */
+/* Key of pod_rule_ranges, an LPM trie. Set and list must match completely, so the prefix has at least
+ * MB_RULE_RANGE_FIXED bits. */
 struct mb_rule_range {
-	/* In bits, of all that follows. */
+	/* Length of the prefix of all following members, in bits. */
 	__u32 prefix;
 	__u32 set;
 	/* enum mb_rule_list, and MB_RULES_OF_IPV6 for ranges of IPv6. */

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What user space may change at any time. */
+/* Settings that user space may change at any time. */
 #ifndef MERBRIDGE_ABI_SETTINGS_H
 #define MERBRIDGE_ABI_SETTINGS_H
 
 #include "abi/acceleration.h"
 #include "abi/events.h"
 
-/* The one element of mesh_settings. User space raises `generation` after every change that a decision may depend on. */
+/* The one element of mesh_settings. User space increments `generation` with every change that a decision may depend on.
+ */
 struct mb_settings {
-	/* Never MB_INHERIT, but in a new map. */
+	/* Never MB_INHERIT, except in a new map. */
 	enum mb_acceleration acceleration;
 	__u32 generation;
-	/* A struct sock of the process that holds the attachments, to be read with mb_read only; or MB_OWNER_PINS; or
-	 * 0: nobody. */
+	/* Address of a struct sock of the process that holds the attachments, to be read with mb_read only; or
+	 * MB_OWNER_PINS; or 0 = no owner. */
 	__u64 owner;
 	__u64 owner_cookie;
-	/* Of each kind so many a second at most; 0 = none. */
+	/* Maximum number of events per second, for each kind; 0 = none. */
 	__u32 events[__MB_EVENT_KINDS];
-	/* MB_EVENT_MAP_PRESSURE at so many sockets in sock_pair_map, the lower number first; 0 = never. */
+	/* Numbers of sockets in sock_pair_map at which MB_EVENT_MAP_PRESSURE is sent, in ascending order; 0 = never. */
 	__u32 socket_alarm[2];
-	/* And again only after there were fewer than so many. */
+	/* It is sent again only after there were fewer sockets than this. */
 	__u32 socket_rearm[2];
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* How many sockets are in sock_pair_map, which the kernel does not tell. */
+/* Number of sockets in sock_pair_map, which the kernel does not report. */
 #ifndef MERBRIDGE_ABI_SOCKET_COUNT_H
 #define MERBRIDGE_ABI_SOCKET_COUNT_H
 
@@ -8,10 +8,10 @@
 
 /* The one element of socket_count. */
 struct mb_socket_count {
-	/* Too many by those that were closed, but whose TCP connection has not ended yet. */
+	/* Includes sockets that were closed, but whose TCP connection has not ended yet. */
 	__s64 open;
 	struct bpf_spin_lock lock;
-	/* How many of mb_settings.socket_alarm were told, and not rearmed. */
+	/* Number of levels of mb_settings.socket_alarm that were reported and not rearmed. */
 	__u32 level;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What identifies a connection: once it is established, and while its handshake is pending. */
+/* Keys that identify a connection: one for established connections, one for pending handshakes. */
 #ifndef MERBRIDGE_ABI_TUPLE_H
 #define MERBRIDGE_ABI_TUPLE_H
 
@@ -22,13 +22,13 @@ struct mb_tuple {
 	__u32 pad;
 };
 
-/* Key of pair_original_dst: who dials, and which port of a sidecar. The address of the sidecar is no part of it: where
- * the mesh's own rules are in place, too, they may redirect once more, to another address with the same port. */
+/* Key of pair_original_dst: the client, and the port of the sidecar. The address of the sidecar is not part of it: if
+ * the mesh's own rules exist, too, they may redirect once more, to another address with the same port. */
 struct mb_pending_handshake {
 	/* As in mb_tuple. */
 	__u64 netns;
 	struct mb_address client;
-	/* 0 where connection tracking of the pod may put another port into the packets. */
+	/* 0 if connection tracking in the pod may change the port in the packets. */
 	__be16 client_port;
 	__be16 sidecar_port;
 	/* Initial sequence number of the client, in host byte order. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Does what was decided: to the socket, which keeps the original destination, and to the context. */
+/* Applies a verdict to the socket, which stores the original destination, and to the context. */
 #ifndef MERBRIDGE_ACTIONS_APPLY_H
 #define MERBRIDGE_ACTIONS_APPLY_H
 
@@ -14,14 +14,14 @@
 #include "policy/flow.h"
 #include "policy/verdict.h"
 
-/* What in the end was done with a flow. */
+/* What was actually done with a flow. */
 struct mb_outcome {
 	struct mb_endpoint target; /* where it goes */
 	bool redirected;
-	__u8 drop; /* enum mb_drop_reason: why the verdict could not be carried out, or that it was to refuse */
+	__u8 drop; /* enum mb_drop_reason: why the verdict could not be applied, or that it was to refuse the flow */
 };
 
-/* The hop to a sidecar's own application keeps its destination, so it is remembered only if it will be accelerated. */
+/* The hop to a sidecar's own application keeps its destination, so it is stored only if it will be accelerated. */
 static __always_inline bool mb_is_worth_remembering(const struct mb_flow *flow, enum mb_verdict verdict)
 {
 	const struct mb_settings *settings;
@@ -33,7 +33,7 @@ static __always_inline bool mb_is_worth_remembering(const struct mb_flow *flow, 
 	return settings && mb_may_accelerate(settings, pods, MB_HOP_DELIVERY);
 }
 
-/* The original destination, for getpeername, sockops and getsockopt. */
+/* Stores the original destination for getpeername, sockops and getsockopt. */
 static __always_inline bool mb_remember(struct bpf_sock_addr *ctx, const struct mb_flow *flow, enum mb_verdict verdict)
 {
 	struct mb_original_destination *original =
@@ -58,8 +58,8 @@ static __always_inline struct mb_endpoint mb_target_of(const struct mb_flow *flo
 
 	if (is_outbound)
 		target.address = mb_rotating_loopback();
-	/* REDIRECT sends what is local to 127.0.0.1. So must this: from a sidecar to any other address of its pod the
-	 * mesh's own rules, where they are in place as well, would redirect once more. */
+	/* REDIRECT sends local connections to 127.0.0.1. This must do the same: if the mesh's own rules exist, too,
+	 * they would redirect a connection from a sidecar to any other address of its pod once more. */
 	else if (verdict == MB_VERDICT_SELF_CALL)
 		target.address = mb_from_ip4(bpf_htonl(MB_LOCALHOST));
 	else
@@ -67,14 +67,14 @@ static __always_inline struct mb_endpoint mb_target_of(const struct mb_flow *flo
 	return target;
 }
 
-/* As under iptables a sidecar sees as its client what routing to the destination chose: the pod's own address, or
- * 127.0.0.1. A source that the caller chose stays. */
+/* As with iptables, a sidecar sees the client address that routing to the destination chose: the pod's own address, or
+ * 127.0.0.1. A source address that the caller chose is kept. */
 static __always_inline bool mb_needs_source(const struct mb_flow *flow)
 {
 	return !mb_is_set(&flow->source.address) && !flow->source.port && !mb_is_loopback(&flow->destination.address);
 }
 
-/* Returns whether the flow may go on. */
+/* Returns whether connect(2) may proceed. */
 static __always_inline bool mb_apply(struct bpf_sock_addr *ctx, const bool is_ip6, const struct mb_flow *flow,
 				     enum mb_verdict verdict, struct mb_outcome *outcome)
 {
@@ -84,7 +84,7 @@ static __always_inline bool mb_apply(struct bpf_sock_addr *ctx, const bool is_ip
 		return false;
 	}
 	if (!mb_is_worth_remembering(flow, verdict)) {
-		/* A socket may connect again, after a failure, to somewhere else. */
+		/* A socket may connect again after a failure, to another destination. */
 		bpf_sk_storage_delete(&socket_origin, ctx->sk);
 		return true;
 	}
@@ -95,7 +95,7 @@ static __always_inline bool mb_apply(struct bpf_sock_addr *ctx, const bool is_ip
 	if (!mb_redirects(verdict))
 		return true;
 	if (mb_needs_source(flow) && mb_bind(ctx, is_ip6, &flow->pod)) {
-		/* The namespace has another address now. Forget it; this connection keeps its old path. */
+		/* The namespace has another address now. Delete the cached pod. This connection keeps its old path. */
 		bpf_map_delete_elem(&netns_pods, &flow->netns);
 		bpf_sk_storage_delete(&socket_origin, ctx->sk);
 		outcome->drop = MB_DROP_NO_SOURCE;

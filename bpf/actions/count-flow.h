@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Counts what in the end was done with a flow, and not what was decided. */
+/* Counts what was actually done with a flow, not its verdict. */
 #ifndef MERBRIDGE_ACTIONS_COUNT_FLOW_H
 #define MERBRIDGE_ACTIONS_COUNT_FLOW_H
 
@@ -8,7 +8,7 @@
 #include "lib/count.h"
 #include "policy/verdict.h"
 
-/* Each flow of an enrolled pod is sent to one of the two ports, keeps its destination, or is refused. */
+/* Each flow of an enrolled pod is redirected to one of the two ports, keeps its destination, or is refused. */
 static __always_inline void mb_count_flow(enum mb_verdict verdict, const struct mb_outcome *outcome)
 {
 	if (outcome->drop || verdict == MB_VERDICT_UNREADABLE)

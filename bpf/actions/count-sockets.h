@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* How many sockets are in sock_pair_map, and telling that it fills up. */
+/* Counts the sockets in sock_pair_map, and reports when it is nearly full. */
 #ifndef MERBRIDGE_ACTIONS_COUNT_SOCKETS_H
 #define MERBRIDGE_ACTIONS_COUNT_SOCKETS_H
 
@@ -33,7 +33,7 @@ static __noinline int mb_send_pressure(struct mb_socket_count *count, __u32 entr
 	event.alarm = settings->socket_alarm[level - 1];
 	if (mb_send_event(&event, settings->events[MB_EVENT_MAP_PRESSURE]))
 		return 1;
-	/* Nobody was told: the next socket tries again. */
+	/* The event could not be sent: the next socket tries again. */
 	bpf_spin_lock(&count->lock);
 	if (count->level == level)
 		count->level = level - 1;
@@ -66,8 +66,8 @@ static __noinline int mb_socket_entered(void)
 	return 0;
 }
 
-/* A socket has left sock_pair_map, or will soon: the kernel takes it out when it is closed, and calls no program for
- * that. The end of its connection comes with it. */
+/* A socket has left sock_pair_map, or will soon. The kernel deletes it when it is closed, and calls no program for
+ * that. The end of its connection is counted instead, which may come later. */
 static __always_inline void mb_uncount(struct mb_socket *socket)
 {
 	const struct mb_settings *settings = mb_settings();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A socket enters sock_pair_map. */
+/* Adds a socket to sock_pair_map. */
 #ifndef MERBRIDGE_ACTIONS_ENTER_H
 #define MERBRIDGE_ACTIONS_ENTER_H
 
@@ -14,8 +14,8 @@
 #include "maps/sockets.h"
 #include "policy/message-verdict.h"
 
-/* Called for a connection that may be accelerated. The other end is told last: once it finds this one, it may redirect
- * at once. */
+/* Called for a connection that may be accelerated. The pending peer for the other end is written last, because the
+ * other end may redirect as soon as it finds it. */
 static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_tuple *key,
 				     const struct mb_pending_peer *other, const struct mb_address pods[2], __u32 hop,
 				     __u32 generation)
@@ -38,7 +38,7 @@ static __always_inline bool mb_enter(struct bpf_sock_ops *ctx, struct bpf_sock *
 	socket->acceleration = MB_REDIRECT;
 	socket->dialled = !other;
 	socket->is_counted = 1;
-	/* Never in the place of another socket, whatever that is: what its peer sends would go to this one. */
+	/* Never replace another socket: data that its peer sends would go to this one. */
 	error = bpf_sock_hash_update(ctx, &sock_pair_map, key, BPF_NOEXIST);
 	if (error) {
 		bpf_sk_storage_delete(&socket_peer, sk);

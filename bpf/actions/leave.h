@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A connection is in sock_pair_map, or it is plain TCP, and it changes once.
+/* How a connection leaves sock_pair_map. A connection is in the map or it is plain TCP, and it changes only once.
  *
- * Bytes of one direction that wait in two places, on the psock and in the TCP receive queue, are read out of order, end
- * reads short, wake readers for nothing, and are not counted by FIONREAD. So no byte waits on the stack of a socket
- * that is in the map, but for first bytes (policy/message.h):
+ * If bytes of one direction waited in two places, the psock and the TCP receive queue, they would be read out of order,
+ * cause short reads, wake readers without data, and not be counted by FIONREAD. So no byte waits in the TCP receive
+ * queue of a socket that is in the map, except first bytes (policy/message.h):
  *
- * 1. A sender that has to use the stack does so for ever (hooks/sk_msg.bpf.c), and its segments carry a TCP option from
- * then on.
- * 2. Such a segment is dropped while anything that was redirected is unread (hooks/ingress.bpf.c). TCP sends it again.
- * 3. The option keeps the receiver off the fast path, so that BPF_SOCK_OPS_PARSE_HDR_OPT_CB runs on its socket, locked,
- * before the segment is queued. With nothing unread and nothing on its way, the receiver takes its own key out there:
- * what is queued next is queued on a plain TCP socket, and wakes its reader.
- * 4. It marks its own segments in turn, and the sender leaves as well when the first of them arrives.
+ * 1. A sender that has to use the TCP stack does so permanently (hooks/sk_msg.bpf.c). From then on its segments carry a
+ * TCP option.
+ * 2. Such a segment is dropped while redirected data is unread (hooks/ingress.bpf.c). TCP retransmits it.
+ * 3. The option keeps the receiver off the fast path, so that BPF_SOCK_OPS_PARSE_HDR_OPT_CB runs for its locked socket
+ * before the segment is queued. If no redirected data is unread or in flight, the receiver deletes its own key there.
+ * Data that is queued after that is queued on a plain TCP socket, and wakes its reader.
+ * 4. The receiver marks its own segments in turn. The sender also leaves when the first of them arrives.
  *
- * Nothing is on its way: the option is written under the sender's lock, after the last of its verdicts, and each
- * verdict holds a reference to the receiver until its message is queued (lib/psock.h). So whoever sees the option sees
- * them all, also with several threads that send. */
+ * The check for data in flight is complete: the option is written under the sender's lock, after its last verdict, and
+ * each verdict holds a reference to the receiver until its message is queued (lib/psock.h). So a receiver that sees the
+ * option also sees all these references, even if several threads send. */
 #ifndef MERBRIDGE_ACTIONS_LEAVE_H
 #define MERBRIDGE_ACTIONS_LEAVE_H
 
@@ -32,7 +32,7 @@
 #include "maps/sockets.h"
 #include "policy/message-verdict.h"
 
-/* RFC 6994: kind 254, with an identifier of our own. It never leaves the node: both ends are sockets of its pods. */
+/* RFC 6994: kind 254, with our own identifier. It never leaves the node, because both ends are sockets of its pods. */
 #define MB_OPTION_KIND 254
 #define MB_OPTION_SIZE 4
 #define MB_OPTION_ID 0x4d42
@@ -56,18 +56,18 @@ static __always_inline bool mb_is_leave_option(const struct mb_option *option)
 	       option->id == bpf_htons(MB_OPTION_ID);
 }
 
-/* Is the other end still in the map? One that is not known counts: it may have entered. */
+/* Is the other end still in the map? True if it is not known, because it may have entered. */
 static __always_inline bool mb_peer_is_in(const struct mb_socket *socket)
 {
 	return !socket->peer_sock || (mb_peer_has_in_flag(false, socket) && mb_peer_is_still_there(false, socket));
 }
 
-/* The socket is locked, nothing that was redirected to it is unread, and nothing is on its way. */
+/* Call this when the socket is locked, and no redirected data is unread or in flight. */
 static __noinline void mb_leave(struct bpf_sock_ops *ctx, struct mb_socket *socket)
 {
 	struct mb_tuple own;
 
-	/* First, so that nobody finds the flag and no key. */
+	/* Cleared first, so that no program finds the flag without the key. */
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~MB_IN_FLAG);
 	if (socket->leaving == MB_IN)
 		socket->reason = MB_PASS_PEER_LEFT;
@@ -78,14 +78,14 @@ static __noinline void mb_leave(struct bpf_sock_ops *ctx, struct mb_socket *sock
 	mb_count(MB_COUNT_SOCKETS_LEFT, 1);
 }
 
-/* References to a locked socket that whoever runs this program holds: of the segment or the timer that it runs for, if
- * it is no system call. */
+/* References to a locked socket that the context of this program holds: that of the segment or the timer for which it
+ * runs, unless it runs in a system call. */
 static __always_inline int mb_own_references(struct tcp_sock *self)
 {
 	return mb_is_owned(self) ? 0 : 1;
 }
 
-/* How often to look whether a system call on the other end has ended: some 20 microseconds, and most take less. */
+/* How often to check whether a system call on the other end has ended: about 20 microseconds. Most calls take less. */
 #define MB_LOOKS 400
 
 static __always_inline bool mb_becomes_quiet(struct tcp_sock *other)
@@ -103,20 +103,20 @@ static __always_inline bool mb_is_application(const struct mb_socket *socket)
 			       : socket->hop == MB_HOP_DELIVERY;
 }
 
-/* An application's socket that half-closes leaves without a word from the other end. In the map a recv(2) that waits
- * for the answer would be woken by the acknowledgement of its FIN, and return EAGAIN (tcp_msg_wait_data in
- * net/ipv4/tcp_bpf.c). With redirected bytes unread it cannot: they would be lost, and the acknowledgement is held back
- * instead (hooks/ingress.bpf.c). Sidecars do not block.
+/* A socket of an application that half-closes leaves without waiting for the other end. If it stayed in the map, a
+ * recv(2) that waits for the answer would be woken by the acknowledgement of its FIN, and return EAGAIN
+ * (tcp_msg_wait_data in net/ipv4/tcp_bpf.c). It cannot leave while redirected bytes are unread, because they would be
+ * lost. The acknowledgement is then held back instead (hooks/ingress.bpf.c). Sidecars do not block.
  *
- * First it says that it is out, so that no verdict for it begins (hooks/sk_msg.bpf.c). A verdict is made, and the
- * reference to this socket taken, by a system call that has the other end's lock: if none has it now, each that began
- * before shows as a reference. */
+ * First the socket is marked as out, so that no new verdict redirects to it (hooks/sk_msg.bpf.c). A system call that
+ * holds the other end's lock makes the verdict and takes the reference to this socket. If no system call holds that
+ * lock now, each verdict that began before shows as a reference. */
 static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_socket *socket, struct tcp_sock *self)
 {
 	struct tcp_sock *other;
 	bool is_quiet;
 
-	/* One that has dialled and sent nothing yet. */
+	/* A socket that has dialled and sent nothing yet. */
 	if (!socket->peer_sock && !mb_take_answer(socket))
 		mb_take_back(socket);
 	if (socket->is_alone)
@@ -134,8 +134,8 @@ static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_socket
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | MB_IN_FLAG);
 }
 
-/* BPF_SOCK_OPS_HDR_OPT_LEN_CB, for each segment, and for tcp_current_mss without one: room for the option while the
- * other end has to be told. */
+/* BPF_SOCK_OPS_HDR_OPT_LEN_CB, called for each segment, and by tcp_current_mss without one. Reserves room for the
+ * option while the other end has to be notified. */
 static __always_inline void mb_on_option_length(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_socket *socket = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
@@ -144,8 +144,8 @@ static __always_inline void mb_on_option_length(struct bpf_sock_ops *ctx, struct
 	if (!self)
 		return;
 	if (socket->leaving != MB_OUT && mb_psock_is_empty(self)) {
-		/* An application's: before its sender goes on to wait for an answer in recv(2), where the room that the
-		 * first acknowledgement gives would wake it. */
+		/* A socket of an application leaves before its sender waits for an answer in recv(2). There it would be
+		 * woken by the buffer space that the first acknowledgement frees. */
 		if (socket->is_alone)
 			mb_leave(ctx, socket);
 		else if (socket->peer_sock && mb_is_application(socket) && mb_psock_of(self) && mb_is_owned(self))
@@ -164,7 +164,7 @@ static __always_inline void mb_on_option_write(struct bpf_sock_ops *ctx)
 	bpf_store_hdr_opt(ctx, &option, sizeof(option), 0);
 }
 
-/* BPF_SOCK_OPS_PARSE_HDR_OPT_CB, for each segment with an option that TCP does not know. */
+/* BPF_SOCK_OPS_PARSE_HDR_OPT_CB, called for each segment with an option that TCP does not know. */
 static __always_inline void mb_on_option_read(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_option option = mb_leave_option();
@@ -180,7 +180,7 @@ static __always_inline void mb_on_option_read(struct bpf_sock_ops *ctx, struct b
 		mb_leave(ctx, socket);
 }
 
-/* A socket sends no more: it is closed, and then the kernel has taken it out of the map already, or it half-closes. */
+/* A socket sends nothing more. It is closed, and the kernel has deleted it from the map already, or it half-closes. */
 static __noinline void mb_on_last(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_socket *socket = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
@@ -192,14 +192,14 @@ static __noinline void mb_on_last(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 		if (mb_psock_is_empty(self))
 			mb_leave_alone(ctx, socket, self);
 	} else if (socket->leaving == MB_IN) {
-		/* It has nothing to say any more, and most connections end like this. */
+		/* It has nothing to notify any more. Most connections end like this. */
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 	}
 }
 
-/* A socket is disconnected (connect(2) with AF_UNSPEC): TCP throws away what is unread, but its psock survives that
- * (tcp_disconnect in net/ipv4/tcp.c). Nothing else ends an open connection without an error: close(2) has taken the
- * psock away before. */
+/* A socket is disconnected (connect(2) with AF_UNSPEC). TCP discards unread data, but the psock survives that
+ * (tcp_disconnect in net/ipv4/tcp.c). Nothing else ends an open connection without an error, because close(2) has
+ * removed the psock before. */
 static __always_inline bool mb_is_disconnected(struct bpf_sock_ops *ctx, struct tcp_sock *self)
 {
 	__u32 before = ctx->args[0];
@@ -214,7 +214,7 @@ static __always_inline void mb_on_end(struct bpf_sock_ops *ctx, struct bpf_sock 
 	struct mb_socket *socket = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;
 	struct tcp_sock *self = socket ? bpf_skc_to_tcp_sock(sk) : NULL;
 
-	/* Other programs ask for the states of their own sockets. */
+	/* Other programs may have enabled this callback for their own sockets. */
 	if (!self)
 		return;
 	if (socket->leaving != MB_OUT && mb_is_disconnected(ctx, self))
@@ -222,7 +222,7 @@ static __always_inline void mb_on_end(struct bpf_sock_ops *ctx, struct bpf_sock 
 	mb_uncount(socket);
 }
 
-/* A socket dials, perhaps not for the first time: nothing of an earlier connection may be left. */
+/* A socket dials, perhaps not for the first time. Delete the state of an earlier connection. */
 static __always_inline void mb_forget_earlier(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_socket *socket = sk ? bpf_sk_storage_get(&socket_peer, sk, NULL, 0) : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The original destination on its way from the socket that dials to the socket that is accepted: pair_original_dst. */
+/* Passes the original destination from the socket that dials to the socket that is accepted, in pair_original_dst. */
 #ifndef MERBRIDGE_ACTIONS_PENDING_HANDSHAKES_H
 #define MERBRIDGE_ACTIONS_PENDING_HANDSHAKES_H
 
@@ -15,16 +15,16 @@
 #include "lib/tuple.h"
 #include "maps/sockets.h"
 
-/* Between network namespaces an address stands for its pod: nothing is done in the name of an address that is not the
- * pod's own, whatever a route, a device or TCP_REPAIR made of it. `local` is the dialling end. */
+/* Between network namespaces an address identifies its pod. So nothing is done for an address that is not the pod's
+ * own, even if a route, a device or TCP_REPAIR assigned it. `local` is the dialling end. */
 static __always_inline bool mb_is_own_address(__u64 netns, const struct mb_address *local,
 					      const struct mb_address pods[2])
 {
 	return netns || local->word[3] == pods[0].word[3];
 }
 
-/* ctx of a socket that dials -> what a connect hook kept on it, and its key in pair_original_dst; NULL if it was not
- * redirected. */
+/* Returns the original destination that a connect hook stored on a dialling socket, and makes its key in
+ * pair_original_dst. NULL if the socket was not redirected. */
 static __always_inline struct mb_original_destination *
 mb_pending_handshake_of(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb_pending_handshake *pending)
 {
@@ -57,9 +57,9 @@ static __always_inline void mb_write_pending_handshake(struct bpf_sock_ops *ctx,
 		mb_report_socket(ctx, &key, &original->pods[0], original->hop, MB_DROP_NO_ENTRY, 0);
 }
 
-/* Did a connect hook of this node send this here? Then its destination was written down, under the source port that the
- * socket has. Where netfilter has put another source port in the packet, because connection tracking remembers an older
- * connection with that one, it is not found. */
+/* Did a connect hook of this node redirect this connection? Then its destination was stored under the source port of
+ * the socket. It is not found if netfilter changed the source port in the packet because connection tracking remembers
+ * an older connection with the same port. */
 static __always_inline bool mb_came_redirected(const struct mb_tuple *key, __u8 hop)
 {
 	if (hop == MB_HOP_OUTBOUND)
@@ -67,7 +67,7 @@ static __always_inline bool mb_came_redirected(const struct mb_tuple *key, __u8 
 	return key->remote.word[3] != key->local.word[3] && mb_enrolled(&key->remote);
 }
 
-/* The accepting side keeps what was dialled on its own socket, where it cannot be evicted. */
+/* Stores the original destination on the accepting socket, where it cannot be evicted. */
 static __always_inline void mb_take_original_destination(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
 							 struct mb_tuple *key, __u8 hop)
 {
@@ -85,8 +85,9 @@ static __always_inline void mb_take_original_destination(struct bpf_sock_ops *ct
 		pending.client_port = 0;
 		destination = bpf_map_lookup_elem(&pair_original_dst, &pending);
 	}
-	/* Not found is no fault yet: where the node translates the address of a Service, the mesh's own rules have
-	 * redirected this one, and connection tracking knows. The sidecar asks, then it shows. */
+	/* It is not an error yet if none is found: if the node translates the address of a Service, the mesh's own
+	 * rules have redirected this connection, and connection tracking knows its destination. That shows when the
+	 * sidecar asks for it. */
 	if (!destination && !mb_came_redirected(key, hop))
 		return;
 	original = bpf_sk_storage_get(&socket_origin, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);

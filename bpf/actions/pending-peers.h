@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* How the two ends of a connection come to know each other. The dialling end enters sock_pair_map first, and puts
- * itself into peer_introductions as a pending peer. The accepting end enters only if it finds it there. It knows its
- * peer from then on, and becomes a pending peer of the dialling end in turn. */
+/* How the two ends of a connection find each other. The dialling end enters sock_pair_map first, and adds itself to
+ * peer_introductions as a pending peer. The accepting end enters only if it finds it there. From then on it knows its
+ * peer, and becomes a pending peer of the dialling end in turn. */
 #ifndef MERBRIDGE_ACTIONS_PENDING_PEERS_H
 #define MERBRIDGE_ACTIONS_PENDING_PEERS_H
 
@@ -9,8 +9,8 @@
 #include "lib/tuple.h"
 #include "maps/sockets.h"
 
-/* The dialling end, if it is of this node and accelerated. It may be taking itself out of the map at this moment: then
- * it has begun without this end (mb_take_back), which never enters. */
+/* Finds the dialling end, if it is on this node and accelerated. It may be deleting itself from the map at this moment.
+ * Then it continues without this end (mb_take_back), which never enters. */
 static __always_inline bool mb_take_pending_peer(const struct mb_tuple *key, struct mb_pending_peer *other)
 {
 	struct mb_pending_peer *found;
@@ -24,7 +24,7 @@ static __always_inline bool mb_take_pending_peer(const struct mb_tuple *key, str
 	return !bpf_map_delete_elem(&peer_introductions, &reversed);
 }
 
-/* Takes what the accepting end wrote. It is all zero where that will never enter. */
+/* Takes the entry that the accepting end wrote. It is all zero if that end will never enter. */
 static __always_inline bool mb_take_answer(struct mb_socket *socket)
 {
 	struct mb_pending_peer *other = bpf_map_lookup_elem(&peer_introductions, &socket->peer_key);
@@ -38,7 +38,7 @@ static __always_inline bool mb_take_answer(struct mb_socket *socket)
 	return true;
 }
 
-/* The dialling end goes on alone, if it may: one of both ends takes its entry out of the map, and that one decides. */
+/* The dialling end continues alone, if it may: the end that deletes the entry from the map decides. */
 static __always_inline void mb_take_back(struct mb_socket *socket)
 {
 	struct mb_tuple own;

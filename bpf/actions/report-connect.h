@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What connect hooks tell: which flow, and what became of it. */
+/* Events of connect hooks: a flow and its outcome. */
 #ifndef MERBRIDGE_ACTIONS_REPORT_CONNECT_H
 #define MERBRIDGE_ACTIONS_REPORT_CONNECT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What sockops tells: sockets that could not be served. */
+/* Events of sockops: sockets for which an operation failed. */
 #ifndef MERBRIDGE_ACTIONS_REPORT_SOCKET_H
 #define MERBRIDGE_ACTIONS_REPORT_SOCKET_H
 
@@ -34,7 +34,7 @@ static __noinline int mb_send_socket(struct bpf_sock_ops *ctx, const struct mb_t
 	return mb_send_event(&event, mb_event_limit(MB_EVENT_DROPPED));
 }
 
-/* `pod` is in a map or on the stack. */
+/* `pod` points into a map or to the stack. */
 static __always_inline void mb_report_socket(struct bpf_sock_ops *ctx, const struct mb_tuple *key,
 					     const struct mb_address *pod, __u32 hop, __u32 reason, __u32 error)
 {

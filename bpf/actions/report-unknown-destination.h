@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What getsockopt tells: a sidecar that asked what was dialled, and nobody knows. */
+/* Event of getsockopt: a sidecar asked for an original destination that is unknown. */
 #ifndef MERBRIDGE_ACTIONS_REPORT_UNKNOWN_DESTINATION_H
 #define MERBRIDGE_ACTIONS_REPORT_UNKNOWN_DESTINATION_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Telling user space what happens. Off, this is one branch on mesh_settings, and so it is written: the rest is in
- * functions of their own. */
+/* Sends events to user space. If events are off, this costs one branch on mesh_settings. Therefore the rest is in
+ * separate functions. */
 #ifndef MERBRIDGE_ACTIONS_SEND_EVENT_H
 #define MERBRIDGE_ACTIONS_SEND_EVENT_H
 
@@ -12,7 +12,7 @@
 
 #define MB_SECOND_NS (1000ull * 1000 * 1000)
 
-/* How many events of this kind may be sent a second; 0 = none. */
+/* Maximum number of events of this kind per second; 0 = none. */
 static __always_inline __u32 mb_event_limit(__u32 kind)
 {
 	const struct mb_settings *settings = mb_settings();
@@ -20,7 +20,8 @@ static __always_inline __u32 mb_event_limit(__u32 kind)
 	return settings ? settings->events[kind] : 0;
 }
 
-/* Which event of its pod in this second is this? The first is 1. Not exact where CPUs meet, and need not be. */
+/* Number of this event among those of its pod in this second. The first is 1. If several CPUs count at the same time it
+ * is not exact, which does not matter. */
 static __always_inline __u32 mb_number_in_pod(const struct mb_event *event, __u32 second)
 {
 	struct mb_pod_events_key key = { .pod = event->pod, .kind = event->kind };
@@ -41,9 +42,9 @@ static __always_inline __u32 mb_number_in_pod(const struct mb_event *event, __u3
 	return *(volatile __u32 *)&events->count;
 }
 
-/* May one more be sent in this second? Counts it, or counts it as missed. Pods share alike what may be sent, so a busy
- * one does not hide what the others do. Under a lock, and not by atomic operations that return a value: arm64 has these
- * for programs since Linux 5.18 only. */
+/* May one more be sent in this second? Counts it, or counts it as missed. Pods share the limit equally, so that a busy
+ * pod does not hide events of others. It uses a lock instead of atomic operations that return a value, because programs
+ * on arm64 have these only since Linux 5.18. */
 static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second, __u32 number_in_pod,
 					   __u32 *missed)
 {
@@ -73,7 +74,7 @@ static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 lim
 	return within;
 }
 
-/* Sends an event, or counts why not. `event->kind` is set. Returns whether it was sent. */
+/* Sends an event, or counts it as dropped. `event->kind` must be set. Returns whether it was sent. */
 static __noinline int mb_send_event(struct mb_event *event, __u32 limit)
 {
 	__u32 kind = event->kind;

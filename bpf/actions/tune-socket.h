@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* How TCP treats an accelerated socket. */
+/* TCP settings of an accelerated socket. */
 #ifndef MERBRIDGE_ACTIONS_TUNE_SOCKET_H
 #define MERBRIDGE_ACTIONS_TUNE_SOCKET_H
 
@@ -17,11 +17,11 @@
 #define TCP_KEEPINTVL 5
 #define TCP_CONGESTION 13
 
-/* Bytes that wait in the psock and bytes that wait in the TCP receive queue are charged to one account, and the window
- * is what sk_rcvbuf leaves of it. So it gets room for both: a window stays open while messages wait, and a message that
- * takes the stack is not held up until a probe timer finds out that they were read (reading a psock sends no window
- * update). Both sizes fixed, neither grows under a reader that stalls. A refusal is no harm: then TCP's own limits
- * hold. */
+/* Bytes that wait in the psock and in the TCP receive queue are charged to the same counter, and the TCP window is the
+ * rest of sk_rcvbuf. So the buffer gets room for both. Then the window stays open while messages wait in the psock.
+ * Otherwise a message that takes the TCP stack would have to wait until a probe timer finds that they were read,
+ * because reading a psock sends no window update. With both sizes fixed, neither buffer grows while a reader stalls. If
+ * the kernel refuses, TCP's own limits apply, which is harmless. */
 static __always_inline void mb_set_buffers(struct bpf_sock_ops *ctx)
 {
 	int receive = profile.receive_buffer, send = profile.send_buffer;
@@ -37,7 +37,7 @@ static __always_inline void mb_set_buffers(struct bpf_sock_ops *ctx)
 }
 
 /* An accelerated connection sends no segments, so connection tracking, NAT and firewalls between the pods would forget
- * it, and drop its end. One end that asks is enough for them. The setting of an application is left alone. */
+ * it and drop its FIN. Keepalive probes of one end are enough to prevent that. A setting of the application is kept. */
 static __always_inline void mb_keep_alive(struct bpf_sock_ops *ctx)
 {
 	int seconds = profile.keep_alive, on = 0;
@@ -50,10 +50,10 @@ static __always_inline void mb_keep_alive(struct bpf_sock_ops *ctx)
 	bpf_setsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-/* A congestion control that measures and paces (bbr) carries half as much between two sockets of one node, for twice
- * the CPU time, and takes a reader that stalls for a slow network: it went on at that speed for minutes. Reno does
- * neither, and every kernel has it. The choice of an application is left alone. At this moment none has been
- * initialized yet (tcp_init_transfer in net/ipv4/tcp_input.c). */
+/* A congestion control that measures and paces (bbr) has half the throughput between two sockets of one node, at twice
+ * the CPU time. It also mistakes a stalled reader for a slow network, and was seen to continue at that speed for
+ * minutes. Reno does neither, and every kernel has it. The choice of the application is kept. At this moment no
+ * congestion control has been initialized yet (tcp_init_transfer in net/ipv4/tcp_input.c). */
 static __always_inline void mb_set_congestion_control(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* cgroup/connect4 and cgroup/connect6: a socket dials. A flow, a verdict, what came of it. */
+/* cgroup/connect4 and cgroup/connect6: a socket dials. Makes a flow, decides, applies the
+ * verdict, and reports the outcome. */
 #include "actions/apply.h"
 #include "actions/count-flow.h"
 #include "actions/report-connect.h"
@@ -20,7 +21,7 @@ static __always_inline int mb_connect(struct bpf_sock_addr *ctx, const bool is_i
 		return MB_PROCEED;
 	verdict = mb_decide(&flow);
 	proceeds = mb_apply(ctx, is_ip6, &flow, verdict, &outcome);
-	/* Only what an enrolled pod dials is counted and told. */
+	/* Only connections of enrolled pods are counted and reported. */
 	if (mb_is_set(&flow.pod)) {
 		mb_count_flow(verdict, &outcome);
 		mb_report_connect(ctx, &flow, verdict, &outcome);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* cgroup/getpeername4 and cgroup/getpeername6: the one who dialled hears of the destination that it dialled. */
+/* cgroup/getpeername4 and cgroup/getpeername6: returns the original destination to the process that dialled it. */
 #include "lib/bpf.h"
 #include "lib/sock-addr.h"
 #include "maps/sockets.h"

@@ -18,7 +18,7 @@
 #define ORIGINAL_DST 80
 #define MB_PAGE 4096
 
-/* A sidecar has accepted a connection into its pod: from now on its process is known to serve that pod. */
+/* A sidecar has accepted a connection into its pod. Store that its process serves that pod. */
 static __always_inline void mb_learn_process(struct bpf_sockopt *ctx, const struct mb_original_destination *original)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
@@ -32,8 +32,8 @@ static __always_inline void mb_learn_process(struct bpf_sockopt *ctx, const stru
 	bpf_map_update_elem(&process_ip, &tgid, &process, BPF_ANY);
 }
 
-/* Once for a socket, however often it asks. And only of pods: others may accept what they like, from whatever address,
- * and call it a sidecar's. */
+/* Reports once for each socket, however often the sidecar asks. Reports pods only, because other processes may accept
+ * any connection from any address and ask for its original destination. */
 static __always_inline void mb_report_unknown_destination(struct bpf_sockopt *ctx, struct bpf_sock *sk,
 							  struct mb_original_destination *original)
 {
@@ -51,16 +51,17 @@ static __always_inline void mb_report_unknown_destination(struct bpf_sockopt *ct
 		mb_send_unknown_destination(ctx, sk, netns, pod, original->hop);
 }
 
-/* If we have no entry, connection tracking may have one: the mesh's own rules may have redirected this connection. But
- * of one that they did not redirect it answers that the sidecar itself was dialled, and the sidecar would dial itself,
- * again and again. */
+/* If there is no entry, connection tracking may have one, because the mesh's own rules may have redirected this
+ * connection. But for a connection that they did not redirect, it returns the address of the sidecar itself, and the
+ * sidecar would dial itself again and again. */
 static __always_inline int mb_answer_of_conntrack(struct bpf_sockopt *ctx, struct bpf_sock *sk,
 						  struct mb_original_destination *original)
 {
 	/* The port is at the same place in sockaddr_in and sockaddr_in6. */
 	struct sockaddr_in *answer = ctx->optval;
 
-	/* Another port than the one that it accepted at: a rule has changed it, and this is what was dialled. */
+	/* If this port differs from the one that accepted, a rule has changed it, and this is the original destination.
+	 */
 	if (!ctx->retval && ((void *)(answer + 1) > ctx->optval_end || bpf_ntohs(answer->sin_port) != sk->src_port))
 		return MB_PROCEED;
 	mb_report_unknown_destination(ctx, sk, original);
@@ -75,8 +76,8 @@ int mb_getsockopt(struct bpf_sockopt *ctx)
 	void *value;
 
 	if (ctx->optname != ORIGINAL_DST || (ctx->level != SOL_IP && ctx->level != SOL_IPV6)) {
-		/* More than a page is not shown to programs, and before Linux 6.5 the call fails with EFAULT unless one
-		 * of them says "as the kernel answered", which is 0. */
+		/* Programs cannot see more than a page. Before Linux 6.5 the call fails with EFAULT then, unless a
+		 * program sets optlen to 0, which means "as the kernel answered". */
 		if (ctx->optlen > MB_PAGE)
 			ctx->optlen = 0;
 		return MB_PROCEED;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* cgroup_skb/ingress: what took the stack must not be there before what was redirected has been read.
+/* cgroup_skb/ingress: data that took the TCP stack must not arrive before redirected data has been read.
  *
- * A read ends where the psock ends, also if more waits in the TCP receive queue. Many programs take such a short read
- * for "nothing more is there": with edge-triggered epoll they sleep until the next event (nginx, tokio), which has been
- * already; together with EPOLLRDHUP they take it for the end of the stream (HAProxy, libuv), and cut its tail. So a
- * segment that comes while redirected bytes are unread is dropped, as if the network had lost it, and TCP sends it
- * again: then the receiver has left sock_pair_map (actions/leave.h), and its arrival is an event of its own. */
+ * A read ends at the end of the psock, even if more data waits in the TCP receive queue. Many programs interpret such a
+ * short read as "no more data". With edge-triggered epoll they sleep until the next event (nginx, tokio), which has
+ * happened already. Together with EPOLLRDHUP they interpret it as the end of the stream (HAProxy, libuv), and truncate
+ * the stream. So a segment that arrives while redirected bytes are unread is dropped, as if the network had lost it,
+ * and TCP retransmits it. By then the receiver has left sock_pair_map (actions/leave.h), and the arrival is a separate
+ * event. */
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -20,13 +21,13 @@
 #include "maps/sockets.h"
 #include "maps/stats.h"
 
-/* Each time that TCP sends a segment again it waits twice as long, and after some minutes it gives up. So while a
- * reader stalls, one segment is let through in this time: TCP begins anew, and a reader that goes on waits no longer
- * than this for the next segment, with which its socket leaves. With a receive buffer that an application has made
- * smaller than what it may hold, TCP has no room for that one. */
+/* TCP doubles its wait with each retransmission, and gives up after some minutes. So while a reader stalls, one segment
+ * is let through within this time. Then TCP starts again with short waits, and a reader that continues waits at most
+ * this long for the next segment, with which its socket leaves. TCP has no room for that segment if an application has
+ * made its receive buffer smaller than the data that it may hold. */
 #define MB_HOLD_NS (2ull * 1000 * 1000 * 1000)
-/* Behind the last one no other comes, so nothing would wake a reader that stops at a short read. It waits longer, but
- * not until a sender with a time-out of its own (TCP_USER_TIMEOUT; gRPC has 20 s) gives up. */
+/* No segment follows the last one, so nothing would wake a reader that stops at a short read. The last one is held back
+ * longer, but not until a sender with its own timeout (TCP_USER_TIMEOUT; gRPC has 20 s) gives up. */
 #define MB_HOLD_LAST_NS (10ull * 1000 * 1000 * 1000)
 
 struct mb_segment {
@@ -38,7 +39,7 @@ struct mb_segment {
 	bool is_marked;
 };
 
-/* IPv4 on the wire for both families of socket: only mapped addresses are accelerated. */
+/* Packets are IPv4 for sockets of both families, because only mapped addresses are accelerated. */
 static __always_inline bool mb_read_segment(struct __sk_buff *skb, struct mb_segment *segment)
 {
 	struct mb_option option = {};
@@ -56,14 +57,14 @@ static __always_inline bool mb_read_segment(struct __sk_buff *skb, struct mb_seg
 	segment->size = skb->len > header ? skb->len - header : 0;
 	segment->fin = tcp.fin;
 	segment->rst = tcp.rst;
-	/* The kernel puts the options of programs behind all others. */
+	/* The kernel puts the options of programs after all others. */
 	segment->is_marked = tcp.doff > sizeof(tcp) / 4 &&
 			     !bpf_skb_load_bytes(skb, header - sizeof(option), &option, sizeof(option)) &&
 			     mb_is_leave_option(&option);
 	return true;
 }
 
-/* Has the sender nothing behind this segment, or the end of the stream alone? */
+/* Does the sender have nothing to send after this segment, or only the end of the stream? */
 static __always_inline bool mb_is_last(const struct mb_socket *socket, const struct mb_segment *segment)
 {
 	struct tcp_sock *sender = (struct tcp_sock *)socket->peer_sock;
@@ -74,10 +75,10 @@ static __always_inline bool mb_is_last(const struct mb_socket *socket, const str
 /* include/net/sock.h */
 #define SEND_SHUTDOWN 2
 
-/* Retransmissions that are left to TCP before it gives up (tcp_retries2). */
+/* Number of retransmissions that TCP must have left before it gives up (tcp_retries2). */
 #define MB_RETRIES_LEFT 3
 
-/* Brings the next bytes, or the end of the stream. */
+/* Does the segment contain the next bytes, or the end of the stream? */
 static __always_inline bool mb_is_next(struct tcp_sock *receiver, const struct mb_segment *segment)
 {
 	__s32 ahead = segment->seq - receiver->rcv_nxt;
@@ -85,15 +86,15 @@ static __always_inline bool mb_is_next(struct tcp_sock *receiver, const struct m
 	return ahead <= 0 && ahead + (__s32)segment->size + segment->fin > 0;
 }
 
-/* A keep-alive or a probe of the window. TCP answers it and looks at nothing else in it. */
+/* Is this a keepalive probe or a window probe? TCP answers it and ignores everything else in it. */
 static __always_inline bool mb_is_probe(struct tcp_sock *receiver, const struct mb_segment *segment)
 {
 	return !segment->size && !segment->fin && segment->seq == receiver->rcv_nxt - 1;
 }
 
-/* An application that has half-closed and could not leave then (mb_on_last) may wait in recv(2) for the answer. What
- * acknowledges its FIN and brings nothing to read would wake it, and recv would return EAGAIN. Until an answer on the
- * stack, or the end of the stream, acknowledges the FIN, TCP sends the FIN again. */
+/* An application that has half-closed but could not leave at that moment (mb_on_last) may wait in recv(2) for the
+ * answer. A segment that acknowledges its FIN without data would wake it, and recv would return EAGAIN. TCP retransmits
+ * the FIN until an answer over the TCP stack, or the end of the stream, acknowledges it. */
 static __always_inline bool mb_would_wake_reader(const struct mb_socket *socket, struct tcp_sock *receiver,
 						 const struct mb_segment *segment)
 {
@@ -138,8 +139,8 @@ int mb_ingress(struct __sk_buff *skb)
 		mb_count(MB_COUNT_HELD_SEGMENTS, 1);
 		return MB_DROP;
 	}
-	/* Of several threads that send one may still be about to queue a message. The end of the stream alone counts
-	 * only behind unread bytes. */
+	/* If several threads send, one of them may still be about to queue a message. A segment that only ends the
+	 * stream is held back only if redirected bytes are unread. */
 	if (is_empty && !(segment.is_marked && mb_may_be_in_flight(receiver, 1)))
 		return MB_PROCEED;
 	if (!segment.size && !(segment.fin && segment.seq != receiver->copied_seq))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* sk_msg: moves a message into the receiver's socket, if that keeps the order of the bytes and the bound on memory. */
+/* sk_msg: redirects a message to the receiver's socket, if that preserves the order of the bytes and the memory limit.
+ */
 #include "abi/counters.h"
 #include "actions/pending-peers.h"
 #include "lib/barrier.h"
@@ -18,7 +19,7 @@ static __always_inline enum mb_message_verdict mb_find_peer(struct mb_socket *so
 {
 	if (mb_take_answer(socket))
 		return socket->is_alone ? MB_PASS_NO_PEER : MB_REDIRECT;
-	/* Its handshake may be under way on another CPU. */
+	/* Its handshake may be running on another CPU. */
 	if (mb_is_first(socket, size))
 		return MB_PASS_FIRST;
 	mb_take_back(socket);
@@ -62,27 +63,28 @@ static __always_inline int mb_message(const bool plain, struct sk_msg_md *msg)
 		socket->generation = generation;
 	}
 	size = msg->size;
-	/* A receiver that leaves by itself says so, then looks whether this socket is at work (mb_leave_alone). */
+	/* A receiver that leaves alone says so first, then checks whether a system call runs on this socket
+	 * (mb_leave_alone). */
 	if (profile.weakly_ordered)
 		mb_barrier(&socket->order);
 	verdict = mb_decide_message(plain, socket, sender, settings, size);
 	if (verdict == MB_REDIRECT) {
-		/* A failed look-up answers SK_DROP but changes nothing: the message takes the stack all the same. */
+		/* A failed look-up returns SK_DROP but changes nothing: the message takes the TCP stack anyway. */
 		if (bpf_msg_redirect_hash(msg, &sock_pair_map, &socket->peer_key, BPF_F_INGRESS) == SK_PASS) {
 			mb_account(&socket->unread, size);
 			mb_count(MB_COUNT_REDIRECTED_MESSAGES, 1);
 			mb_count(MB_COUNT_REDIRECTED_BYTES, size);
 			return SK_PASS;
 		}
-		/* One that leaves says so before it takes its key out. Without a key it is closed otherwise, which
-		 * waits for its system calls. */
+		/* A socket that leaves says so before it deletes its key. If the key is missing without that, the
+		 * socket was closed, which waits for its system calls. */
 		barrier();
 		verdict = mb_peer_has_in_flag(plain, socket) ? MB_PASS_PEER_GONE : MB_PASS_PEER_LEFT;
 	}
 	mb_count(mb_counter_of(verdict), 1);
 	if (verdict == MB_PASS_FIRST)
 		return SK_PASS;
-	/* From now on everything that this socket sends takes the stack (actions/leave.h). */
+	/* From now on everything that this socket sends takes the TCP stack (actions/leave.h). */
 	if (verdict == MB_PASS_PEER_GONE)
 		socket->is_alone = 1;
 	socket->reason = verdict;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* sockops: hands the original destination to the accepting side, and puts both ends of an accelerated connection into
+/* sockops: passes the original destination to the accepting side, and adds both ends of an accelerated connection to
  * the sockhash. */
 #include "abi/acceleration.h"
 #include "abi/hop.h"
@@ -15,11 +15,11 @@
 #include "maps/sockets.h"
 #include "policy/acceleration.h"
 
-/* Call-backs are functions of their own where they have keys on their stack: the frames of all that call each other
- * have 512 bytes together, and kernels before 6.9 count each in steps of 32. */
+/* Callbacks that have keys on their stack are separate functions: the stack frames of a call chain have 512 bytes
+ * together, and kernels before 6.9 round each frame up to a multiple of 32. */
 
-/* Before the SYN leaves, but with the source port and the sequence number chosen: nobody can accept this connection and
- * not find its original destination. */
+/* Called before the SYN is sent, when the source port and the sequence number are chosen. So the accepting side always
+ * finds the original destination. */
 static __noinline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending_handshake pending = {};
@@ -29,14 +29,14 @@ static __noinline void mb_on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *
 	mb_forget_earlier(ctx, sk);
 	if (!tcp)
 		return;
-	/* snd_una is not there yet. */
+	/* snd_una is not set yet. */
 	pending.client_isn = tcp->write_seq;
 	mb_write_pending_handshake(ctx, original, &pending);
 	bpf_sock_ops_cb_flags_set(ctx,
 				  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTO_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
-/* A SYN is sent again, or the first data: the other end has not accepted yet, and what was written for it may have been
+/* The SYN or the first data is retransmitted: the other end has not accepted yet, and the entry for it may have been
  * evicted. */
 static __noinline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
@@ -53,7 +53,7 @@ static __noinline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf
 	mb_write_pending_handshake(ctx, original, &pending);
 }
 
-/* A dial has failed, or was given up. */
+/* A connection attempt has failed, or was given up. */
 static __noinline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending_handshake pending = {};

@@ -15,9 +15,9 @@ static __always_inline struct mb_address mb_from_ip4(__be32 ip)
 
 #define MB_LOCALHOST 0x7f000001
 
-/* Addresses are compared without a branch for each word: each would double the paths that the verifier follows. */
+/* Addresses are compared without a branch per word: each branch would double the paths that the verifier follows. */
 
-/* All zero is no address. That of IPv4 that stands for any, ::ffff:0.0.0.0, is one. */
+/* All zero means no address. The unspecified address of IPv4, ::ffff:0.0.0.0, counts as one. */
 static __always_inline bool mb_is_set(const struct mb_address *address)
 {
 	return address->word[0] | address->word[1] | address->word[2] | address->word[3];
@@ -29,7 +29,7 @@ static __always_inline bool mb_is_same(const struct mb_address *one, const struc
 		 (one->word[3] ^ other->word[3]));
 }
 
-/* Is this ::ffff:`ip`, as far as the mask goes? */
+/* Is this ::ffff:`ip` in the bits of the mask? */
 static __always_inline bool mb_is_ip4_in(const struct mb_address *address, __be32 ip, __be32 mask)
 {
 	return !(address->word[0] | address->word[1] | (address->word[2] ^ bpf_htonl(0xffff)) |
@@ -41,7 +41,7 @@ static __always_inline bool mb_is_ip4(const struct mb_address *address, __be32 i
 	return mb_is_ip4_in(address, ip, 0xffffffff);
 }
 
-/* Is this an address of IPv4? */
+/* Is this an IPv4 address? */
 static __always_inline bool mb_is_mapped(const struct mb_address *address)
 {
 	return mb_is_ip4_in(address, 0, 0);
@@ -57,8 +57,8 @@ static __always_inline bool mb_is_loopback(const struct mb_address *address)
 	return mb_is_ip4_in(address, bpf_htonl(0x7f000000), bpf_htonl(0xff000000));
 }
 
-/* 127.128.0.0/9 at random: one fixed address would leave only one range of source ports, all in TIME_WAIT within a
- * minute of load. */
+/* A random address of 127.128.0.0/9. One fixed address would have only one range of source ports, which would all be in
+ * TIME_WAIT after a minute of load. */
 static __always_inline struct mb_address mb_rotating_loopback(void)
 {
 	return mb_from_ip4(bpf_htonl(0x7f800000 | (bpf_get_prandom_u32() & 0x007fffff)));

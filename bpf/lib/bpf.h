@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* UAPI, helpers, and the numbers that a hook answers. */
+/* UAPI, helpers, and the return values of hooks. */
 #ifndef MERBRIDGE_LIB_BPF_H
 #define MERBRIDGE_LIB_BPF_H
 

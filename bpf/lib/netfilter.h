@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Does netfilter of a network namespace change what is sent from there? */
+/* Does netfilter in a network namespace translate the packets that are sent from it? */
 #ifndef MERBRIDGE_LIB_NETFILTER_H
 #define MERBRIDGE_LIB_NETFILTER_H
 
@@ -11,8 +11,8 @@
 #define MB_PRIORITY_NAT_DST -100
 #define MB_MAX_HOOKS 16
 
-/* Is there a nat table on output, of iptables or nftables? The descriptions of the hooks follow the hooks themselves,
- * in their order (nf_hook_entries_get_hook_ops in linux/netfilter.h). */
+/* Is there a nat table on output, of iptables or nftables? The nf_hook_ops of the hooks follow the hooks themselves, in
+ * the same order (nf_hook_entries_get_hook_ops in linux/netfilter.h). */
 static __always_inline bool mb_translates_output(struct net *net)
 {
 	struct nf_hook_entries *entries;

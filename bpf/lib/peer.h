@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the other end of a connection says of itself: read from its struct sock. */
+/* State of the other end of a connection, read from its struct sock. */
 #ifndef MERBRIDGE_LIB_PEER_H
 #define MERBRIDGE_LIB_PEER_H
 
@@ -7,7 +7,7 @@
 #include "lib/read.h"
 #include "maps/socket-storage.h"
 
-/* The flags and the cookie of the other end, whose memory is a TCP socket for ever, but perhaps another one by now
+/* The flags and the cookie of the other end. Its memory always remains a TCP socket, but may be another one by now
  * (SLAB_TYPESAFE_BY_RCU). */
 static __always_inline bool mb_peer_has_in_flag(const bool plain, const struct mb_socket *socket)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which pod is this? Answered before the first connection of a network namespace, so none has to be sacrificed to learn
- * it. */
+/* Which pod is this? It is found before the first connection of a network namespace, so that no connection is lost to
+ * learn it. */
 #ifndef MERBRIDGE_LIB_POD_H
 #define MERBRIDGE_LIB_POD_H
 
@@ -9,11 +9,11 @@
 #include "lib/kernel.h"
 #include "maps/pods.h"
 
-/* A pod has a loopback device, one or two of its CNI, and what tunnel modules put into every namespace (tunl0, gre0,
- * sit0 ...). */
+/* A pod has a loopback device, one or two devices of its CNI, and those that tunnel modules create in every namespace
+ * (tunl0, gre0, sit0 ...). */
 #define MB_MAX_DEVICES 32
 #define MB_MAX_ADDRESSES 4
-/* Of a cgroup: a pod in a container in a container is at 12 or so. */
+/* Depth of a cgroup: a pod in a container in a container is at about 12. */
 #define MB_MAX_CGROUP_LEVELS 32
 
 static __always_inline struct mb_pod *mb_enrolled(const struct mb_address *address)
@@ -21,7 +21,7 @@ static __always_inline struct mb_pod *mb_enrolled(const struct mb_address *addre
 	return bpf_map_lookup_elem(&local_pod_ips, address);
 }
 
-/* Is the calling process in this cgroup, or below it? A global function: the verifier looks at it once, and not for
+/* Is the calling process in this cgroup, or below it? A global function: the verifier checks it once, not for
  * each address of each device. */
 __noinline int mb_is_in_cgroup(__u64 cgroup)
 {
@@ -36,17 +36,17 @@ __noinline int mb_is_in_cgroup(__u64 cgroup)
 	return 0;
 }
 
-/* Anybody who may change a network namespace can put any address there: a container inside a pod, or a process in a
- * user namespace of its own. The cgroup cannot be chosen. So a pod whose cgroup is known is the processes of that
- * cgroup. */
+/* A process with the right to change a network namespace can assign any address in it: a container inside a pod, or a
+ * process in its own user namespace. It cannot choose its cgroup. So a pod whose cgroup is known consists of the
+ * processes in that cgroup. */
 static __always_inline bool mb_may_be(const struct mb_pod *pod)
 {
 	return !pod->cgroup || mb_is_in_cgroup(pod->cgroup);
 }
 
 /* Walks the devices of a network namespace (lists that are read under RCU, as this program runs) for an address of a
- * pod that the calling process belongs to. The reads cannot fault: bpf_probe_read_kernel answers a bad address with an
- * error. */
+ * pod that the calling process belongs to. The reads cannot fault: bpf_probe_read_kernel returns an error for a bad
+ * address. */
 static __always_inline bool mb_find_by_devices(struct net *net, struct mb_netns_pod *found)
 {
 	struct list_head *head = (void *)net + bpf_core_field_offset(struct net, dev_base_head), *at = NULL;
@@ -102,7 +102,7 @@ static __always_inline bool mb_find_by_process(__u64 netns, struct mb_netns_pod 
 	return true;
 }
 
-/* The enrolled IPv4 address of the pod whose network namespace this is, as was found before; 0 if that is not known. */
+/* The enrolled IPv4 address of the pod of this network namespace, as it was found before; 0 if it is not known. */
 static __always_inline __be32 mb_known_pod(__u64 netns)
 {
 	struct mb_netns_pod *known = bpf_map_lookup_elem(&netns_pods, &netns);
@@ -111,12 +111,13 @@ static __always_inline __be32 mb_known_pod(__u64 netns)
 	return pod && pod->cgroup == known->cgroup ? known->pod.word[3] : 0;
 }
 
-/* The same by what the calling process was seen to serve, or by the namespace's own devices. */
+/* The same, found by the pod that the calling process serves, or by the devices of the namespace. */
 static __always_inline __be32 mb_find_pod(struct net *net, __u64 netns)
 {
 	struct mb_netns_pod found = {};
 
-	/* A network namespace of somebody who is root only there is no pod's: a pod's was made by the node. */
+	/* A network namespace that belongs to another user namespace than the initial one is not that of a pod: the
+	 * node creates those of pods. */
 	if (!net || BPF_CORE_READ(net, user_ns, level))
 		return 0;
 	if (!mb_find_by_process(netns, &found) && !mb_find_by_devices(net, &found))
@@ -133,7 +134,7 @@ static __always_inline __be32 mb_own_pod(struct net *net, __u64 netns)
 	return known ? known : mb_find_pod(net, netns);
 }
 
-/* The pod of a process that asks for a socket option, if it is in the network namespace of that socket. */
+/* The pod of a process that calls getsockopt(2), if the process is in the network namespace of the socket. */
 static __always_inline __be32 mb_asking_pod(__u64 netns)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What was redirected to a socket and is still on its way to the reader: queued on its psock, or in the hands of a
- * sender. */
+/* Data that was redirected to a socket and was not read yet: queued on its psock, or about to be queued by a sender. */
 #ifndef MERBRIDGE_LIB_PSOCK_H
 #define MERBRIDGE_LIB_PSOCK_H
 
@@ -14,7 +13,7 @@ static __always_inline struct sk_psock *mb_psock_of(struct tcp_sock *sock)
 	return (void *)((__u64)BPF_CORE_READ(sock, inet_conn.icsk_inet.sk.sk_user_data) & ~7ull);
 }
 
-/* Has the reader taken every redirected message? A socket without a psock has none. */
+/* Has the reader read every redirected message? A socket without a psock has none. */
 static __always_inline bool mb_psock_is_empty(struct tcp_sock *receiver)
 {
 	struct sk_psock *psock = mb_psock_of(receiver);
@@ -23,17 +22,17 @@ static __always_inline bool mb_psock_is_empty(struct tcp_sock *receiver)
 	return !psock || BPF_CORE_READ(psock, ingress_msg.next) == head;
 }
 
-/* A timer that is pending holds a reference to its socket (sk_reset_timer in net/core/sock.c). */
+/* A pending timer holds a reference to its socket (sk_reset_timer in net/core/sock.c). */
 #define mb_timer_references(socket, timer)                                                                             \
 	(bpf_core_field_exists(socket->timer) && BPF_CORE_READ(socket, timer.entry.pprev) ? 1 : 0)
 
-/* Is a sender between its verdict and the queue of this socket? tcp_bpf_send_verdict (net/ipv4/tcp_bpf.c) lets go of
- * the sender's lock before it queues a message, and holds a reference to the receiver meanwhile. So every reference
- * that is not accounted for may be such a sender. Others take references, too; then the answer is a mere "perhaps".
- * Never a false "no", if the receiver is locked and nobody decides for it any more: the number is read first, and a
- * timer that ends in between is only missing among those that explain it.
+/* Is a sender between its verdict and queueing on this socket? tcp_bpf_send_verdict (net/ipv4/tcp_bpf.c) releases the
+ * sender's lock before it queues a message, and holds a reference to the receiver meanwhile. So every reference that is
+ * not accounted for may be such a sender. Others take references, too, so true only means "perhaps". False is reliable
+ * if the receiver is locked and no new verdict redirects to it: the number of references is read first, and a timer
+ * that ends after that is only missing among those that account for it.
  *
- * `own`: references of whoever asks. A segment holds one while it is processed (tcp_v4_rcv), and so does a timer,
+ * `own`: references of the caller. A segment holds one while it is processed (tcp_v4_rcv), and so does a timer,
  * unless it waited in the backlog for the end of a system call. */
 static __always_inline bool mb_may_be_in_flight(struct tcp_sock *receiver, int own)
 {
@@ -48,7 +47,7 @@ static __always_inline bool mb_may_be_in_flight(struct tcp_sock *receiver, int o
 	return references > known;
 }
 
-/* Is a system call at work on this socket, and not asleep? */
+/* Is a system call running on this socket, and not sleeping? */
 static __always_inline bool mb_is_owned(struct tcp_sock *sock)
 {
 	return BPF_CORE_READ(sock, inet_conn.icsk_inet.sk.sk_lock.owned);

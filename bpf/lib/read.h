@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Reading kernel memory that the verifier does not vouch for: a bad address gives zeroes, never a fault. */
+/* Reads kernel memory that the verifier does not trust. A bad address gives zeroes, never a fault. */
 #ifndef MERBRIDGE_LIB_READ_H
 #define MERBRIDGE_LIB_READ_H
 
@@ -8,9 +8,9 @@
 #include <bpf/bpf_helpers.h>
 #include "lib/kernel.h"
 
-/* Since Linux 6.2 (kernel/bpf/helpers.c): a plain load with an entry in the exception table, where
- * bpf_probe_read_kernel is a call of some 20 ns. Kernels before 5.17 refuse a program that names it, also where it is
- * never reached: so a program that uses it has a twin. */
+/* Since Linux 6.2 (kernel/bpf/helpers.c): a plain load with an entry in the exception table. bpf_probe_read_kernel is a
+ * call of some 20 ns instead. Kernels before 5.17 reject a program that refers to this function, even in unreachable
+ * code. So a program that uses it has a second variant. */
 extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) __ksym __weak;
 
 /* mb_read(plain, address, struct sock, sk_user_data): a member of the structure at an address, which may be a number or
@@ -25,8 +25,8 @@ extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) __ksym __weak;
 		value_;                                                                                                \
 	})
 
-/* Eight bytes as a number: what is no member, and pointers whose lowest bits are flags. A plain load needs a type, so
- * any will do that begins with a number of that size. */
+/* Reads eight bytes as a number: data that is not a member, and pointers whose lowest bits are flags. A plain load
+ * needs a type. Any type that begins with a number of that size will do. */
 #define mb_read_u64(plain, address) ((__u64)mb_read(plain, address, struct timespec64, tv_sec))
 
 #endif

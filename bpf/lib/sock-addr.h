@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The context of connect and getpeername, for sockets of either family. `is_ip6` is a constant of the hook: the
- * verifier lets a program of one family read and write the members of that family only. IPv6 is ::ffff:a.b.c.d here, a
- * dual-stack runtime's IPv4, which never reaches the hooks of IPv4. */
+ * verifier lets a program of one family read and write the members of that family only. IPv6 means ::ffff:a.b.c.d
+ * here: IPv4 of a dual-stack runtime, which never reaches the hooks of IPv4. */
 #ifndef MERBRIDGE_LIB_SOCK_ADDR_H
 #define MERBRIDGE_LIB_SOCK_ADDR_H
 
@@ -24,7 +24,7 @@ static __always_inline struct mb_endpoint mb_read_endpoint(struct bpf_sock_addr 
 	return endpoint;
 }
 
-/* Of IPv4, also in an IPv6 socket, where what tells so is there already. */
+/* Writes an IPv4 address. An IPv6 socket already has the prefix of a mapped address. */
 static __always_inline void mb_write_endpoint(struct bpf_sock_addr *ctx, const bool is_ip6,
 					      const struct mb_endpoint *endpoint)
 {
@@ -35,7 +35,7 @@ static __always_inline void mb_write_endpoint(struct bpf_sock_addr *ctx, const b
 	ctx->user_port = endpoint->port;
 }
 
-/* Gives the socket a source address, and leaves its port to the kernel. 0, or why that is refused. */
+/* Binds the socket to a source address. The kernel chooses the port. Returns 0 or an error number. */
 static __always_inline int mb_bind(struct bpf_sock_addr *ctx, const bool is_ip6, const struct mb_address *address)
 {
 	if (is_ip6) {

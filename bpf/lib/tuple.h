@@ -7,8 +7,8 @@
 #include "lib/address.h"
 #include "lib/bpf.h"
 
-/* ctx of a sockops callback -> its 4-tuple, without initial sequence numbers; false for anything that is not TCP over
- * IPv4, in either kind of socket. */
+/* Makes the 4-tuple of a sockops callback, without initial sequence numbers. False for a socket, of either family, that
+ * is not TCP over IPv4. */
 static __always_inline bool mb_tuple_of(struct bpf_sock_ops *ctx, struct mb_tuple *key)
 {
 	if (ctx->family == AF_INET6) {
@@ -27,14 +27,14 @@ static __always_inline bool mb_tuple_of(struct bpf_sock_ops *ctx, struct mb_tupl
 	return true;
 }
 
-/* The initial sequence number of a socket that dialled, at any time after its SYN was made: bytes_acked counts the SYN,
- * too. */
+/* The initial sequence number of a socket that dialled, at any time after its SYN was created: bytes_acked includes the
+ * SYN. */
 static __always_inline __u32 mb_isn_of_dialler(struct bpf_sock_ops *ctx)
 {
 	return ctx->snd_una - (__u32)ctx->bytes_acked;
 }
 
-/* When a connection has just been established, nothing was received but the SYN. */
+/* Call this when a connection has just been established: nothing but the SYN was received then. */
 static __always_inline void mb_add_isns(struct bpf_sock_ops *ctx, bool dialled, struct mb_tuple *key)
 {
 	key->local_isn = dialled ? mb_isn_of_dialler(ctx) : ctx->snd_nxt - 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The ring of events, and how many of them may be sent. */
+/* The ring buffer of events, and their rate limits. */
 #ifndef MERBRIDGE_MAPS_EVENTS_H
 #define MERBRIDGE_MAPS_EVENTS_H
 
@@ -14,16 +14,16 @@ struct {
 	__uint(max_entries, 128 * 1024);
 } mesh_events SEC(".maps");
 
-/* How many events of a kind were sent in the current second. Written by whoever sends one. */
+/* How many events of a kind were sent in the current second. Written by the programs that send them. */
 struct mb_event_rate {
 	struct bpf_spin_lock lock;
 	__u32 second;
 	__u32 sent;
-	/* Since the last one that was sent. */
+	/* Dropped events since the last one that was sent. */
 	__u32 missed;
 	/* Pods that had such events in this second. */
 	__u32 pods;
-	/* And in the one before. */
+	/* The same for the previous second. */
 	__u32 pods_before;
 };
 

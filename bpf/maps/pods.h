@@ -8,8 +8,7 @@
 #include "abi/address.h"
 #include "abi/pod.h"
 
-/* Address of a pod of this node that carries a sidecar -> how it is treated. Written by user space only; entries leave
- * by user space. */
+/* Address of an enrolled pod of this node -> its options. Only user space adds and deletes entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
@@ -25,14 +24,14 @@ struct {
 	__type(value, struct mb_process);
 } process_ip SEC(".maps");
 
-/* The pod whose network namespace it is, and the cgroup by which that was found. */
+/* The pod of a network namespace, and the cgroup by which it was found. */
 struct mb_netns_pod {
 	struct mb_address pod;
 	__u64 cgroup;
 };
 
-/* Network namespace cookie -> its pod. A cache: every use asks local_pod_ips whether the pod is still enrolled, with
- * that cgroup. */
+/* Network namespace cookie -> its pod. A cache: every use checks in local_pod_ips whether the pod is still enrolled
+ * with that cgroup. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);

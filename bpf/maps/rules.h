@@ -7,8 +7,8 @@
 #include <bpf/bpf_helpers.h>
 #include "abi/rules.h"
 
-/* Rule set -> what holds for all of it. Written by user space, before a pod names the set; taken out when none does,
- * and no program that has read its number can still be running. */
+/* Number of a rule set -> its flags. User space writes it before a pod refers to the set. It deletes it when no pod
+ * does, and no program that has read the number can still be running. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -17,7 +17,7 @@ struct {
 	__type(value, struct mb_rules);
 } pod_rules SEC(".maps");
 
-/* The ports that the lists of a rule set name. Written and taken out with it. */
+/* The ports in the lists of a rule set. Written and deleted together with it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -26,7 +26,7 @@ struct {
 	__type(value, __u8);
 } pod_rule_ports SEC(".maps");
 
-/* The address ranges that they name. Written and taken out with it. */
+/* The address ranges in the lists of a rule set. Written and deleted together with it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -35,9 +35,9 @@ struct {
 	__type(value, __u8);
 } pod_rule_ranges SEC(".maps");
 
-/* Read by no program: whoever writes an array of maps waits until each program that was running has ended
- * (maybe_wait_bpf_programs in kernel/bpf/syscall.c). So user space can take out what a program may have been reading.
- */
+/* No program reads this. An update of an array of maps waits for an RCU grace period, until each program that was
+ * running has ended (maybe_wait_bpf_programs in kernel/bpf/syscall.c). After that, user space can delete a rule set
+ * that a program may have been reading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);

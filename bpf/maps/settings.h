@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What user space sets: before load, and at any time. */
+/* Settings that user space writes: before loading, and at any time. */
 #ifndef MERBRIDGE_MAPS_SETTINGS_H
 #define MERBRIDGE_MAPS_SETTINGS_H
 
@@ -11,7 +11,7 @@
 /* The mesh profile, in .rodata, written between open and load. */
 extern const volatile struct mb_profile profile;
 
-/* Written by user space. Read at every decision, also by sockets that outlive the attachment. */
+/* Written by user space. Read for every decision, also by sockets that outlive the attachment. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -10,10 +10,10 @@
 #include "maps/socket-storage.h"
 
 /* Versions of this library find the pinned maps of each other by name (src/mesh/pins/). So socket_origin, socket_peer
- * and peer_introductions keep the names under which they were first pinned, and only their values have the better ones:
- * an earlier version refuses pins without the first two, and a map with another name is empty after an upgrade. */
+ * and peer_introductions keep the names under which they were first pinned, and only their values have the newer names.
+ * An earlier version refuses pins without the first two, and a map with another name is empty after an upgrade. */
 
-/* Socket -> what was really dialled. */
+/* Socket -> its original destination. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -29,8 +29,8 @@ struct {
 	__type(value, struct mb_socket);
 } socket_peer SEC(".maps");
 
-/* 4-tuple -> the local socket that has it. Entries leave when their socket is closed, or by mb_leave when nothing
- * is queued on it: what is queued on a socket is lost with its key. */
+/* 4-tuple -> the local socket that has it. The kernel deletes an entry when the socket is closed. mb_leave
+ * deletes it when nothing is queued on the socket, because queued data is lost with the key. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
 	__uint(max_entries, 65536);
@@ -38,7 +38,7 @@ struct {
 	__type(value, __u64);
 } sock_pair_map SEC(".maps");
 
-/* One end of a connection, for the other end, which does not know it yet. */
+/* One end of a connection, written for the other end, which does not know it yet. */
 struct mb_pending_peer {
 	__u64 sock;
 	__u64 cookie;
@@ -47,8 +47,8 @@ struct mb_pending_peer {
 	__u32 pad;
 };
 
-/* 4-tuple -> a pending peer: the socket that has it, for the other end. Each end takes out what the other end left for
- * it. */
+/* 4-tuple -> a pending peer: the socket that has it, for the other end. Each end deletes the entry that the other end
+ * wrote for it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -56,9 +56,9 @@ struct {
 	__type(value, struct mb_pending_peer);
 } peer_introductions SEC(".maps");
 
-/* Who dials -> what was really dialled. Written before the SYN leaves, and again before it is sent again, since it may
- * have been evicted; taken out by the accepting side, which keeps it on its socket instead, or when the dial has
- * failed. So it holds pending handshakes only. */
+/* Client -> original destination. Written before the SYN is sent, and again before it is retransmitted, since it may
+ * have been evicted. Deleted by the accepting side, which stores it on its socket instead, or when the connection
+ * attempt has failed. So it contains pending handshakes only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);

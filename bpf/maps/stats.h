@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is counted. */
+/* Counters. */
 #ifndef MERBRIDGE_MAPS_STATS_H
 #define MERBRIDGE_MAPS_STATS_H
 
@@ -22,8 +22,8 @@ struct {
 	__type(value, struct mb_socket_count);
 } socket_count SEC(".maps");
 
-/* When the last segment was held back (bpf_ktime_get_ns, CLOCK_MONOTONIC). Written by ingress, read by user space
- * before it detaches it. */
+/* When the last segment was held back (bpf_ktime_get_ns, CLOCK_MONOTONIC). Written by the ingress program, read by user
+ * space before it detaches that program. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* May this connection be accelerated? Decided from maps only, so a change reaches sockets that are already there. */
+/* May this connection be accelerated? The decision reads maps only, so a change applies to existing sockets, too. */
 #ifndef MERBRIDGE_POLICY_ACCELERATION_H
 #define MERBRIDGE_POLICY_ACCELERATION_H
 
@@ -20,8 +20,8 @@ static __always_inline bool mb_pod_allows(const struct mb_address *address, __u3
 	return acceleration >= needed;
 }
 
-/* Between two sidecars "proxies" is enough; where an application has an end it takes "full". Every pod that has an end
- * must allow it, and "off" for the whole accelerator is final. */
+/* MB_PROXIES is enough between two sidecars. If an end is an application, MB_FULL is needed. Every pod that has an end
+ * must allow it, and MB_OFF for the whole accelerator overrides all pods. */
 static __always_inline bool mb_may_accelerate(const struct mb_settings *settings, const struct mb_address pods[2],
 					      __u32 hop)
 {
@@ -34,7 +34,7 @@ static __always_inline bool mb_may_accelerate(const struct mb_settings *settings
 	return pods[1].word[3] == 0 || mb_pod_allows(&pods[1], settings->acceleration, needed);
 }
 
-/* MB_REDIRECT, or what keeps this connection from being accelerated. */
+/* MB_REDIRECT, or the reason why this connection is not accelerated. */
 static __always_inline enum mb_message_verdict mb_acceleration_verdict(const struct mb_settings *settings,
 								       const struct mb_address pods[2], __u32 hop)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The bound on what waits in a socket for its reader. */
+/* Limit of the data that waits in a socket for its reader. */
 #ifndef MERBRIDGE_POLICY_BACKLOG_H
 #define MERBRIDGE_POLICY_BACKLOG_H
 
@@ -9,13 +9,13 @@
 #include "maps/settings.h"
 #include "maps/socket-storage.h"
 
-/* A message that waits costs the kernel a struct sk_msg, whatever is in it: about 1 KiB, which nobody is charged for.
- * So messages are bounded, too: backlog_limit is room for so many as if each had at least this many bytes. */
+/* A waiting message costs the kernel a struct sk_msg of about 1 KiB, whatever its size, which is charged to nobody. So
+ * the number of messages is limited, too: each counts as at least this many bytes of backlog_limit. */
 #define MB_LEAST_MESSAGE 512
 
-/* Does more wait than may? A sockmap redirect has no flow control. Where the kernel charges what waits to the receiver
- * (sk_rmem_alloc), bytes are exact, and no more messages wait than fit into them. Where it does not, all counts as
- * unread until the receiver has read everything. */
+/* Does more data wait than the limit allows? A sockmap redirect has no flow control. If the kernel charges waiting data
+ * to the receiver (sk_rmem_alloc), the number of bytes is exact, and it bounds the number of messages. If it does not,
+ * all data counts as unread until the receiver has read everything. */
 static __always_inline bool mb_is_over_limit(const bool plain, struct mb_socket *socket, struct tcp_sock *receiver,
 					     __u32 *bytes)
 {

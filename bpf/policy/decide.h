@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Where a flow goes, by the rules of its mesh. A decision reads maps and changes nothing. */
+/* Decides where a flow goes, by the rules of its mesh. A decision reads maps and changes nothing. */
 #ifndef MERBRIDGE_POLICY_DECIDE_H
 #define MERBRIDGE_POLICY_DECIDE_H
 
@@ -12,8 +12,8 @@
 #include "policy/rules.h"
 #include "policy/verdict.h"
 
-/* A global function: the verifier looks at it once, by itself, and not once for each way in which a hook can come to
- * its flow. So it does not know that there is one. */
+/* A global function: the verifier checks it once, by itself, not once for each path on which a hook gets its flow. So
+ * the verifier does not know that the pointer is valid. */
 __noinline enum mb_verdict mb_decide(const struct mb_flow *flow)
 {
 	bool is_uid, is_sidecar, is_local;
@@ -26,7 +26,8 @@ __noinline enum mb_verdict mb_decide(const struct mb_flow *flow)
 	is_uid = flow->uid == profile.sidecar_uid;
 	is_sidecar = is_uid || flow->gid == profile.sidecar_gid;
 	is_local = mb_is_local(flow);
-	/* From a loopback address nothing leaves the pod: connect(2) answers EINVAL, before any rule is asked. */
+	/* A connection from a loopback address cannot leave the pod: connect(2) fails with EINVAL before any rule is
+	 * evaluated. */
 	if (!is_local && mb_is_loopback(&flow->source.address))
 		return MB_VERDICT_KEEP;
 	unread = mb_rules_of(&flow->pod, &rules);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A connection that a socket dials: its 4-tuple as far as it is known yet, and who dials. */
+/* A connection that a socket dials: the part of its 4-tuple that is known so far, and the process that dials. */
 #ifndef MERBRIDGE_POLICY_FLOW_H
 #define MERBRIDGE_POLICY_FLOW_H
 
@@ -22,8 +22,10 @@ struct mb_flow {
 	__u8 pad[7];
 };
 
-/* User and group as the owner match of iptables takes them (net/netfilter/xt_owner.c): of the file of the socket, which
- * are those of who made it. A socket without one is the kernel's, and then the caller counts. */
+/* User and group as the owner match of iptables takes them (net/netfilter/xt_owner.c): those of the file of the
+ * socket, which are those of its creator. A socket without a file belongs to the kernel. Then those of the caller
+ * count.
+ */
 static __always_inline void mb_read_owner(struct bpf_sock_addr *ctx, struct mb_flow *flow)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(ctx->sk);
@@ -44,7 +46,7 @@ static __always_inline void mb_read_source(struct bpf_sock_addr *ctx, struct mb_
 	flow->source.port = bpf_htons(ctx->sk->src_port);
 }
 
-/* A socket with IPV6_V6ONLY. The kernel runs this hook first, then connect(2) of an IPv4-mapped address fails with
+/* A socket with IPV6_V6ONLY. The kernel runs this hook first. Then connect(2) to an IPv4-mapped address fails with
  * ENETUNREACH. */
 static __always_inline bool mb_is_ip6_only(struct bpf_sock_addr *ctx)
 {
@@ -53,7 +55,7 @@ static __always_inline bool mb_is_ip6_only(struct bpf_sock_addr *ctx)
 	return tcp && BPF_CORE_READ_BITFIELD(&tcp->inet_conn.icsk_inet.sk.__sk_common, skc_ipv6only);
 }
 
-/* ctx of a connect hook -> its flow, which is all zero before. False for what no mesh has to do with. */
+/* Makes the flow of a connect hook. `flow` must be all zero before. False for connections that no mesh handles. */
 static __always_inline bool mb_flow_of(struct bpf_sock_addr *ctx, const bool is_ip6, struct mb_flow *flow)
 {
 	__be32 pod;
@@ -64,12 +66,12 @@ static __always_inline bool mb_flow_of(struct bpf_sock_addr *ctx, const bool is_
 	if (!mb_is_mapped(&flow->destination.address) || (is_ip6 && mb_is_ip6_only(ctx)))
 		return false;
 	flow->netns = bpf_get_netns_cookie(ctx);
-	/* The node's own network: no pod of a mesh, and no reason to look further. */
+	/* The network namespace of the node: no pod of a mesh dials. */
 	if (flow->netns == bpf_get_netns_cookie(NULL))
 		return false;
 	flow->protocol = ctx->protocol;
 	mb_read_source(ctx, flow);
-	/* What connect(2) takes 0.0.0.0 for. */
+	/* connect(2) to 0.0.0.0 means this address. */
 	if (mb_is_ip4(&flow->destination.address, 0))
 		flow->destination.address =
 			mb_is_set(&flow->source.address) ? flow->source.address : mb_from_ip4(bpf_htonl(MB_LOCALHOST));

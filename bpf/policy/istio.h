@@ -23,7 +23,7 @@ static __always_inline bool mb_is_excluded_by_profile(__u16 port)
 	return false;
 }
 
-/* A mesh without a tunnel has port 0 for it, which a program may connect to as well. */
+/* Port 0 means that the mesh has no tunnel. A program may also connect to port 0. */
 static __always_inline bool mb_is_tunnel(__u16 port)
 {
 	return profile.tunnel_port && port == profile.tunnel_port;
@@ -39,7 +39,7 @@ static __always_inline bool mb_takes_inbound(const struct mb_rules_of *rules, __
 	return !mb_is_excluded_by_profile(port) && !mb_lists_port(rules, MB_INBOUND_PORTS, port);
 }
 
-/* The end of chain ISTIO_OUTPUT, for what is not the sidecar's own. */
+/* The end of chain ISTIO_OUTPUT, for connections that the sidecar does not dial. */
 static __always_inline bool mb_takes_outbound(const struct mb_rules_of *rules, const struct mb_address *address,
 					      __u16 port)
 {
@@ -51,9 +51,9 @@ static __always_inline bool mb_takes_outbound(const struct mb_rules_of *rules, c
 	       mb_lists_address(rules, MB_INCLUDE_OUTBOUND_RANGES, address);
 }
 
-/* A sidecar that was not told what was dialled takes where it was reached for it, and would dial itself until it has no
- * descriptor left. What it would deliver to its own inbound port, and to an outbound port at an address that only a
- * connect hook gives out, is such. */
+/* A sidecar that does not get the original destination uses the address at which it was reached instead, and would dial
+ * itself until it has no file descriptor left. Such loops are connections of a sidecar to its own inbound port, and to
+ * an outbound port at an address that only a connect hook assigns. */
 static __always_inline bool mb_is_loop(const struct mb_flow *flow, __u16 port)
 {
 	if (port == profile.inbound_port)
@@ -71,7 +71,7 @@ static __always_inline enum mb_verdict mb_istio_output(const struct mb_flow *flo
 
 	if (is_local && is_sidecar && mb_is_loop(flow, port))
 		return MB_VERDICT_LOOP;
-	/* --dport X RETURN, for whoever dials. */
+	/* --dport X RETURN, whoever dials. */
 	if (mb_lists_port(rules, MB_EXCLUDE_OUTBOUND_PORTS, port))
 		return MB_VERDICT_KEEP;
 	if (is_local) {
@@ -84,7 +84,8 @@ static __always_inline enum mb_verdict mb_istio_output(const struct mb_flow *flo
 		 * outside. */
 		if (is_uid && is_called)
 			return MB_VERDICT_SELF_CALL;
-		/* -o lo ! --uid-owner U RETURN, unless a range that is included begins in 127.0.0.0/8 or with ::1. */
+		/* -o lo ! --uid-owner U RETURN, unless an included range was written with an address in 127.0.0.0/8 or
+		 * ::1. */
 		if (is_uid || !(rules->flags & MB_RULES_LOOPBACK))
 			return MB_VERDICT_KEEP;
 		if (is_sidecar && is_called)
@@ -102,8 +103,9 @@ static __always_inline enum mb_verdict mb_istio_input(const struct mb_flow *flow
 	struct mb_rules_of rules;
 	int unread;
 
-	/* What was dialled is remembered for the address of the pod that dials. From an address that may be another
-	 * pod's (IP_TRANSPARENT) nothing is: where the pod that is dialled has the mesh's own rules, they take it. */
+	/* The original destination is stored under the address of the pod that dials. A source address that may belong
+	 * to another pod (IP_TRANSPARENT) is not redirected: if the dialled pod has the mesh's own rules, they redirect
+	 * the connection. */
 	if (mb_is_set(&flow->source.address) && !mb_is_same(&flow->source.address, &flow->pod))
 		return MB_VERDICT_KEEP;
 	unread = mb_rules_of(&flow->destination.address, &rules);
@@ -113,8 +115,8 @@ static __always_inline enum mb_verdict mb_istio_input(const struct mb_flow *flow
 		return MB_VERDICT_KEEP;
 	if (is_sidecar)
 		return MB_VERDICT_INBOUND;
-	/* The mesh's own rules in this pod leave the port alone that is dialled, and need not leave the inbound port
-	 * alone. Where they are in place, those of the pod that is dialled are, too. */
+	/* The mesh's own rules in this pod do not redirect the dialled port, but may redirect the inbound port. If
+	 * these rules exist here, they also exist in the dialled pod. */
 	return flow->net && mb_translates_output(flow->net) ? MB_VERDICT_KEEP : MB_VERDICT_DIRECT;
 }
 

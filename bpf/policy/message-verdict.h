@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is to be done with a message. */
+/* Verdict for a message. */
 #ifndef MERBRIDGE_POLICY_MESSAGE_VERDICT_H
 #define MERBRIDGE_POLICY_MESSAGE_VERDICT_H
 
 #include "abi/counters.h"
 #include "lib/bpf.h"
 
-/* A verdict has the number of its counter. A socket keeps that number in socket_peer, which outlives the programs: it
- * must mean the same to all versions. */
+/* The number of a verdict is that of its counter. It is stored in socket_peer, which outlives the programs, so it must
+ * have the same meaning in all versions. */
 enum mb_message_verdict {
 	MB_REDIRECT = MB_COUNT_REDIRECTED_MESSAGES,
-	/* All others leave it to the stack. */
+	/* All others pass it to the TCP stack. */
 	MB_PASS_SCOPE = MB_COUNT_PASSED_SCOPE,
 	MB_PASS_NO_PEER = MB_COUNT_PASSED_NO_PEER,
 	MB_PASS_FIRST = MB_COUNT_PASSED_FIRST,

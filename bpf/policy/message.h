@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* May a message go straight to its receiver? Only if that keeps the order of the bytes and the bound on memory. */
+/* May a message be redirected to its receiver? Only if that preserves the order of the bytes and the memory limit. */
 #ifndef MERBRIDGE_POLICY_MESSAGE_H
 #define MERBRIDGE_POLICY_MESSAGE_H
 
@@ -14,9 +14,9 @@
 #include "policy/memory.h"
 #include "policy/message-verdict.h"
 
-/* Sockets keep this program when the process that attached everything has died, but not the gate of
- * hooks/ingress.bpf.c, unless it is pinned: a path that changes while redirected bytes are unread is not safe any more.
- */
+/* Sockets keep this program after the process that attached everything has died. But the gate of hooks/ingress.bpf.c is
+ * detached then, unless it is pinned. Without the gate it is not safe to change the path while redirected bytes are
+ * unread. */
 static __always_inline bool mb_has_owner(const bool plain, const struct mb_settings *settings)
 {
 	struct tcp_sock *owner = (struct tcp_sock *)settings->owner;
@@ -29,14 +29,14 @@ static __always_inline bool mb_has_owner(const bool plain, const struct mb_setti
 		       (__s64)settings->owner_cookie;
 }
 
-/* What an application may send to a sidecar in its first bytes. Less than its buffers hold: one that waits for room
- * while its bytes take the stack would be woken by the wrong event in recv(2) later (tcp_msg_wait_data in
- * net/ipv4/tcp_bpf.c). */
+/* Maximum number of first bytes that an application may send to a sidecar. It is less than its buffers hold. Otherwise
+ * an application that waits for buffer space while its bytes take the TCP stack would later be woken by the wrong event
+ * in recv(2) (tcp_msg_wait_data in net/ipv4/tcp_bpf.c). */
 #define MB_FIRST_OF_APPLICATION (64u * 1024)
 
-/* The first bytes that are dialled to a sidecar take the stack, until they have been read. A sidecar that refuses a
- * connection by what it peeks at, or because it reaches nobody, closes with bytes unread: TCP answers that with a
- * reset, but not for bytes that wait in a psock. */
+/* The first bytes to a dialled sidecar take the TCP stack until they have been read. A sidecar may refuse a connection
+ * because of the bytes that it peeks at, or because it cannot reach the destination, and close with bytes unread. TCP
+ * then sends a reset, but not for bytes that wait in a psock. */
 static __always_inline bool mb_begins_on_stack(const struct mb_socket *socket)
 {
 	return socket->dialled && socket->hop != MB_HOP_DELIVERY;
@@ -51,8 +51,8 @@ static __always_inline bool mb_is_first(struct mb_socket *socket, __u32 size)
 	return true;
 }
 
-/* Until the receiver has read everything that took the stack, a message would overtake it: a reader drains its psock
- * first. That is so at the beginning only, with the first bytes, or with data in a SYN. */
+/* Until the receiver has read everything that took the TCP stack, a redirected message would overtake it, because a
+ * reader drains its psock first. That happens only at the beginning, with the first bytes, or with data in a SYN. */
 static __always_inline enum mb_message_verdict mb_begin(struct mb_socket *socket, bool is_read, __u32 size)
 {
 	if (is_read && (socket->first || !mb_begins_on_stack(socket))) {
@@ -62,7 +62,7 @@ static __always_inline enum mb_message_verdict mb_begin(struct mb_socket *socket
 	return mb_is_first(socket, size) ? MB_PASS_FIRST : MB_PASS_BACKLOG;
 }
 
-/* May this message go straight to its receiver? */
+/* May this message be redirected to its receiver? */
 static __always_inline enum mb_message_verdict mb_may_redirect(const bool plain, struct mb_socket *socket,
 							       struct tcp_sock *sender,
 							       const struct mb_settings *settings, __u32 size)
@@ -72,7 +72,7 @@ static __always_inline enum mb_message_verdict mb_may_redirect(const bool plain,
 	bool is_in = mb_peer_has_in_flag(plain, socket), over_limit;
 
 	over_limit = mb_is_over_limit(plain, socket, receiver, &bytes);
-	/* Last: what was read before is of that socket only if it is still there. */
+	/* Checked last: the values that were read before belong to that socket only if it still exists. */
 	barrier();
 	if (!mb_peer_is_still_there(plain, socket))
 		return MB_PASS_PEER_GONE;
@@ -86,7 +86,7 @@ static __always_inline enum mb_message_verdict mb_may_redirect(const bool plain,
 	}
 	if (over_limit || !mb_has_memory(plain, socket, sender, receiver))
 		return MB_PASS_BACKLOG;
-	/* Without an owner it ends here, for each direction at the first moment when nothing redirected is unread. */
+	/* Without an owner, redirection ends here, for each direction as soon as no redirected data is unread. */
 	if (!bytes && !mb_has_owner(plain, settings))
 		return MB_PASS_SCOPE;
 	return MB_REDIRECT;

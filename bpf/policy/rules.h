@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the rule set of a pod says. */
+/* Reads the rule set of a pod. */
 #ifndef MERBRIDGE_POLICY_RULES_H
 #define MERBRIDGE_POLICY_RULES_H
 
@@ -10,21 +10,21 @@
 #include "maps/pods.h"
 #include "maps/rules.h"
 
-/* The rules of a pod as one decision sees them. `set` is read once; all that it stands for is never changed. */
+/* The rules of a pod as one decision sees them. `set` is read once. The contents of a set never change. */
 struct mb_rules_of {
-	__u32 set; /* 0 = the profile's own rules: everything, but for its excluded inbound ports */
+	__u32 set; /* 0 = the profile's own rules: everything except its excluded inbound ports */
 	__u32 flags;
 };
 
-/* An element of local_pod_ips that is replaced may be used for another pod at once, also while this program is held up
- * between look-up and read. So what was read counts only if the element is still there. */
+/* An element of local_pod_ips that is replaced may be reused for another pod at once, even while this program is
+ * delayed between look-up and read. So the values are valid only if the same element is still in the map. */
 #define MB_READS 4
 
-/* 0, -ENOENT: the pod is not enrolled (any more), or -EAGAIN: its rules changed faster than they can be read, or name a
- * set that is not there. */
+/* 0, -ENOENT: the pod is not enrolled (any more), or -EAGAIN: its rules changed faster than they can be read, or refer
+ * to a set that does not exist. */
 static __always_inline int mb_rules_of(const struct mb_address *pod_address, struct mb_rules_of *rules)
 {
-	/* On the stack: Linux 6.1 takes nothing that a global function was given as the key of a map. */
+	/* On the stack, because Linux 6.1 does not accept an argument of a global function as the key of a map. */
 	struct mb_address address = *pod_address;
 
 	for (int i = 0; i < MB_READS; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is to be done with a flow. */
+/* Verdict for a flow. */
 #ifndef MERBRIDGE_POLICY_VERDICT_H
 #define MERBRIDGE_POLICY_VERDICT_H
 
@@ -7,7 +7,7 @@
 #include "abi/hop.h"
 #include "lib/bpf.h"
 
-/* A verdict says which hop of the mesh a flow is, too: it is an enum mb_hop, or a variant of one. */
+/* A verdict also says which hop of the mesh a flow is: it is an enum mb_hop, or a variant of one. */
 #define MB_VARIANT 8
 
 enum mb_verdict {
@@ -20,7 +20,7 @@ enum mb_verdict {
 	/* The rules could not be read: it keeps its destination. */
 	MB_VERDICT_UNREADABLE = MB_HOP_NONE | MB_VARIANT,
 	/* Rules that redirect loopback destinations redirect the outbound port as well, all to one address. Then source
-	 * ports can meet, and connection tracking of the pod may put another one into the packets. */
+	 * ports can collide, and connection tracking in the pod may change them in the packets. */
 	MB_VERDICT_OUTBOUND_TRANSLATED = MB_HOP_OUTBOUND | MB_VARIANT,
 	/* From a sidecar to its own pod. */
 	MB_VERDICT_SELF_CALL = MB_HOP_INBOUND | MB_VARIANT,
