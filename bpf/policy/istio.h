@@ -53,11 +53,12 @@ static __always_inline bool mb_takes_outbound(const struct mb_rules_of *rules, c
 
 /* A sidecar that was not told what was dialled takes where it was reached for it, and would dial itself until it has no
  * descriptor left. What it would deliver to its own inbound port, and to an outbound port at an address that only a
- * connect hook gives out, is such. */
+ * connect hook gives out, is such. Without a passthrough address nothing tells a delivery from other connections, but
+ * no sidecar has a reason to connect to its own inbound port. */
 static __always_inline bool mb_is_loop(const struct mb_flow *flow, __u16 port)
 {
 	if (port == profile.inbound_port)
-		return mb_is_ip4(&flow->source.address, profile.passthrough);
+		return !profile.passthrough || mb_is_ip4(&flow->source.address, profile.passthrough);
 	return port == profile.outbound_port && mb_is_rotating_loopback(&flow->destination.address);
 }
 

@@ -1,6 +1,6 @@
 import { ipAddress, toBytes } from '../codec';
 import { shown } from '../errors';
-import { assertInteger } from './option-checks';
+import { assertInteger, refuseUnknown } from './option-checks';
 
 /**
  * What a mesh's sidecar looks like from outside: ports, user and addresses that its own iptables rules are written
@@ -10,7 +10,7 @@ import { assertInteger } from './option-checks';
  * ```ts
  * import { MeshAccelerator, meshProfiles, type MeshProfile } from 'merbridge';
  *
- * // Istio's rules with other ports, for a sidecar that has no tunnel and dials its application from any address.
+ * // Istio's rules with other ports, for a sidecar that has no tunnel and connects to its application at 127.0.0.1.
  * const profile: MeshProfile = {
  *   ...meshProfiles.istio,
  *   name: 'own',
@@ -39,15 +39,16 @@ export interface MeshProfile {
   /** Group id whose processes are not redirected either. */
   readonly sidecarGid: number;
   /**
-   * IPv4 address in 127.0.0.0/8 from which a sidecar dials its own application; `undefined` if the mesh has none. Then
-   * nothing is let through by its source address.
+   * IPv4 address in 127.0.0.0/8 from which a sidecar connects to its own application; `undefined` if the mesh has none.
+   * Without it the sidecar must connect to its application at 127.0.0.1, and that connection is not accelerated:
+   * connections to the pod's own address go to its inbound port.
    */
-  readonly passthroughAddress?: string | undefined;
+  readonly passthroughAddress: string | undefined;
   /**
    * Port that is never redirected to the inbound port (the mesh's own tunnel), 1 to 65535; `undefined` if the mesh has
    * none.
    */
-  readonly tunnelPort?: number | undefined;
+  readonly tunnelPort: number | undefined;
   /**
    * More ports that are never redirected to the inbound port, at most 16: the sidecar's own health and metrics ports.
    */
@@ -72,6 +73,9 @@ export const meshProfiles = Object.freeze({
 /** Name of a profile that the library brings. */
 export type MeshProfileName = keyof typeof meshProfiles;
 
+/** Every member has to be there: one that was misspelt or forgotten must not mean that the mesh has none. */
+const MEMBERS = Object.keys(meshProfiles.istio);
+
 /** How many excluded ports the programs have room for: MB_MAX_EXCLUDED. @internal */
 export const MAX_EXCLUDED_INBOUND_PORTS = 16;
 
@@ -80,7 +84,8 @@ export const MAX_EXCLUDED_INBOUND_PORTS = 16;
  *
  * @internal
  * @param profile - a name of {@link meshProfiles}, or a complete profile
- * @throws TypeError if there is no such name, or if the passthrough address is not in 127.0.0.0/8
+ * @throws TypeError if there is no such name, if a property is missing or unknown, or if the passthrough address is not
+ *   in 127.0.0.0/8
  * @throws RangeError if a number is out of range
  * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the passthrough address is no address
  */
@@ -92,6 +97,11 @@ export function resolveProfile(profile: MeshProfileName | MeshProfile): MeshProf
       );
     return meshProfiles[profile];
   }
+  if (typeof profile !== 'object' || (profile as unknown) === null)
+    throw new TypeError(`profile: must be the name of a profile or a profile, not ${shown(profile)}`);
+  refuseUnknown(profile, 'profile', { noun: 'property', known: MEMBERS });
+  for (const name of MEMBERS)
+    if (!(name in profile)) throw new TypeError(`profile: ${name} is missing; undefined says that the mesh has none`);
   const { outboundPort, inboundPort, tunnelPort, excludedInboundPorts: excluded, passthroughAddress } = profile;
   for (const [name, port] of Object.entries({ outboundPort, inboundPort, tunnelPort }))
     if (port !== undefined || name !== 'tunnelPort') assertInteger(port, 1, 65535, `profile: ${name}`);
@@ -99,6 +109,8 @@ export function resolveProfile(profile: MeshProfileName | MeshProfile): MeshProf
     assertInteger(profile[name], 0, 0xffffffff, `profile: ${name}`);
   if (outboundPort === inboundPort)
     throw new RangeError(`profile: outboundPort and inboundPort are both ${inboundPort}`);
+  if (!Array.isArray(excluded))
+    throw new TypeError(`profile: excludedInboundPorts must be an array of ports, not ${shown(excluded)}`);
   if (excluded.length > MAX_EXCLUDED_INBOUND_PORTS)
     throw new RangeError(`profile: at most ${MAX_EXCLUDED_INBOUND_PORTS} excludedInboundPorts, not ${excluded.length}`);
   for (const port of excluded) assertInteger(port, 1, 65535, 'profile: excludedInboundPorts');
