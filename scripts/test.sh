@@ -27,7 +27,7 @@ TOGETHER=$(($(nproc) + 1))
 # count <report> <group> <exit code>: adds up what test/reporter.mjs wrote, and keeps what failed for the end.
 count() {
   local report=$1 status=$3 pass bad unrun is_complete=
-  if read -r _ pass bad unrun < <(grep "^totals " "$report"); then is_complete=1; else pass=0 bad=0 unrun=0; fi
+  if read -r _ pass bad unrun < <(grep '^totals ' "$report" | tail -n 1); then is_complete=1; else pass=0 bad=0 unrun=0; fi
   passed=$((passed + pass))
   if [ "$unrun" -gt 0 ]; then
     echo "$unrun skipped:"
@@ -81,21 +81,24 @@ begin_beside() {
 }
 
 join_beside() {
-  local pass=0 bad=1
-  wait "$beside" || true
+  local pass=0 bad=1 status=0
+  wait "$beside" || status=$?
   beside=
   sed '/^== failed in /,$d; /^[0-9]* passed, [0-9]* failed$/d' "$reports/beside"
-  sed -n '/^== failed in /,$p' "$reports/beside" | sed '$d' >>"$reports/failures"
-  # It ends with the same line as this.
+  sed -n '/^== failed in /,$p' "$reports/beside" | sed '/^[0-9]* passed, [0-9]* failed$/d' >>"$reports/failures"
+  # It ends with the same line as this, unless something ended it.
   if [[ $(tail -n 1 "$reports/beside") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
     pass=${BASH_REMATCH[1]} bad=${BASH_REMATCH[2]}
+  else
+    printf '== failed in the group beside\nit ended before its tests (exit code %s)\n' "$status" >>"$reports/failures"
   fi
   passed=$((passed + pass))
   failed=$((failed + bad))
 }
 
 end_beside() {
-  [ -z "$beside" ] || kill -TERM -- "-$beside" 2>/dev/null || true
+  # As root: what it runs through sudo takes no signal of another user.
+  [ -z "$beside" ] || bash scripts/as-root.sh kill -TERM -- "-$beside" 2>/dev/null || true
 }
 
 # Whether everything is there; the script that began this one has seen to it.
@@ -151,9 +154,14 @@ case $group in
     if built --envoy; then
       unit
       api_server
-      bash scripts/as-root.sh true # asks for a password, if it has to, before anything is in the background
-      begin_beside kubernetes
-      kernel
+      # Asks for a password, if it has to, before anything is in the background.
+      if bash scripts/as-root.sh true; then
+        begin_beside kubernetes
+        kernel
+      else
+        failed=$((failed + 1))
+        printf '== failed in kernel, kubernetes\nthere is no root\n' >>"$reports/failures"
+      fi
     else
       failed=1
     fi

@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import { fromBytes, ipAddress, toBytes } from '../codec';
 import { InvalidAddressError } from '../errors';
 
@@ -45,6 +45,8 @@ export function podAddress(address: string): string {
  * @returns the address in canonical form. `undefined` if it cannot be the address of a pod
  */
 export function podAddressIfAny(text: string): string | undefined {
+  // Most of what is none is IPv6, of pods that have both: an exception for each would be most of the work.
+  if (isIP(text) === 0 || (isIP(text) === 6 && !/^[0:]*:ffff:/i.test(text))) return undefined;
   try {
     return podAddress(text);
   } catch (error) {

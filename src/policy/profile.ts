@@ -1,6 +1,6 @@
 import { ipAddress, toBytes } from '../codec';
 import { shown } from '../errors';
-import { assertInteger } from './option-checks';
+import { assertInteger, refuseUnknown } from './option-checks';
 
 /**
  * Describes the sidecar of a mesh: the ports, users and addresses in the mesh's own iptables rules. The rules are
@@ -10,7 +10,7 @@ import { assertInteger } from './option-checks';
  * ```ts
  * import { MeshAccelerator, meshProfiles, type MeshProfile } from 'merbridge';
  *
- * // Istio's rules with other ports, for a sidecar that has no tunnel and dials its application from any address.
+ * // Istio's rules with other ports, for a sidecar that has no tunnel and connects to its application at 127.0.0.1.
  * const profile: MeshProfile = {
  *   ...meshProfiles.istio,
  *   name: 'own',
@@ -42,15 +42,16 @@ export interface MeshProfile {
   /** Group id of sidecars. Connections of other processes with this group id are not redirected either. */
   readonly sidecarGid: number;
   /**
-   * IPv4 address in 127.0.0.0/8 from which a sidecar dials its own application. `undefined` if the mesh has none. Then
-   * no connection is exempted because of its source address.
+   * IPv4 address in 127.0.0.0/8 from which a sidecar connects to its own application; `undefined` if the mesh has none.
+   * Without it the sidecar must connect to its application at 127.0.0.1, and that connection is not accelerated:
+   * connections to the pod's own address go to its inbound port.
    */
-  readonly passthroughAddress?: string | undefined;
+  readonly passthroughAddress: string | undefined;
   /**
    * Port of the mesh's own tunnel, which is never redirected to the inbound port, 1 to 65535. `undefined` if the mesh
    * has none.
    */
-  readonly tunnelPort?: number | undefined;
+  readonly tunnelPort: number | undefined;
   /**
    * At most 16 more ports that are never redirected to the inbound port, such as the sidecar's own health and metrics
    * ports.
@@ -76,6 +77,9 @@ export const meshProfiles = Object.freeze({
 /** Name of a built-in profile. */
 export type MeshProfileName = keyof typeof meshProfiles;
 
+/** Every member has to be present: a misspelt or missing one must not mean that the mesh has none. */
+const MEMBERS = Object.keys(meshProfiles.istio);
+
 /** Maximum number of excluded ports in the programs: MB_MAX_EXCLUDED. @internal */
 export const MAX_EXCLUDED_INBOUND_PORTS = 16;
 
@@ -85,7 +89,8 @@ export const MAX_EXCLUDED_INBOUND_PORTS = 16;
  * @internal
  * @param profile - a name of {@link meshProfiles}, or a complete profile
  * @returns the profile
- * @throws TypeError if there is no profile of that name, or if the passthrough address is not in 127.0.0.0/8
+ * @throws TypeError if there is no profile of that name, if a property is missing or unknown, or if the passthrough
+ *   address is not in 127.0.0.0/8
  * @throws RangeError if a number is out of range
  * @throws InvalidAddressError (`ERR_BPF_INVALID_ADDRESS`) if the passthrough address is invalid
  */
@@ -97,6 +102,11 @@ export function resolveProfile(profile: MeshProfileName | MeshProfile): MeshProf
       );
     return meshProfiles[profile];
   }
+  if (typeof profile !== 'object' || (profile as unknown) === null)
+    throw new TypeError(`profile: must be the name of a profile or a profile, not ${shown(profile)}`);
+  refuseUnknown(profile, 'profile', { noun: 'property', known: MEMBERS });
+  for (const name of MEMBERS)
+    if (!(name in profile)) throw new TypeError(`profile: ${name} is missing; undefined says that the mesh has none`);
   const { outboundPort, inboundPort, tunnelPort, excludedInboundPorts: excluded, passthroughAddress } = profile;
   for (const [name, port] of Object.entries({ outboundPort, inboundPort, tunnelPort }))
     if (port !== undefined || name !== 'tunnelPort') assertInteger(port, 1, 65535, `profile: ${name}`);
@@ -104,6 +114,8 @@ export function resolveProfile(profile: MeshProfileName | MeshProfile): MeshProf
     assertInteger(profile[name], 0, 0xffffffff, `profile: ${name}`);
   if (outboundPort === inboundPort)
     throw new RangeError(`profile: outboundPort and inboundPort are both ${inboundPort}`);
+  if (!Array.isArray(excluded))
+    throw new TypeError(`profile: excludedInboundPorts must be an array of ports, not ${shown(excluded)}`);
   if (excluded.length > MAX_EXCLUDED_INBOUND_PORTS)
     throw new RangeError(`profile: at most ${MAX_EXCLUDED_INBOUND_PORTS} excludedInboundPorts, not ${excluded.length}`);
   for (const port of excluded) assertInteger(port, 1, 65535, 'profile: excludedInboundPorts');

@@ -141,6 +141,20 @@ describe('profile', () => {
       assert.deepEqual(resolveProfile(own(change)), own(change));
   });
 
+  it('has every member, by its name: one that is misspelt does not mean that the mesh has none', () => {
+    const { passthroughAddress: address, ...without } = own({});
+    const { tunnelPort: port, ...noTunnel } = own({});
+    for (const [profile, message] of [
+      [without, /^profile: passthroughAddress is missing; undefined says that the mesh has none$/],
+      [noTunnel, /^profile: tunnelPort is missing/],
+      [{ ...without, passthroughAdress: address }, /^profile: unknown property 'passthroughAdress'$/],
+      [{ ...noTunnel, tunnelport: port }, /^profile: unknown property 'tunnelport'$/],
+      [own({ excludedInboundPorts: 1 }), /^profile: excludedInboundPorts must be an array of ports, not 1$/],
+      [null, /^profile: must be the name of a profile or a profile, not null$/],
+    ] as const)
+      assert.throws(() => resolveProfile(profile as MeshProfile), { name: 'TypeError', message });
+  });
+
   const wrong: ReadonlyArray<[object, (error: unknown) => boolean]> = [
     [{ outboundPort: 0 }, error => error instanceof RangeError],
     [{ inboundPort: 65536 }, error => error instanceof RangeError],

@@ -42,9 +42,8 @@ class PinnedLinks implements Detacher {
   detach(stage: Stage): boolean {
     const { links, unknownLinks } = this.tree;
     const unknown = unknownLinks.filter(({ attachType }) => stageOfUnknown(attachType) === stage);
-    const known = programsOf(stage)
-      .reverse()
-      .flatMap(name => links.get(name) ?? []);
+    // The mark comes last: until then others see that a mesh is attached.
+    const known = programsOf(stage).flatMap(name => links.get(name) ?? []);
     for (const pin of [...unknown, ...known]) {
       detachLink(pin);
       this.removed.push(pin);

@@ -2,7 +2,8 @@
 meanwhile is what the kernel keeps.
 
     stall.py server PORT FIRST SLEEP               of each stream reads FIRST bytes, then nothing for SLEEP seconds, then all; answers with what arrived
-    stall.py client HOST PORT BYTES CONNECTIONS    connects, waits for a line on standard input, sends BYTES on each connection, half-closes, and
+    stall.py client HOST PORT BYTES CONNECTIONS    connects, waits for a line on standard input, sends BYTES on each connection, with a pause
+                                                   after the first 4096, half-closes, and
                                                    prints a line for each when it has ended: the answer, or the error
 """
 import errno
@@ -12,6 +13,8 @@ import sys
 import threading
 import time
 
+GREETING = 4096
+PAUSE = 0.3  # seconds in which the sidecars read it: only then is a connection accelerated, however busy the machine is
 PERIOD = 65521  # prime: no lost, doubled or moved block of any buffer's size goes unseen
 CHUNK = 1 << 18
 TIMEOUT = 120  # also makes recv poll: a blocking one may fail with EAGAIN where the socket is accelerated
@@ -54,7 +57,10 @@ def send(connection, size):
     sent = 0
     try:
         while sent < size:
-            sent += connection.send(expected(sent, min(CHUNK, size - sent)))
+            length = min(CHUNK, size - sent) if sent >= GREETING else min(GREETING - sent, size)
+            sent += connection.send(expected(sent, length))
+            if sent == GREETING:
+                time.sleep(PAUSE)
         connection.shutdown(socket.SHUT_WR)
         answer = b''
         while part := connection.recv(4096):

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { TYPESCRIPT, spawn, spawnSync } from '../../bed/children';
+import { until } from '../../bed/shell';
 import {
   Bed,
   type SidecarKind,
@@ -178,6 +179,11 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     const id = await doomedRun(signal);
     if (signal === 'SIGKILL') {
       assert.ok(existsSync(`/run/netns/mb-${id}-a`), 'it left something');
+      // What it started is killed at the same moment, and ends a little later.
+      const events = join(neighbour.cgroupPath.replace(neighbour.id, id), 'cgroup.events');
+      await until('the processes of the killed run have ended', () =>
+        readFileSync(events, 'utf8').includes('populated 0'),
+      );
       const swept = Bed.sweep();
       assert.ok(
         swept.some(what => what.includes(`merbridge-${id} with 0 processes`)),

@@ -17,8 +17,13 @@ import {
   type Who,
 } from '../../bed';
 
-const { tunnelPort: TUNNEL_PORT, passthroughAddress: PASSTHROUGH, ...rest } = meshProfiles.istio;
-const PROFILE: MeshProfile = { ...rest, name: 'without tunnel and passthrough' };
+const { tunnelPort: TUNNEL_PORT, passthroughAddress: PASSTHROUGH } = meshProfiles.istio;
+const PROFILE: MeshProfile = {
+  ...meshProfiles.istio,
+  name: 'without tunnel and passthrough',
+  tunnelPort: undefined,
+  passthroughAddress: undefined,
+};
 
 const APPLICATION: Who = {};
 const SIDECAR: Who = { uid: SIDECAR_UID };
@@ -101,3 +106,14 @@ for (const [name, [who, to, reaches]] of Object.entries(cases)) {
     }
   });
 }
+
+/** Not as under iptables, where it goes on until the sidecar has no descriptor left. */
+test('a sidecar that connects to the inbound port of its own pod is refused, whatever its source address', async () => {
+  for (const [mode, { dial }] of networks) {
+    for (const source of ['', `${PASSTHROUGH}=`]) {
+      const { error } = await dial(SIDECAR, own => `${source}${own}:15006`);
+      const expected = mode === 'iptables' ? undefined : 'Operation not permitted';
+      assert.equal(error, expected, `${mode} ${source}`);
+    }
+  }
+});
