@@ -53,8 +53,9 @@ static __always_inline bool mb_takes_outbound(const struct mb_rules_of *rules, c
 
 /* A sidecar that does not get the original destination uses the address at which it was reached instead, and would dial
  * itself until it has no file descriptor left. Such loops are connections of a sidecar to its own inbound port, and to
- * an outbound port at an address that only a connect hook assigns. A mesh with a passthrough address dials its own
- * inbound port from there only; in other meshes no sidecar has a reason to connect to that port of its own pod. */
+ * an outbound port at an address that only a connect hook assigns. Where the mesh has a passthrough address, a loop to
+ * the inbound port comes from that address. Otherwise every such connection is refused: no sidecar has a reason to
+ * connect to the inbound port of its own pod. */
 static __always_inline bool mb_is_loop(const struct mb_flow *flow, __u16 port)
 {
 	if (port == profile.inbound_port)

@@ -27,9 +27,9 @@ export interface MeshAcceleratorOptions {
    * must not be able to write to it, and its owner and mode are not changed.
    *
    * With a pin directory, everything stays attached when this process ends for any reason: connections are redirected
-   * and accelerated without it. The next start with the same directory takes over and loses no connection. {@link
-   * MeshAccelerator.close} only releases what this process holds; `detachAll` removes everything. Default: none. Then
-   * everything is detached when this process ends.
+   * and accelerated without it. The next start with the same directory takes over and loses no connection.
+   * {@link MeshAccelerator.close} only releases what this process holds; `detachAll` removes everything. Default: none.
+   * Then everything is detached when this process ends.
    */
   readonly pinDirectory?: string | undefined;
   /**

@@ -77,7 +77,7 @@ export const meshProfiles = Object.freeze({
 /** Name of a built-in profile. */
 export type MeshProfileName = keyof typeof meshProfiles;
 
-/** Every member has to be present: a misspelt or missing one must not mean that the mesh has none. */
+/** All members are required, so that a misspelt or missing one does not silently mean that the mesh has none. */
 const MEMBERS = Object.keys(meshProfiles.istio);
 
 /** Maximum number of excluded ports in the programs: MB_MAX_EXCLUDED. @internal */
