@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { inClusterServer, type ApiServerAddress, type KubeConfigLike } from './api-access';
+export { inClusterServer, type ApiServerAddress, type KubeConfigLike } from './api/api-access';
 export type { KubernetesErrorCode } from '../errors';
 export {
   KubernetesError,
@@ -12,21 +12,21 @@ export {
   PodsLeftOutError,
   type KubernetesErrorOptions,
 } from './errors';
-export { istioSidecar } from './istio-sidecar';
-export type { KubernetesContainer, KubernetesPod } from './kubernetes-pod';
-export { KubernetesPods, type KubernetesPodsOptions } from './kubernetes-pods';
-export type { RetryTimes } from './list-watch';
+export { istioSidecar } from './sources/istio-sidecar';
+export type { KubernetesContainer, KubernetesPod } from './sources/kubernetes-pod';
+export { KubernetesPods, type KubernetesPodsOptions } from './sources/kubernetes-pods';
+export type { RetryTimes } from './api/list-watch';
 export {
   PodController,
   type AppliedChange,
   type PodControllerEvents,
   type PodControllerOptions,
   type PodTarget,
-} from './pod-controller';
-export type { PodSource, PodSourceEvents, SourcePod } from './pod-source';
-export { PodSourceBase } from './pod-source-base';
-export type { PodTable } from './pod-table';
-export { ACCELERATION_ANNOTATION } from './read-pod';
-export { StaticPods } from './static-pods';
-export type { RulesOfAnnotations } from './wanted-pods';
-export { WatchedFile } from './watched-file';
+} from './controller/pod-controller';
+export type { PodSource, PodSourceEvents, SourcePod } from './sources/pod-source';
+export { PodSourceBase } from './sources/pod-source-base';
+export type { PodTable } from './controller/pod-table';
+export { ACCELERATION_ANNOTATION } from './sources/read-pod';
+export { StaticPods } from './sources/static-pods';
+export type { RulesOfAnnotations } from './controller/wanted-pods';
+export { WatchedFile } from './sources/watched-file';

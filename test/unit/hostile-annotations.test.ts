@@ -17,9 +17,9 @@ import {
   StaticPods,
   WatchedFile,
 } from '../../src/kubernetes';
-import { parsePods } from '../../src/kubernetes/pod-file';
-import { readPod } from '../../src/kubernetes/read-pod';
-import { WantedPods } from '../../src/kubernetes/wanted-pods';
+import { parsePods } from '../../src/kubernetes/sources/pod-file';
+import { readPod } from '../../src/kubernetes/sources/read-pod';
+import { WantedPods } from '../../src/kubernetes/controller/wanted-pods';
 import { resolveOptions } from '../../src/mesh/mesh-options';
 import { istioPodRules, ruleSetOf } from '../../src/policy';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accessTo } from '../../src/kubernetes/api-access';
+import { accessTo } from '../../src/kubernetes/api/api-access';
 import {
   inClusterServer,
   istioSidecar,
@@ -8,9 +8,9 @@ import {
   KubernetesPods,
   type KubernetesPod,
 } from '../../src/kubernetes';
-import { Backoff } from '../../src/kubernetes/backoff';
-import { readPod } from '../../src/kubernetes/read-pod';
-import { lines } from '../../src/kubernetes/watch-lines';
+import { Backoff } from '../../src/kubernetes/api/backoff';
+import { readPod } from '../../src/kubernetes/sources/read-pod';
+import { lines } from '../../src/kubernetes/api/watch-lines';
 import { podOf, statusOf, type PodShape } from '../kube/pod-client';
 
 function pod(shape: Partial<PodShape> = {}, change: (pod: any) => void = () => undefined): KubernetesPod {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sameTreatment } from '../../src/kubernetes/same-treatment';
+import { sameTreatment } from '../../src/kubernetes/controller/same-treatment';
 
 const rules = (value: Record<string, unknown>): any => ({ rules: value });
 

@@ -1,11 +1,11 @@
-import { ClosedError, MerbridgeError } from '../errors';
-import { assertNumber, istioPodRules, refuseUnknown, SteadyEmitter, type PodOptions } from '../policy';
-import { Backoff } from './backoff';
-import { PodRefusedError, PodsLeftOutError } from './errors';
-import type { PodSource } from './pod-source';
+import { ClosedError, MerbridgeError } from '../../errors';
+import { assertNumber, istioPodRules, refuseUnknown, SteadyEmitter, type PodOptions } from '../../policy';
+import { Backoff } from '../api/backoff';
+import { PodRefusedError, PodsLeftOutError } from '../errors';
+import type { PodSource } from '../sources/pod-source';
 import type { PodTable } from './pod-table';
 import { passing, reconcile, type Held, type Outcome } from './reconcile';
-import { asError, report } from './report';
+import { asError, report } from '../sources/report';
 import { WantedPods, type RulesOfAnnotations } from './wanted-pods';
 
 /** Where a controller enrols pods: a `MeshAccelerator`, or any object with such a table. */

@@ -1,7 +1,7 @@
-import { MerbridgeError } from '../errors';
-import type { PodOptions } from '../policy';
+import { MerbridgeError } from '../../errors';
+import type { PodOptions } from '../../policy';
 import type { PodTable } from './pod-table';
-import { asError } from './report';
+import { asError } from '../sources/report';
 import { sameTreatment } from './same-treatment';
 
 /** Content of the table for one address, as far as it is known. */

@@ -1,9 +1,9 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
-import { printable } from '../errors';
+import { printable } from '../../errors';
 import type { ApiAccess } from './api-access';
-import { KubernetesError } from './errors';
-import { asError } from './report';
+import { KubernetesError } from '../errors';
+import { asError } from '../sources/report';
 import { plainError, type Secrets } from './secrets';
 
 /** Limit for reading an error response, and for the part of its message that is shown. */

@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
-import type { PodRulesProblem } from '../errors';
-import { isPodAcceleration, POD_ACCELERATIONS } from '../policy';
+import type { PodRulesProblem } from '../../errors';
+import { isPodAcceleration, POD_ACCELERATIONS } from '../../policy';
 import type { KubernetesPod } from './kubernetes-pod';
 import type { SourcePod } from './pod-source';
 

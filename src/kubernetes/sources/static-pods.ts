@@ -1,5 +1,5 @@
-import { shown } from '../errors';
-import { podAddressIfAny, type PodOptions } from '../policy';
+import { shown } from '../../errors';
+import { podAddressIfAny, type PodOptions } from '../../policy';
 import { PodSourceBase } from './pod-source-base';
 import type { SourcePod } from './pod-source';
 

@@ -1,4 +1,4 @@
-import { rulesOf, ruleSetOf, type PodOptions } from '../policy';
+import { rulesOf, ruleSetOf, type PodOptions } from '../../policy';
 
 /**
  * Tests whether two pods are treated alike. The requested options and those that are read back from the maps may differ

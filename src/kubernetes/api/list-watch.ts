@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
-import { printable, quoted } from '../errors';
+import { printable, quoted } from '../../errors';
 import type { ApiAccess } from './api-access';
 import { get, pieces, readAll, statusError } from './api-request';
 import { Backoff } from './backoff';
-import { KubernetesError } from './errors';
-import { isPod, type KubernetesPod } from './kubernetes-pod';
-import { asError } from './report';
+import { KubernetesError } from '../errors';
+import { isPod, type KubernetesPod } from '../sources/kubernetes-pod';
+import { asError } from '../sources/report';
 import { Secrets } from './secrets';
 import { lines } from './watch-lines';
 

@@ -1,8 +1,8 @@
 import { constants, watch, type FSWatcher } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { Backoff } from './backoff';
-import { PodFileError } from './errors';
+import { Backoff } from '../api/backoff';
+import { PodFileError } from '../errors';
 import { parsePods } from './pod-file';
 import { PodSourceBase } from './pod-source-base';
 import { asError } from './report';

@@ -1,8 +1,8 @@
-import { firstProblems, printable, type PodRulesProblem } from '../errors';
-import { podAddressIfAny, type PodOptions, type PodRules } from '../policy';
-import { PodRefusedError } from './errors';
-import { asError } from './report';
-import type { SourcePod } from './pod-source';
+import { firstProblems, printable, type PodRulesProblem } from '../../errors';
+import { podAddressIfAny, type PodOptions, type PodRules } from '../../policy';
+import { PodRefusedError } from '../errors';
+import { asError } from '../sources/report';
+import type { SourcePod } from '../sources/pod-source';
 
 /** Derives a pod's rules from its annotations. It throws an error with `problems` if they are invalid. */
 export type RulesOfAnnotations = (annotations: Readonly<Record<string, string>>) => PodRules;

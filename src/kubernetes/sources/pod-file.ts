@@ -1,4 +1,4 @@
-import { printable, quoted } from '../errors';
+import { printable, quoted } from '../../errors';
 import {
   assertCgroup,
   isPodAcceleration,
@@ -7,8 +7,8 @@ import {
   ruleSetOf,
   type PodOptions,
   type PodRules,
-} from '../policy';
-import { PodFileError } from './errors';
+} from '../../policy';
+import { PodFileError } from '../errors';
 import type { SourcePod } from './pod-source';
 
 /**

@@ -1,4 +1,4 @@
-import { KubernetesError } from './errors';
+import { KubernetesError } from '../errors';
 
 const NEWLINE = 0x0a;
 

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
-import { printable } from '../errors';
-import { KubernetesError } from './errors';
-import { asError } from './report';
+import { printable } from '../../errors';
+import { KubernetesError } from '../errors';
+import { asError } from '../sources/report';
 import { plainError } from './secrets';
 
 /**

@@ -1,10 +1,10 @@
-import { accessBy, accessTo, inClusterServer, type ApiServerAddress, type KubeConfigLike } from './api-access';
-import { firstProblems } from '../errors';
-import { assertInteger, assertNumber, refuseUnknown } from '../policy';
-import { KubernetesError, PodRefusedError } from './errors';
+import { accessBy, accessTo, inClusterServer, type ApiServerAddress, type KubeConfigLike } from '../api/api-access';
+import { firstProblems } from '../../errors';
+import { assertInteger, assertNumber, refuseUnknown } from '../../policy';
+import { KubernetesError, PodRefusedError } from '../errors';
 import { istioSidecar } from './istio-sidecar';
 import type { KubernetesPod } from './kubernetes-pod';
-import { ListWatch, type RetryTimes } from './list-watch';
+import { ListWatch, type RetryTimes } from '../api/list-watch';
 import { PodSourceBase } from './pod-source-base';
 import type { SourcePod } from './pod-source';
 import { ACCELERATION_ANNOTATION, readPod, type ReadPod } from './read-pod';

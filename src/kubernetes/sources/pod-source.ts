@@ -1,4 +1,4 @@
-import type { PodOptions } from '../policy';
+import type { PodOptions } from '../../policy';
 
 /** A pod to enrol, as a source describes it. It is immutable: if the pod changes, the source provides a new object. */
 export interface SourcePod {

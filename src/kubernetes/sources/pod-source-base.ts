@@ -1,5 +1,5 @@
-import { ClosedError } from '../errors';
-import { SteadyEmitter } from '../policy';
+import { ClosedError } from '../../errors';
+import { SteadyEmitter } from '../../policy';
 import { report } from './report';
 import type { PodSource, PodSourceEvents, SourcePod } from './pod-source';
 

@@ -1,5 +1,5 @@
-import type { Pod } from '../mesh';
-import type { PodOptions } from '../policy';
+import type { Pod } from '../../mesh';
+import type { PodOptions } from '../../policy';
 
 /**
  * The table that a {@link PodController} writes: `localPodIps` of a `MeshAccelerator`, or an object that works like it.

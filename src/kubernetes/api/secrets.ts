@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { RequestOptions } from 'node:https';
-import { printable } from '../errors';
-import { asError } from './report';
+import { printable } from '../../errors';
+import { asError } from '../sources/report';
 
 /** Replacement for a secret. */
 const REDACTED = '[redacted]';
