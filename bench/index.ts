@@ -5,7 +5,7 @@
 import { bulk } from './bulk';
 import { compareAll } from './compare';
 import { connections } from './connections';
-import { figures } from './figures';
+import { costs } from './costs';
 import { hops } from './hops';
 import { library } from './library';
 import { pooled } from './pooled';
@@ -13,7 +13,7 @@ import { pooled } from './pooled';
 type Bench = (args: readonly string[]) => void | Promise<void>;
 
 const benches: Readonly<Record<string, readonly [string, Bench]>> = {
-  figures: ['what the library costs its process', () => figures()],
+  costs: ['what the library costs its process', () => costs()],
   library: [
     'map operations, adoption, load, attach and memory, beside C and beside the npm package bpf; require and start',
     () => library(),

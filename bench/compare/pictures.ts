@@ -4,7 +4,7 @@ import { Resvg } from '@resvg/resvg-js';
 import { View, parse } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import { median } from '../../test/bed';
-import { metrics, type Metric } from './figure';
+import { metrics, type Metric } from './metric';
 import { WAYS } from './modes';
 import type { Judged } from './report';
 

@@ -1,7 +1,7 @@
 import { median, type Spread } from '../../test/bed';
 import { describe } from '../comparison';
 import { table } from '../table';
-import { metrics, type Metric, type Point } from './figure';
+import { metrics, type Metric, type Point } from './metric';
 import { BASELINE, WAYS, type Way } from './modes';
 import { judge, type Verdict } from './winner';
 

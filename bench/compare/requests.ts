@@ -1,7 +1,7 @@
 import { cgroupCpuTime, load } from '../../test/bed';
 import type { TwoPods } from '../two-pods';
 import { inAllWays, startSidecars } from './all-ways';
-import type { Figure } from './figure';
+import type { Measurement } from './metric';
 import type { CompareOptions } from './options';
 import type { Round } from './round';
 
@@ -24,7 +24,7 @@ export async function requests({ sidecar, connections, seconds }: CompareOptions
   });
 }
 
-async function measure({ bed, client, url }: TwoPods, connections: number, seconds: number): Promise<Figure[]> {
+async function measure({ bed, client, url }: TwoPods, connections: number, seconds: number): Promise<Measurement[]> {
   const before = cgroupCpuTime(bed.cgroupPath);
   const { qps, p50, p99, requests: answered, errors } = await load(client, { url, connections, seconds });
   const microseconds = cgroupCpuTime(bed.cgroupPath) - before;

@@ -1,4 +1,4 @@
-import type { Figure } from './figure';
+import type { Measurement } from './metric';
 import type { Way } from './modes';
 import type { Series } from './series';
 
@@ -21,9 +21,9 @@ export class Round {
    *
    * @throws Error that names point and way if a measurement failed
    */
-  async point(name: string, measure: (way: Way) => Promise<readonly Figure[]>): Promise<void> {
+  async point(name: string, measure: (way: Way) => Promise<readonly Measurement[]>): Promise<void> {
     this.progress(name);
-    const forwards = new Map<Way, readonly Figure[]>();
+    const forwards = new Map<Way, readonly Measurement[]>();
     for (const way of this.ways) forwards.set(way, await this.#measure(name, way, measure));
     for (const way of [...this.ways].reverse()) {
       const before = forwards.get(way) ?? [];
@@ -38,8 +38,8 @@ export class Round {
   async #measure(
     name: string,
     way: Way,
-    measure: (way: Way) => Promise<readonly Figure[]>,
-  ): Promise<readonly Figure[]> {
+    measure: (way: Way) => Promise<readonly Measurement[]>,
+  ): Promise<readonly Measurement[]> {
     try {
       return await measure(way);
     } catch (error) {

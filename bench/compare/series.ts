@@ -1,14 +1,14 @@
-import type { Figure, Point } from './figure';
+import type { Measurement, Point } from './metric';
 import { WAYS, type Way } from './modes';
 
 /** Collects the figures of one run, in the order in which they first came. */
 export class Series {
   readonly #points = new Map<
     string,
-    { metric: Figure['metric']; connections: number | undefined; values: Record<Way, number[]> }
+    { metric: Measurement['metric']; connections: number | undefined; values: Record<Way, number[]> }
   >();
 
-  add(way: Way, figures: readonly Figure[]): void {
+  add(way: Way, figures: readonly Measurement[]): void {
     for (const { metric, connections, value } of figures) {
       const key = `${metric} ${connections ?? ''}`;
       let point = this.#points.get(key);

@@ -1,5 +1,5 @@
 import { MODES, ratio, type Spread } from '../../test/bed';
-import { metrics, type Metric, type Point } from './figure';
+import { metrics, type Metric, type Point } from './metric';
 import { BASELINE, WAYS, type Way } from './modes';
 
 /** What all runs say of one point. */

@@ -4,9 +4,9 @@ import { Bed, spread } from '../test/bed';
 import { Bpffs } from '../test/fixtures/bpffs';
 import { table } from './table';
 
-type Figures = Readonly<Record<'start' | 'pinned' | 'adopt' | 'setMany' | 'entries' | 'get' | 'idle' | 'rss', number>>;
+type Costs = Readonly<Record<'start' | 'pinned' | 'adopt' | 'setMany' | 'entries' | 'get' | 'idle' | 'rss', number>>;
 
-const rows: readonly (readonly [keyof Figures, string, number])[] = [
+const rows: readonly (readonly [keyof Costs, string, number])[] = [
   ['start', 'MeshAccelerator.start in a fresh process (library, load, attach), ms', 0],
   ['pinned', 'the same with `pinDirectory`, nothing there yet, ms', 0],
   ['adopt', 'the same over these pins: the mesh is taken over, every program replaced, ms', 0],
@@ -18,13 +18,13 @@ const rows: readonly (readonly [keyof Figures, string, number])[] = [
 ];
 
 /** What the library costs its process, each figure from fresh processes. */
-export function figures(runs = 5): void {
-  const seen: Figures[] = [];
+export function costs(runs = 5): void {
+  const seen: Costs[] = [];
   using bed = Bed.create();
   for (let run = 0; run < runs; run++) {
     process.stderr.write(`run ${run + 1} of ${runs}\n`);
     seen.push({
-      ...fresh<Omit<Figures, 'pinned' | 'adopt'>>('figures-child.mjs', bed.cgroupPath),
+      ...fresh<Omit<Costs, 'pinned' | 'adopt'>>('costs-child.mjs', bed.cgroupPath),
       ...startsOverPins(),
     });
   }
@@ -40,12 +40,12 @@ export function figures(runs = 5): void {
 }
 
 /** A start that pins, and one that finds what it left. */
-function startsOverPins(): Pick<Figures, 'pinned' | 'adopt'> {
+function startsOverPins(): Pick<Costs, 'pinned' | 'adopt'> {
   using bed = Bed.create(); // its own: the links go with the pins, but not at once
   using bpffs = new Bpffs();
   const [pinned, adopt] = [false, true].map(expected => {
     const { milliseconds, adopted } = fresh<{ milliseconds: number; adopted: boolean }>(
-      'figures-adopt.mjs',
+      'costs-adopt.mjs',
       bed.cgroupPath,
       bpffs.directory(),
     );

@@ -17,7 +17,7 @@ export const metrics = {
 export type Metric = keyof typeof metrics;
 
 /** One figure of one measurement, or the mean of a round's. */
-export interface Figure {
+export interface Measurement {
   readonly metric: Metric;
   /** Connections at one time; undefined where that is no question. */
   readonly connections: number | undefined;
