@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Index of each element of mesh_counters. */
+/* Index of each element of mesh_counters. New ones go to the end: pinned counters are carried over by number. */
 #ifndef MERBRIDGE_ABI_COUNTERS_H
 #define MERBRIDGE_ABI_COUNTERS_H
 

@@ -152,6 +152,8 @@ test(`${CHANGES} changes of ${RANGES} ranges and ${PORTS} ports under load: each
     includeOutboundPorts: [9000, ...farPorts(PORTS / 2 - 1, 40000)],
     excludeOutboundPorts: farPorts(PORTS / 2, 50000),
   };
+  // Before the first connection, which the rules of the test before would decide otherwise.
+  mesh.localPodIps.set(own.address, { rules: one });
   const dialler = own.spawn(
     'python3',
     [`${__dirname}/../../bed/apps/redial.py`, `${other.address}:9000`, `${other.address}:9001`],
@@ -161,7 +163,6 @@ test(`${CHANGES} changes of ${RANGES} ranges and ${PORTS} ports under load: each
   dialler.stdout?.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
-  mesh.localPodIps.set(own.address, { rules: one });
   await once(dialler.stdout!, 'data');
   const times: number[] = [];
   for (let change = 0; change < CHANGES; change++) {
@@ -181,8 +182,7 @@ test(`${CHANGES} changes of ${RANGES} ranges and ${PORTS} ports under load: each
   t.diagnostic(
     `a change took ${times[CHANGES / 2]?.toFixed(1)} ms (median), ${times.at(-1)?.toFixed(1)} ms at most; ${total} connections`,
   );
-  assert.deepEqual(Object.keys(first), ['15001']);
-  assert.deepEqual(Object.keys(second), ['15006']);
+  assert.deepEqual([Object.keys(first), Object.keys(second)], [['15001'], ['15006']], output);
   assert.ok(total > 1000, `${total} connections`);
 });
 
