@@ -3,7 +3,10 @@
  */
 export { DirectoryLock } from './directory-lock';
 export { requireFds } from './fd';
-export { attachesByLink, libbpfVersion, linkIds, missingCapabilities } from './host';
+export { libbpfVersion, missingCapabilities } from './host';
+/** @internal */
+export { attachesByLink, linkIds } from './host';
+/** @internal */
 export { requireBpf, requireBtf, requireTypes } from './kernel-features';
 export { copyEntries } from './maps/copy';
 export { EntryCounter } from './maps/entry-counter';
