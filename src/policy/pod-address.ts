@@ -46,7 +46,8 @@ export function podAddress(address: string): string {
  */
 export function podAddressIfAny(text: string): string | undefined {
   // Most of what is none is IPv6, of pods that have both: an exception for each would be most of the work.
-  if (isIP(text) === 0 || (isIP(text) === 6 && !/^[0:]*:ffff:/i.test(text))) return undefined;
+  const family = isIP(text);
+  if (family === 0 || (family === 6 && !/^[0:]*:ffff:/i.test(text))) return undefined;
   try {
     return podAddress(text);
   } catch (error) {

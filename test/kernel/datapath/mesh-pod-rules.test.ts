@@ -48,14 +48,16 @@ function ruleMap<T>(name: string, use: (map: BpfMap) => T): T {
   throw new Error(`this process holds no map ${name}`);
 }
 
+/** The mesh of all tests but those that have to close it: both pods, without rules. */
+function started(): Promise<MeshAccelerator> {
+  const pods = [own.address, other.address];
+  return MeshAccelerator.start({ cgroup: bed.cgroupPath, acceleration: 'off', pods });
+}
+
 before(async () => {
   bed = Bed.create({ subnet: 41 });
   [own, other] = [bed.pod('own'), bed.pod('other')];
-  mesh = await MeshAccelerator.start({
-    cgroup: bed.cgroupPath,
-    acceleration: 'off',
-    pods: [own.address, other.address],
-  });
+  mesh = await started();
   for (const pod of [own, other]) {
     await startListener(pod, [15001, 15006], SIDECAR_UID);
     await startListener(pod, [8080, 9000, 9001], 2000);
@@ -320,11 +322,7 @@ test('rules that do not fit are taken back whole, and the pod keeps those that i
     await small.close();
   } finally {
     await detachAll({ pinDirectory });
-    mesh = await MeshAccelerator.start({
-      cgroup: bed.cgroupPath,
-      acceleration: 'off',
-      pods: [own.address, other.address],
-    });
+    mesh = await started();
   }
 });
 
@@ -358,11 +356,7 @@ test('many pods with rules of their own leave at once, and another process reads
     await first.close();
   } finally {
     await detachAll({ pinDirectory, force: true });
-    mesh = await MeshAccelerator.start({
-      cgroup: bed.cgroupPath,
-      acceleration: 'off',
-      pods: [own.address, other.address],
-    });
+    mesh = await started();
   }
 });
 
@@ -413,10 +407,6 @@ test('a later process finds them in the maps, and takes out what no pod has', as
     await second.close();
   } finally {
     await detachAll({ pinDirectory });
-    mesh = await MeshAccelerator.start({
-      cgroup: bed.cgroupPath,
-      acceleration: 'off',
-      pods: [own.address, other.address],
-    });
+    mesh = await started();
   }
 });

@@ -40,6 +40,16 @@ function halfOpen(pod: Pod): number {
   return pod.admin('ss', ['-tnH', 'state', 'syn-recv']).split('\n').filter(Boolean).length;
 }
 
+/** Two that talk, one that floods, and one in which nobody listens. */
+function fourPods(bed: Bed): Record<'client' | 'server' | 'neighbour' | 'idle', Pod> {
+  return {
+    client: bed.pod('client'),
+    server: bed.pod('server'),
+    neighbour: bed.pod('neighbour'),
+    idle: bed.pod('idle'),
+  };
+}
+
 /** Dials a pod in which nobody listens: each dial is remembered, refused, and gone. */
 function flood(from: Pod, to: Pod): Promise<HostileProcess<Forged>> {
   return forge(
@@ -62,12 +72,7 @@ for (const kind of KINDS) {
       },
       async t => {
         using bed = Bed.create({ subnet: 78 });
-        const [client, server, neighbour, idle] = [
-          bed.pod('client'),
-          bed.pod('server'),
-          bed.pod('neighbour'),
-          bed.pod('idle'),
-        ];
+        const { client, server, neighbour, idle } = fourPods(bed);
         const mesh = await enterMesh(bed, mode);
         await using _ = mesh ?? { [Symbol.asyncDispose]: async () => undefined };
         await startSecretServer(server, PORT);
@@ -106,12 +111,7 @@ for (const kind of KINDS) {
       },
       async t => {
         using bed = Bed.create({ subnet: 79 });
-        const [client, server, neighbour, idle] = [
-          bed.pod('client'),
-          bed.pod('server'),
-          bed.pod('neighbour'),
-          bed.pod('idle'),
-        ];
+        const { client, server, neighbour, idle } = fourPods(bed);
         const mesh = await enterMesh(bed, mode);
         await using _ = mesh ?? { [Symbol.asyncDispose]: async () => undefined };
         await startSecretServer(server, PORT);

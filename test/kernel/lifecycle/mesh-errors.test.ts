@@ -10,7 +10,6 @@ import {
   MerbridgeError,
   MeshAccelerator,
   meshProfiles,
-  type AttachTypeName,
   type MapFullError,
   type MeshAcceleratorOptions,
   type VerifierError,
@@ -19,18 +18,9 @@ import { Cgroup, OpenBpfObject } from 'merbridge/bpf';
 import { ownedDirectory } from '../../bed/owned';
 import { execFileSync, spawnSync } from '../../bed/children';
 import { Bed, cgroup2Mount } from '../../bed';
+import { HOOKS } from '../../fixtures/hooks';
 
 const ROOT = join(__dirname, '..', '..', '..');
-const HOOKS: readonly AttachTypeName[] = [
-  'cgroup/connect4',
-  'cgroup/connect6',
-  'cgroup/getpeername4',
-  'cgroup/getpeername6',
-  'cgroup/getsockopt',
-  'sockops',
-  'cgroup_skb/ingress',
-];
-
 let bed: Bed;
 /** A copy of the package, which may be damaged and read by every user. */
 let copy: string;

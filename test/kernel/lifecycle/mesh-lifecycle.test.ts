@@ -9,7 +9,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import type { MeshAccelerator, AttachTypeName } from 'merbridge';
+import type { MeshAccelerator } from 'merbridge';
 import { Cgroup } from 'merbridge/bpf';
 import { execFileSync, spawn, spawnSync } from '../../bed/children';
 import {
@@ -29,17 +29,9 @@ import {
 } from '../../bed';
 import { until } from '../../bed/shell';
 import { held } from '../../fixtures/held';
+import { HOOKS } from '../../fixtures/hooks';
 
 const ROOT = join(__dirname, '..', '..', '..');
-const HOOKS: readonly AttachTypeName[] = [
-  'cgroup/connect4',
-  'cgroup/connect6',
-  'cgroup/getpeername4',
-  'cgroup/getpeername6',
-  'cgroup/getsockopt',
-  'sockops',
-  'cgroup_skb/ingress',
-];
 const delay = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds));
 
 function attached(path: string): string[] {

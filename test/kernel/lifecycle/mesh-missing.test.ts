@@ -13,7 +13,7 @@ import { execFileSync, spawnSync } from '../../bed/children';
 import { bundle } from '../../fixtures/bundle';
 import { Bpffs } from '../../fixtures/bpffs';
 import { diagnoses, inChild, program, starts, type ChildOptions, type Told } from '../../fixtures/in-child';
-import { HOOKS } from '../../fixtures/pin-place';
+import { HOOKS } from '../../fixtures/hooks';
 import { ROOT, scratch } from '../../fixtures/support';
 
 let cgroup: Cgroup;

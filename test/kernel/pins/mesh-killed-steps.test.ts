@@ -7,7 +7,8 @@ import { test, type TestContext } from 'node:test';
 import { MeshAccelerator, detachAll } from 'merbridge';
 import { killedAt } from '../../bed/killed';
 import { Random } from '../../bed/random';
-import { HOOKS, PinPlace } from '../../fixtures/pin-place';
+import { HOOKS } from '../../fixtures/hooks';
+import { PinPlace } from '../../fixtures/pin-place';
 
 /** Some steps drawn at random: so many, or as MERBRIDGE_TEST_INSTANTS says; `all` takes minutes. */
 const GIVEN = process.env['MERBRIDGE_TEST_INSTANTS'];

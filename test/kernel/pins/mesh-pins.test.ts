@@ -10,7 +10,6 @@ import {
   PinnedMesh,
   detachAll,
   meshProfiles,
-  type AttachTypeName,
   type ForeignPinError,
   type MeshAcceleratorOptions,
   type PinConflictError,
@@ -25,16 +24,7 @@ import { Agent } from '../../bed/agent';
 import { Bpffs } from '../../fixtures/bpffs';
 import { ROOT, compile } from '../../fixtures/compile';
 import { NOBODY_SPECIAL, unprivileged } from '../../fixtures/unprivileged';
-
-const HOOKS: readonly AttachTypeName[] = [
-  'cgroup/connect4',
-  'cgroup/connect6',
-  'cgroup/getpeername4',
-  'cgroup/getpeername6',
-  'cgroup/getsockopt',
-  'sockops',
-  'cgroup_skb/ingress',
-];
+import { HOOKS } from '../../fixtures/hooks';
 
 let bpffs: Bpffs;
 let cgroup: Cgroup;

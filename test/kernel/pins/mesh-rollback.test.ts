@@ -21,7 +21,8 @@ import { killedAt } from '../../bed/killed';
 import { Random } from '../../bed/random';
 import { removeNetns } from '../../bed/netns';
 import { ownedNetns } from '../../bed/owned';
-import { HOOKS, PinPlace, assertNotInKernel } from '../../fixtures/pin-place';
+import { HOOKS } from '../../fixtures/hooks';
+import { PinPlace, assertNotInKernel } from '../../fixtures/pin-place';
 import { BROKEN_ENTRANCE, MORE_HOOKS, buildVariant } from '../../fixtures/variant';
 
 const MORE: readonly AttachTypeName[] = ['cgroup/getsockname4', 'cgroup_skb/egress', 'cgroup/sendmsg4'];
