@@ -20,49 +20,62 @@ static __always_inline __u32 mb_event_limit(__u32 kind)
 	return settings ? settings->events[kind] : 0;
 }
 
-/* Number of this event among those of its pod in this second. The first is 1. If several CPUs count at the same time it
- * is not exact, which does not matter. */
-static __always_inline __u32 mb_number_in_pod(const struct mb_event *event, __u32 second)
+/* Is `second` after the one that counts? A CPU that read the clock before another one may count after it, and must not
+ * begin its second again. */
+static __always_inline bool mb_later_second(__u32 second, __u32 counted)
+{
+	return (__s32)(second - counted) > 0;
+}
+
+/* Counts this event among those of its pod in this second. If several CPUs count at the same time it is not exact,
+ * which does not matter. */
+static __always_inline struct mb_pod_events mb_count_in_pod(const struct mb_event *event, __u32 second)
 {
 	struct mb_pod_events_key key = { .pod = event->pod, .kind = event->kind };
 	struct mb_pod_events *events = bpf_map_lookup_elem(&pod_events, &key);
 
 	if (!events) {
-		struct mb_pod_events first = { .second = second, .count = 1 };
+		struct mb_pod_events first = { .second = second, .since = second, .count = 1 };
 
 		bpf_map_update_elem(&pod_events, &key, &first, BPF_ANY);
-		return 1;
+		return first;
 	}
-	if (events->second != second) {
+	if (mb_later_second(second, events->second)) {
+		if (events->second + 1 != second)
+			events->since = second;
 		events->second = second;
 		events->count = 1;
-		return 1;
+	} else {
+		__sync_fetch_and_add(&events->count, 1);
 	}
-	__sync_fetch_and_add(&events->count, 1);
-	return *(volatile __u32 *)&events->count;
+	return *events;
 }
 
 /* May one more be sent in this second? Counts it, or counts it as missed. Pods share the limit equally, so that a busy
- * pod does not hide events of others. It uses a lock instead of atomic operations that return a value, because programs
- * on arm64 have these only since Linux 5.18. */
-static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second, __u32 number_in_pod,
-					   __u32 *missed)
+ * pod does not hide events of others. How many pods there are is known from the previous second and from this one so
+ * far. A pod that was silent until now still gets its share when others have used the limit, up to twice the limit in
+ * all. It uses a lock instead of atomic operations that return a value, because programs on arm64 have these only since
+ * Linux 5.18. */
+static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second,
+					   const struct mb_pod_events *of_pod, __u32 *missed)
 {
+	/* A pod that was silent before is not among those that the others were limited for. */
+	__u32 all = of_pod->since == second ? 2 * limit : limit;
 	__u32 pods, share;
 	bool within;
 
 	bpf_spin_lock(&rate->lock);
-	if (rate->second != second) {
+	if (mb_later_second(second, rate->second)) {
 		rate->pods_before = rate->second + 1 == second ? rate->pods : 0;
 		rate->pods = 0;
 		rate->second = second;
 		rate->sent = 0;
 	}
-	if (number_in_pod == 1)
+	if (of_pod->count == 1)
 		rate->pods++;
 	pods = rate->pods > rate->pods_before ? rate->pods : rate->pods_before;
 	share = pods > 1 ? limit / pods : limit;
-	within = rate->sent < limit && number_in_pod <= (share ? share : 1);
+	within = rate->sent < all && of_pod->count <= (share ? share : 1);
 	if (within) {
 		*missed = rate->missed;
 		rate->missed = 0;
@@ -79,14 +92,15 @@ static __noinline int mb_send_event(struct mb_event *event, __u32 limit)
 {
 	__u32 kind = event->kind;
 	struct mb_event_rate *rate = bpf_map_lookup_elem(&event_rates, &kind);
-	__u32 second, number;
+	struct mb_pod_events of_pod;
+	__u32 second;
 
 	if (!rate)
 		return 0;
 	event->time = bpf_ktime_get_ns();
 	second = event->time / MB_SECOND_NS;
-	number = mb_number_in_pod(event, second);
-	if (!mb_within_rate(rate, limit, second, number, &event->missed)) {
+	of_pod = mb_count_in_pod(event, second);
+	if (!mb_within_rate(rate, limit, second, &of_pod, &event->missed)) {
 		mb_count(MB_COUNT_EVENTS_LIMITED, 1);
 		return 0;
 	}

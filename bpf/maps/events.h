@@ -42,6 +42,8 @@ struct mb_pod_events_key {
 
 struct mb_pod_events {
 	__u32 second;
+	/* The first second of an unbroken row of seconds in which the pod had such events. */
+	__u32 since;
 	__u32 count;
 };
 

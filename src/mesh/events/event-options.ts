@@ -19,7 +19,10 @@ export interface EventRates {
  * kind that is left out is on.
  */
 export interface EventOptions extends Partial<Record<keyof EventRates, boolean | number | undefined>> {
-  /** Maximum per second for each kind that does not set its own number, 1 to 1,000,000. Default: 100. */
+  /**
+   * Maximum per second for each kind that does not set its own number, 1 to 1,000,000. Default: 100. Pods share it
+   * equally. In a second in which a pod has its first event of a kind, up to twice as many are sent.
+   */
   readonly perSecond?: number | undefined;
 }
 
