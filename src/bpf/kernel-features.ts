@@ -3,7 +3,7 @@ import { accessSync, closeSync, constants } from 'node:fs';
 import { release } from 'node:os';
 
 import { Errno, NotSupportedError, type BpfErrorOptions } from '../errors';
-import { check, libbpf, systemError, withErrno } from '../native';
+import { check, libbpf, systemError, withErrno, withSignalsBlocked } from '../native';
 import { kernelAtLeast } from './kernel-version';
 import { MapType, ProgramType, type MapTypeName, type ProgramTypeName } from './types';
 
@@ -109,7 +109,7 @@ const present = new Set<string>();
 function isPresent(operation: 'bpf_map_create' | 'bpf_prog_load', type: string, probe: () => number): boolean {
   const key = `${operation} ${type}`;
   if (present.has(key)) return true;
-  const { result, errno } = withErrno(probe);
+  const { result, errno } = withSignalsBlocked(() => withErrno(probe));
   if (result === 1) present.add(key);
   else if (errno === Errno.EPERM) throw systemError(errno, { operation, subject: type });
   return result === 1;

@@ -11,6 +11,7 @@ import {
   silence,
   systemError,
   tellingLine,
+  withSignalsBlocked,
 } from '../native';
 
 /** Initial size of each program's log in bytes. Most refusals need a few kilobytes. */
@@ -107,7 +108,7 @@ export class NativeObject {
       this.#logs.set(name, log);
       libbpf.bpf_program__set_log_buf(program, log, log.length);
     }
-    const load = () => libbpf.bpf_object__load(this.address);
+    const load = () => withSignalsBlocked(() => libbpf.bpf_object__load(this.address));
     const { result, lines } = collect ? collectLog(load) : { result: load(), lines: [] };
     if (result >= 0) {
       for (const [name] of this.#logs) libbpf.bpf_program__set_log_buf(this.programs.get(name) ?? 0, null, 0);

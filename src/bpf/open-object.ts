@@ -41,9 +41,6 @@ const NO_BTF = /kernel BTF is missing|failed to find valid kernel BTF/;
 /** Output of the verifier if kernel lockdown disables a helper. */
 const LOCKED_DOWN = /(unknown func|cannot use helper) bpf_probe_read_kernel/;
 
-/** Number of attempts if signals interrupt a load. */
-const MAX_INTERRUPTIONS = 50;
-
 /**
  * An object file that is open but not loaded: nothing of it is in the kernel, and its settings can be changed.
  *
@@ -225,7 +222,7 @@ export class OpenBpfObject extends Handle {
     const logBytes = new Map<string, number>();
     // Collected only after a failure, and then in every further attempt: see native/log.ts.
     let collect = false;
-    for (let interruptions = 0; ;) {
+    for (;;) {
       const native = this.#live();
       requireFds(native.fdCount, this.label);
       const types = native.types();
@@ -235,9 +232,6 @@ export class OpenBpfObject extends Handle {
       native.close();
       this.#native = undefined;
       this.untrack();
-      // The verifier stops if a signal is pending (bpf_check in kernel/bpf/verifier.c), and under a profiler one always
-      // is. libbpf itself tries 5 times.
-      if (outcome.errno === Errno.EAGAIN && ++interruptions < MAX_INTERRUPTIONS) continue;
       const { refused } = outcome;
       const larger = refused?.truncated ? NativeObject.nextLogBytes(logBytes.get(refused.program)) : undefined;
       if (refused !== undefined && larger !== undefined) logBytes.set(refused.program, larger);

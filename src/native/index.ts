@@ -17,6 +17,7 @@ export { libbpf, libbpfSymbol, libbpfVersion } from './library';
 export { libc } from './libc';
 export { mapMemory, pageSize, unmapMemory } from './mapping';
 export { collectLog, silence, tellingLine } from './log';
+export { withSignalsBlocked } from './signals';
 export { MapCalls } from './map-calls';
 export { whyRefused } from './refusal';
 export { readWord, writeWord } from './prepared';

@@ -25,6 +25,7 @@ const LIBC_FUNCTIONS = {
   recv: { returns: 'int', args: ['int', 'pointer', 'size', 'int'] },
   // Also variadic: the third argument is an address or an integer.
   ioctl: { returns: 'int', args: ['int', 'size', 'pointer'] },
+  pthread_sigmask: { returns: 'int', args: ['int', 'pointer', 'pointer'] },
   poll: { returns: 'int', args: ['pointer', 'size', 'int'] },
 } as const satisfies Record<string, FunctionRow>;
 

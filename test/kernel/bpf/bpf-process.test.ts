@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 
 import { TYPESCRIPT } from '../../bed/children';
+import { ROOT } from '../../fixtures/compile';
 import { child, compile } from '../../fixtures/support';
 
 let plain = '';
@@ -61,6 +65,20 @@ describe('a process', () => {
       ['ERR_BPF_PERMISSION', true, missing],
     ]);
     assert.equal(stderr, '', 'nothing may write to standard error');
+  });
+
+  it('loads programs under a profiler whose signals come faster than a program is verified', t => {
+    const profiles = mkdtempSync(join(tmpdir(), 'merbridge-profile-'));
+    t.after(() => rmSync(profiles, { recursive: true, force: true }));
+    const object = join(ROOT, 'dist/objects/merbridge.bpf.o');
+    const { stdout } = clean(
+      `for (let i = 0; i < 3; i++) m.OpenBpfObject.openFile(${JSON.stringify(object)}).load().close();
+       console.log('loaded');`,
+      {},
+      ['--cpu-prof', '--cpu-prof-interval=100', `--cpu-prof-dir=${profiles}`],
+    );
+    assert.equal(stdout.trim(), 'loaded');
+    assert.equal(readdirSync(profiles).length, 1, 'it was profiled');
   });
 
   it('keeps libbpf from writing to standard error', () => {
