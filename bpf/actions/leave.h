@@ -88,12 +88,14 @@ static __always_inline int mb_own_references(struct tcp_sock *self)
 /* How often to check whether a system call on the other end has ended: about 20 microseconds. Most calls take less. */
 #define MB_LOOKS 400
 
-static __always_inline bool mb_becomes_quiet(struct tcp_sock *other)
+/* Does the system call on the other end (struct tcp_sock) end soon? A global function, so that the verifier does not go
+ * on with the program from each of the looks. */
+__noinline int mb_becomes_quiet(__u64 other)
 {
 	for (int i = 0; i < MB_LOOKS; i++)
-		if (!mb_is_owned(other))
-			return true;
-	return false;
+		if (!mb_is_owned((struct tcp_sock *)other))
+			return 1;
+	return 0;
 }
 
 /* Is this an application's end, and not a sidecar's? */
@@ -113,7 +115,6 @@ static __always_inline bool mb_is_application(const struct mb_socket *socket)
  * lock now, each verdict that began before shows as a reference. */
 static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_socket *socket, struct tcp_sock *self)
 {
-	struct tcp_sock *other;
 	bool is_quiet;
 
 	/* A socket that has dialled and sent nothing yet. */
@@ -123,10 +124,9 @@ static __noinline void mb_leave_alone(struct bpf_sock_ops *ctx, struct mb_socket
 		mb_leave(ctx, socket);
 	if (socket->is_alone || !socket->peer_sock)
 		return;
-	other = (struct tcp_sock *)socket->peer_sock;
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~MB_IN_FLAG);
 	mb_barrier(&socket->order);
-	is_quiet = !mb_peer_is_in(socket) || mb_becomes_quiet(other);
+	is_quiet = !mb_peer_is_in(socket) || mb_becomes_quiet(socket->peer_sock);
 	mb_barrier(&socket->order);
 	if (is_quiet && !mb_may_be_in_flight(self, mb_own_references(self)) && mb_psock_is_empty(self))
 		mb_leave(ctx, socket);

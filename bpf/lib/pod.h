@@ -44,6 +44,25 @@ static __always_inline bool mb_may_be(const struct mb_pod *pod)
 	return !pod->cgroup || mb_is_in_cgroup(pod->cgroup);
 }
 
+/* The first address of a device (struct net_device) that is one of a pod to which the calling process belongs, or 0. A
+ * global function as well: the verifier would check it for each of the devices, which took most of the time of a start.
+ * Therefore the address of the device is a number here. */
+__noinline __be32 mb_pod_of_device(__u64 device)
+{
+	struct in_device *in_device = BPF_CORE_READ((struct net_device *)device, ip_ptr);
+	struct in_ifaddr *ifa = in_device ? BPF_CORE_READ(in_device, ifa_list) : NULL;
+
+	for (int i = 0; i < MB_MAX_ADDRESSES && ifa; i++) {
+		struct mb_address address = mb_from_ip4(BPF_CORE_READ(ifa, ifa_local));
+		struct mb_pod *pod = mb_enrolled(&address);
+
+		if (pod && mb_may_be(pod))
+			return address.word[3];
+		ifa = BPF_CORE_READ(ifa, ifa_next);
+	}
+	return 0;
+}
+
 /* Walks the devices of a network namespace (lists that are read under RCU, as this program runs) for an address of a
  * pod that the calling process belongs to. The reads cannot fault: bpf_probe_read_kernel returns an error for a bad
  * address. */
@@ -53,26 +72,21 @@ static __always_inline bool mb_find_by_devices(struct net *net, struct mb_netns_
 
 	bpf_probe_read_kernel(&at, sizeof(at), &net->dev_base_head.next);
 	for (int i = 0; i < MB_MAX_DEVICES; i++) {
-		struct net_device *device;
-		struct in_device *in_device;
-		struct in_ifaddr *ifa = NULL;
+		__be32 address;
 
 		if (!at || at == head)
 			break;
-		device = (void *)at - bpf_core_field_offset(struct net_device, dev_list);
-		in_device = BPF_CORE_READ(device, ip_ptr);
-		if (in_device)
-			ifa = BPF_CORE_READ(in_device, ifa_list);
-		for (int j = 0; j < MB_MAX_ADDRESSES && ifa; j++) {
+		address = mb_pod_of_device((__u64)at - bpf_core_field_offset(struct net_device, dev_list));
+		if (address) {
 			struct mb_pod *pod;
 
-			found->pod = mb_from_ip4(BPF_CORE_READ(ifa, ifa_local));
+			found->pod = mb_from_ip4(address);
+			/* Another pod may have got the address in the meantime. */
 			pod = mb_enrolled(&found->pod);
-			if (pod && mb_may_be(pod)) {
-				found->cgroup = pod->cgroup;
-				return true;
-			}
-			ifa = BPF_CORE_READ(ifa, ifa_next);
+			if (!pod || !mb_may_be(pod))
+				return false;
+			found->cgroup = pod->cgroup;
+			return true;
 		}
 		at = BPF_CORE_READ(at, next);
 	}
