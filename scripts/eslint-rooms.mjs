@@ -4,13 +4,14 @@ import { dirname, relative, resolve, sep } from 'node:path';
 /** Rooms of src/ and the rooms each may import from. An arrow never points back. */
 export const rooms = {
   errors: [],
+  checks: ['errors'],
   codec: ['errors'],
   native: ['errors'],
-  bpf: ['native', 'codec', 'errors'],
-  policy: ['codec', 'errors'],
-  mesh: ['bpf', 'policy', 'codec', 'errors'],
-  kubernetes: ['mesh', 'policy', 'errors'],
-  metrics: ['mesh', 'policy', 'errors'],
+  bpf: ['native', 'checks', 'codec', 'errors'],
+  policy: ['checks', 'codec', 'errors'],
+  mesh: ['bpf', 'policy', 'checks', 'codec', 'errors'],
+  kubernetes: ['mesh', 'policy', 'checks', 'errors'],
+  metrics: ['mesh', 'policy', 'checks', 'errors'],
 };
 
 /** Packages that belong to one room. */

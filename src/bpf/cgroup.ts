@@ -7,7 +7,7 @@ import { closeOnError } from './fd';
 import { Handle } from './handle';
 import { kernelAtLeast } from './kernel-version';
 import { BpfLink } from './link';
-import { checkOptions } from './options';
+import { refuseUnknown } from '../checks';
 import type { BpfProgram } from './program';
 import { queryPrograms } from './query';
 import { attachTypeNumber, type AttachTypeName } from './types';
@@ -179,7 +179,7 @@ export class Cgroup extends Handle {
    * @throws ClosedError (`ERR_BPF_CLOSED`) if the cgroup or the program is closed
    */
   attach(program: BpfProgram, options: CgroupAttachOptions = {}): BpfLink {
-    checkOptions(options, ['attachType'], 'attach');
+    refuseUnknown(options, 'attach', { known: ['attachType'] });
     this.ensureOpen();
     const name = options.attachType ?? program.attachType;
     if (name === undefined) {
@@ -207,7 +207,7 @@ export class Cgroup extends Handle {
    * @throws ClosedError (`ERR_BPF_CLOSED`) if the cgroup is closed
    */
   programs(options: CgroupProgramsOptions): CgroupProgram[] {
-    checkOptions(options, ['attachType', 'effective'], 'programs');
+    refuseUnknown(options, 'programs', { known: ['attachType', 'effective'] });
     return queryPrograms(
       this.unsafeFd(),
       attachTypeNumber(options.attachType),

@@ -4,7 +4,7 @@ import { NotSupportedError } from '../errors';
 import { LINK_TYPE_CGROUP, check, libbpf, linkInfo, opts } from '../native';
 import { closeOnError, openPin, pinFd, unpinPath } from './fd';
 import { Handle } from './handle';
-import { checkInteger, checkOptions } from './options';
+import { assertInteger, refuseUnknown } from '../checks';
 import type { BpfProgram } from './program';
 import { attachTypeName, type AttachTypeName } from './types';
 
@@ -91,7 +91,7 @@ export class BpfLink extends Handle {
    * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromId(id: number): BpfLink {
-    checkInteger(id, 1, 0xffff_ffff, 'id');
+    assertInteger(id, 1, 0xffff_ffff, 'id');
     const fd = check(libbpf.bpf_link_get_fd_by_id(id), { operation: 'bpf_link_get_fd_by_id', subject: `link ${id}` });
     return closeOnError(fd, () => new BpfLink(fd, `${id}`));
   }
@@ -134,7 +134,7 @@ export class BpfLink extends Handle {
    * @throws ClosedError (`ERR_BPF_CLOSED`) if the link or a program is closed
    */
   update(program: BpfProgram, options: { expected?: BpfProgram | undefined } = {}): void {
-    checkOptions(options, ['expected'], 'update');
+    refuseUnknown(options, 'update', { known: ['expected'] });
     const { expected } = options;
     const extra =
       expected === undefined

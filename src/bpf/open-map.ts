@@ -2,7 +2,7 @@ import { MapIncompatibleError, type MapDifference } from '../errors';
 import { check, libbpf } from '../native';
 import type { BpfMap } from './maps/map';
 import type { NativeObject } from './native-object';
-import { checkInteger } from './options';
+import { assertInteger } from '../checks';
 import { mapTypeName, type MapTypeName } from './types';
 
 /** What a part of an open object needs from it. */
@@ -90,7 +90,7 @@ export class OpenBpfMap {
    * @param value - an integer from 1 to 2^32-1
    */
   set maxEntries(value: number) {
-    checkInteger(value, 1, 0xffff_ffff, 'maxEntries');
+    assertInteger(value, 1, 0xffff_ffff, 'maxEntries');
     this.#access.apply(`maxEntries ${this.name}`, native => {
       check(libbpf.bpf_map__set_max_entries(this.#at(native), value), {
         operation: 'bpf_map__set_max_entries',

@@ -21,7 +21,7 @@ import { BpfObject, pick } from './object';
 import { BpfVariable, type VariablePlace } from './object-variable';
 import { OpenBpfMap, type OpenObjectAccess } from './open-map';
 import { OpenBpfProgram } from './open-program';
-import { checkOptions } from './options';
+import { refuseUnknown } from '../checks';
 
 /** Options of {@link OpenBpfObject.open} and {@link OpenBpfObject.openFile}. */
 export interface OpenObjectOptions {
@@ -101,7 +101,7 @@ export class OpenBpfObject extends Handle {
    * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static openFile(path: string, options: OpenObjectOptions = {}): OpenBpfObject {
-    checkOptions(options, ['name'], 'openFile');
+    refuseUnknown(options, 'openFile', { known: ['name'] });
     if (typeof path !== 'string' || path === '') throw new TypeError('path: the path of an object file is needed');
     let bytes: Buffer;
     try {
@@ -131,7 +131,7 @@ export class OpenBpfObject extends Handle {
    * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static open(bytes: Uint8Array, options: OpenObjectOptions = {}): OpenBpfObject {
-    checkOptions(options, ['name'], 'open');
+    refuseUnknown(options, 'open', { known: ['name'] });
     if (!(bytes instanceof Uint8Array)) throw new TypeError('bytes: a Buffer or Uint8Array is needed');
     return new OpenBpfObject(Buffer.from(bytes), options.name ?? 'object');
   }

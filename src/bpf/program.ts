@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { check, libbpf, programInfo } from '../native';
 import { closeOnError, openPin, pinFd } from './fd';
 import { Handle } from './handle';
-import { checkInteger } from './options';
+import { assertInteger } from '../checks';
 import { programTypeName, type AttachTypeName, type ProgramTypeName } from './types';
 
 /** Where a program object gets its file descriptor from. */
@@ -92,7 +92,7 @@ export class BpfProgram extends Handle {
    * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromId(id: number): BpfProgram {
-    checkInteger(id, 1, 0xffff_ffff, 'id');
+    assertInteger(id, 1, 0xffff_ffff, 'id');
     const fd = check(libbpf.bpf_prog_get_fd_by_id(id), {
       operation: 'bpf_prog_get_fd_by_id',
       subject: `program ${id}`,

@@ -2,7 +2,7 @@ import { realpathSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { Cgroup, type CgroupProgram } from '../bpf';
 import { describeHolder, printable, type AttachmentHolder } from '../errors';
-import { isRecord, refuseUnknown } from '../policy';
+import { isRecord, refuseUnknown } from '../checks';
 import { findAccelerators } from './accelerators/find-accelerators';
 import { remedy } from './accelerators/refuse-second';
 import { cgroupsBelow, hasProcesses } from './cgroup-paths';
@@ -67,84 +67,87 @@ function assertOptions(options: unknown): void {
  */
 export function checkMesh(path: string, holder: Holder, options: MeshCheckOptions): MeshProblem[] {
   assertOptions(options);
+  const attached: string[] = [];
   const problems: MeshProblem[] = [];
-  const report = (
-    kind: MeshProblem['kind'],
-    cgroup: string,
-    program: string | undefined,
-    message: string,
-    programs: readonly CgroupProgram[] = [],
-  ) => {
-    // The message may contain names of cgroups, which anyone with permission to create them below a pod's can choose.
-    problems.push({ kind, cgroup, program, programs, message: printable(message, 4096) });
-  };
-  const detached = new Set<string>();
   for (const name of HOOKS.keys()) {
-    try {
-      const reason = detachment(path, holder, name);
-      if (reason === undefined) continue;
-      detached.add(name);
-      report('detached', path, name, `${name} is not attached to ${path}: ${reason}`);
-    } catch (error) {
-      report(
-        'unreadable',
-        path,
-        name,
-        `whether ${name} is attached to ${path} cannot be determined: ${(error as Error).message}`,
-      );
-    }
+    const found = checkLink(path, holder, name);
+    if (found === undefined) attached.push(name);
+    else problems.push(found);
   }
-  const { id: ownId, tag } = holder.datapath.program(MARK);
-  /** Each program is reported once, for all cgroups that it runs for. */
-  const seen = { ids: new Set([ownId]), tags: new Set([tag]) };
-  const reportSeconds = (cgroup: Cgroup): void => {
-    for (const holder of findAccelerators(cgroup, seen)) {
-      const program = { id: holder.programId, name: holder.name, tag: '' };
-      const what = `${holder.name || 'program'} (id ${holder.programId})${describeHolder(holder)}`;
-      const message = `a second accelerator runs for ${cgroup.path}: ${what}: ${remedy(holder)}`;
-      problems.push({
-        kind: 'second accelerator',
-        cgroup: cgroup.path,
-        program: undefined,
-        programs: [program],
-        holder,
-        message,
-      });
-    }
-    for (const { id } of cgroup.programs({ attachType: 'cgroup/connect4', effective: true })) seen.ids.add(id);
-  };
+  const { id, tag } = holder.datapath.program(MARK);
+  /** Each program of another accelerator is reported once, for all cgroups that it runs for. */
+  const seen = { ids: new Set([id]), tags: new Set([tag]) };
   try {
     using own = Cgroup.open(path);
-    reportSeconds(own);
+    problems.push(...secondAccelerators(own, seen));
   } catch {
-    // The cgroup was removed, which was reported above.
+    // The cgroup was removed, which checkLink reports.
   }
   for (const cgroup of options.cgroups ?? populated(path)) {
     if (!isWithin(cgroup, path)) {
-      report('outside', cgroup, undefined, `${cgroup} is not below ${path}: no program sees what runs there`);
+      problems.push(problem('outside', cgroup, `${cgroup} is not below ${path}: no program sees what runs there`));
       continue;
     }
     try {
       using open = Cgroup.open(cgroup);
-      reportSeconds(open);
-      for (const [name, { attachType }] of HOOKS) {
-        if (detached.has(name)) continue;
-        const programs = open.programs({ attachType, effective: true });
-        const { id } = holder.datapath.program(name);
-        if (programs.some(program => program.id === id)) continue;
-        const instead =
-          programs.map(program => `${program.name || 'program'} (id ${program.id})`).join(', ') || 'nothing';
-        report(
-          'not effective',
-          cgroup,
-          name,
-          `${name} does not run for ${cgroup}, where the kernel runs ${instead}`,
-          programs,
-        );
-      }
+      problems.push(...secondAccelerators(open, seen), ...ineffective(open, holder, attached));
     } catch (error) {
-      report('unreadable', cgroup, undefined, (error as Error).message);
+      problems.push(problem('unreadable', cgroup, (error as Error).message));
     }
+  }
+  return problems;
+}
+
+/** The message may contain names of cgroups, which anyone with permission to create them below a pod's can choose. */
+function problem(
+  kind: MeshProblem['kind'],
+  cgroup: string,
+  message: string,
+  details: Partial<Pick<MeshProblem, 'program' | 'programs' | 'holder'>> = {},
+): MeshProblem {
+  return { kind, cgroup, program: undefined, programs: [], ...details, message: printable(message, 4096) };
+}
+
+/** Is the program attached to the cgroup of the mesh? */
+function checkLink(path: string, holder: Holder, program: string): MeshProblem | undefined {
+  try {
+    const reason = detachment(path, holder, program);
+    if (reason === undefined) return undefined;
+    return problem('detached', path, `${program} is not attached to ${path}: ${reason}`, { program });
+  } catch (error) {
+    const why = (error as Error).message;
+    return problem('unreadable', path, `whether ${program} is attached to ${path} cannot be determined: ${why}`, {
+      program,
+    });
+  }
+}
+
+/** Other accelerators that run for a cgroup, without those in `seen`, to which it adds them. */
+function secondAccelerators(
+  cgroup: Cgroup,
+  seen: { readonly ids: Set<number>; readonly tags: ReadonlySet<string> },
+): MeshProblem[] {
+  const found = findAccelerators(cgroup, seen).map(holder => {
+    const program = { id: holder.programId, name: holder.name, tag: '' };
+    const what = `${holder.name || 'program'} (id ${holder.programId})${describeHolder(holder)}`;
+    const message = `a second accelerator runs for ${cgroup.path}: ${what}: ${remedy(holder)}`;
+    return problem('second accelerator', cgroup.path, message, { programs: [program], holder });
+  });
+  for (const { id } of cgroup.programs({ attachType: 'cgroup/connect4', effective: true })) seen.ids.add(id);
+  return found;
+}
+
+/** Programs among `attached` that the kernel does not run for a cgroup below that of the mesh. */
+function ineffective(cgroup: Cgroup, holder: Holder, attached: readonly string[]): MeshProblem[] {
+  const problems: MeshProblem[] = [];
+  for (const [program, { attachType }] of HOOKS) {
+    if (!attached.includes(program)) continue;
+    const programs = cgroup.programs({ attachType, effective: true });
+    const { id } = holder.datapath.program(program);
+    if (programs.some(one => one.id === id)) continue;
+    const instead = programs.map(one => `${one.name || 'program'} (id ${one.id})`).join(', ') || 'nothing';
+    const message = `${program} does not run for ${cgroup.path}, where the kernel runs ${instead}`;
+    problems.push(problem('not effective', cgroup.path, message, { program, programs }));
   }
   return problems;
 }

@@ -1,15 +1,14 @@
 import { shown } from '../errors';
+import { assertInteger, refuseUnknown } from '../checks';
 import {
   assertAcceleration,
-  assertInteger,
-  refuseUnknown,
-  resolvePinDirectory,
   resolveProfile,
   type Acceleration,
   type MeshProfile,
   type MeshProfileName,
   type PodOptions,
 } from '../policy';
+import { resolvePinDirectory } from './pins/pin-path';
 import { resolveEvents, type EventOptions } from './events/event-options';
 import type { MapSizes } from './maps/map-sizes';
 

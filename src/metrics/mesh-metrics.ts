@@ -1,5 +1,5 @@
 import type { Acceleration, MapFill } from '../mesh';
-import { refuseUnknown } from '../policy';
+import { refuseUnknown } from '../checks';
 import { COUNTER_FAMILIES, type FamilyHead, type Sample } from './families';
 import type { MeasuredController, MeasuredMesh } from './measured';
 import { MeshReader } from './mesh-reader';

@@ -8,8 +8,6 @@ export type { Acceleration, PodAcceleration } from './acceleration';
 export { assertAcceleration, DEFAULT_ACCELERATION, isPodAcceleration, POD_ACCELERATIONS } from './acceleration';
 export { istioPodRules } from './istio-pod-rules';
 /** @internal */
-export { assertInteger, assertNumber, isRecord, refuseUnknown, resolvePinDirectory } from './option-checks';
-/** @internal */
 export { canonicalAddress, podAddress, podAddressIfAny } from './pod-address';
 export type { PodCgroup, PodOptions } from './pod-options';
 /** @internal */

@@ -1,6 +1,6 @@
 import { shown } from '../errors';
 import { assertAcceleration, type PodAcceleration } from './acceleration';
-import { isRecord, refuseUnknown } from './option-checks';
+import { isRecord, refuseUnknown } from '../checks';
 import type { PodRules } from './pod-rules';
 import { ruleSetOf } from './read-rules';
 import type { RuleSet } from './rule-set';

@@ -1,6 +1,6 @@
 import { ipAddress, toBytes } from '../codec';
 import { shown } from '../errors';
-import { assertInteger, refuseUnknown } from './option-checks';
+import { assertInteger, refuseUnknown } from '../checks';
 
 /**
  * Describes the sidecar of a mesh: the ports, users and addresses in the mesh's own iptables rules. The rules are

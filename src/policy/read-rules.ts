@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { ipAddress, toBytes } from '../codec';
 import { isEnough, PodRulesError, shown, type PodRulesProblem } from '../errors';
-import { isRecord, refuseUnknown } from './option-checks';
+import { isRecord, refuseUnknown } from '../checks';
 import type { PodRules } from './pod-rules';
 import { addressOf, isDefault, isLoopback, masked, unique, type Range, type RuleSet } from './rule-set';
 

@@ -49,17 +49,17 @@ tester.run('rooms/imports', plugin.rules.imports, {
     refused(
       'src/bpf/maps/a.ts',
       "export * from '../../mesh';",
-      'src/bpf imports only src/native, src/codec, src/errors, not src/mesh',
+      'src/bpf imports only src/native, src/checks, src/codec, src/errors, not src/mesh',
     ),
     refused(
       'src/policy/a.ts',
       "import type { Pod } from '../mesh';",
-      'src/policy imports only src/codec, src/errors, not src/mesh',
+      'src/policy imports only src/checks, src/codec, src/errors, not src/mesh',
     ),
     refused(
       'src/policy/a.ts',
       "import { mbProfile } from '../mesh/abi/structs';",
-      'src/policy imports only src/codec, src/errors, not src/mesh/abi/structs',
+      'src/policy imports only src/checks, src/codec, src/errors, not src/mesh/abi/structs',
     ),
     refused(
       'src/codec/a.ts',
@@ -69,37 +69,37 @@ tester.run('rooms/imports', plugin.rules.imports, {
     refused(
       'src/mesh/a.ts',
       "import { call } from '../native';",
-      'src/mesh imports only src/bpf, src/policy, src/codec, src/errors, not src/native',
+      'src/mesh imports only src/bpf, src/policy, src/checks, src/codec, src/errors, not src/native',
     ),
     refused(
       'src/mesh/a.ts',
       "const late = import('../native');",
-      'src/mesh imports only src/bpf, src/policy, src/codec, src/errors, not src/native',
+      'src/mesh imports only src/bpf, src/policy, src/checks, src/codec, src/errors, not src/native',
     ),
     refused(
       'src/mesh/a.ts',
       "const late = require('../native');",
-      'src/mesh imports only src/bpf, src/policy, src/codec, src/errors, not src/native',
+      'src/mesh imports only src/bpf, src/policy, src/checks, src/codec, src/errors, not src/native',
     ),
     refused(
       'src/mesh/a.ts',
       "import late = require('../native');",
-      'src/mesh imports only src/bpf, src/policy, src/codec, src/errors, not src/native',
+      'src/mesh imports only src/bpf, src/policy, src/checks, src/codec, src/errors, not src/native',
     ),
     refused(
       'src/mesh/a.ts',
       "type T = import('../native').T;",
-      'src/mesh imports only src/bpf, src/policy, src/codec, src/errors, not src/native',
+      'src/mesh imports only src/bpf, src/policy, src/checks, src/codec, src/errors, not src/native',
     ),
     refused(
       'src/mesh/a.ts',
       "import { Controller } from '../kubernetes';",
-      'src/mesh imports only src/bpf, src/policy, src/codec, src/errors, not src/kubernetes',
+      'src/mesh imports only src/bpf, src/policy, src/checks, src/codec, src/errors, not src/kubernetes',
     ),
     refused(
       'src/mesh/a.ts',
       "import '../metrics';",
-      'src/mesh imports only src/bpf, src/policy, src/codec, src/errors, not src/metrics',
+      'src/mesh imports only src/bpf, src/policy, src/checks, src/codec, src/errors, not src/metrics',
     ),
     refused(
       'src/metrics/a.ts',
@@ -109,7 +109,7 @@ tester.run('rooms/imports', plugin.rules.imports, {
     refused(
       'src/mesh/a.ts',
       "import '..';",
-      'src/mesh imports only src/bpf, src/policy, src/codec, src/errors, not src',
+      'src/mesh imports only src/bpf, src/policy, src/checks, src/codec, src/errors, not src',
     ),
     refused('src/mesh/a.ts', "import 'merbridge';", 'src does not import itself by the name of the package'),
     refused('src/mesh/a.ts', "import { bed } from '../../test/bed';", 'src imports nothing outside of src'),

@@ -1,5 +1,5 @@
 import { u32, type Codec } from '../../codec';
-import { checkOptions } from '../options';
+import { refuseUnknown } from '../../checks';
 import { checkHash } from './hash-map';
 import { KeyedMap, type SetOptions } from './keyed-map';
 import { buildMap, createMap, pinnedMap, viewOf, type BpfMap, type MapSource } from './map';
@@ -179,7 +179,7 @@ export class BpfArrayMap<V> extends IndexedMap<V> {
 
 /** @internal */
 export function createArray<V>(type: 'array' | 'percpu_array', options: CreateArrayMapOptions<V>): MapSource {
-  checkOptions(options, ['name', 'value', 'maxEntries', 'flags'], 'create');
+  refuseUnknown(options, 'create', { known: ['name', 'value', 'maxEntries', 'flags'] });
   const { name, value, maxEntries, flags } = options;
   return createMap(type, { name, keySize: 4, valueSize: value.size, maxEntries, flags });
 }

@@ -1,5 +1,5 @@
 import { MapCalls, systemError } from '../../native';
-import { checkInteger } from '../options';
+import { assertInteger } from '../../checks';
 import { BpfMap, requireMap, viewOf, type MapSource } from './map';
 
 /**
@@ -55,7 +55,7 @@ export class BpfArrayOfMaps extends BpfMap {
    */
   set(index: number, map: BpfMap): this {
     this.ensureOpen();
-    checkInteger(index, 0, this.maxEntries - 1, 'index');
+    assertInteger(index, 0, this.maxEntries - 1, 'index');
     this.#calls.key.writeUInt32LE(index, 0);
     this.#calls.value.writeUInt32LE(map.unsafeFd(), 0);
     const result = this.#calls.update(0);

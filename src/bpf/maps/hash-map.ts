@@ -1,6 +1,6 @@
 import { Errno } from '../../errors';
 import { systemError } from '../../native';
-import { checkOptions } from '../options';
+import { refuseUnknown } from '../../checks';
 import type { MapTypeName } from '../types';
 import { deleteEntries } from './batch';
 import { CREATE_OPTIONS, KeyedMap, type CreateMapOptions, type MapCodecs } from './keyed-map';
@@ -172,7 +172,7 @@ export class BpfHashMap<K, V> extends DeletableMap<K, V> {
 
 /** @internal */
 export function createHash<K, V>(type: 'hash' | 'lru_hash' | 'lpm_trie', options: CreateMapOptions<K, V>): MapSource {
-  checkOptions(options, CREATE_OPTIONS, 'create');
+  refuseUnknown(options, 'create', { known: CREATE_OPTIONS });
   const { name, key, value, maxEntries, flags } = options;
   return createMap(type, { name, keySize: key.size, valueSize: value.size, maxEntries, flags });
 }

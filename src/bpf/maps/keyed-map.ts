@@ -1,7 +1,7 @@
 import type { Codec } from '../../codec';
 import { Errno, MapFullError } from '../../errors';
 import { MapCalls, systemError } from '../../native';
-import { checkInteger, checkOptions } from '../options';
+import { assertInteger, refuseUnknown } from '../../checks';
 import { readEntries, updateEntries, type BatchMap, type EntryBatch } from './batch';
 import { BpfMap, type MapSource } from './map';
 
@@ -244,8 +244,9 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
 
   /** @internal The raw entries. */
   protected *batches(options: IterateOptions): Generator<EntryBatch, void, undefined> {
-    checkOptions(options, ['batchSize'], 'iteration');
-    const batchSize = checkInteger(options.batchSize ?? 1024, 1, 65_536, 'batchSize');
+    refuseUnknown(options, 'iteration', { known: ['batchSize'] });
+    const { batchSize = 1024 } = options;
+    assertInteger(batchSize, 1, 65_536, 'batchSize');
     this.ensureOpen();
     for (const batch of readEntries(this.#batch, batchSize)) {
       yield batch;
@@ -298,7 +299,7 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
 }
 
 function modeFlags(options: SetOptions): number {
-  checkOptions(options, ['mode'], 'set');
+  refuseUnknown(options, 'set', { known: ['mode'] });
   const flags: number | undefined = MODES[options.mode ?? 'any'];
   if (flags === undefined) throw new TypeError(`mode: any, create or update is needed, got ${String(options.mode)}`);
   return flags;

@@ -4,7 +4,7 @@ import { MapIncompatibleError, type MapDifference } from '../../errors';
 import { check, libbpf, mapInfo, opts } from '../../native';
 import { openPin, pinFd, unpinPath } from '../fd';
 import { Handle } from '../handle';
-import { checkInteger } from '../options';
+import { assertInteger } from '../../checks';
 import { MapType, mapTypeName, type MapTypeName } from '../types';
 
 /** Where a map object gets its file descriptor from. */
@@ -149,7 +149,7 @@ export class BpfMapHandle extends BpfMap {
    * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static fromId(id: number): BpfMapHandle {
-    checkInteger(id, 1, 0xffff_ffff, 'id');
+    assertInteger(id, 1, 0xffff_ffff, 'id');
     const fd = check(libbpf.bpf_map_get_fd_by_id(id), { operation: 'bpf_map_get_fd_by_id', subject: `map ${id}` });
     return buildMap({ fd, owned: true }, source => new BpfMapHandle(source));
   }
@@ -205,8 +205,8 @@ export function createMap(
   if (typeof name !== 'string' || !/^[A-Za-z0-9_.]{1,63}$/.test(name)) {
     throw new TypeError(`name: letters, digits, "_" and "." are allowed, got ${JSON.stringify(name)}`);
   }
-  checkInteger(maxEntries, 1, MAX_U32, 'maxEntries');
-  checkInteger(flags, 0, MAX_U32, 'flags');
+  assertInteger(maxEntries, 1, MAX_U32, 'maxEntries');
+  assertInteger(flags, 0, MAX_U32, 'flags');
   const extra = flags === 0 ? null : opts('bpf_map_create_opts', { map_flags: flags });
   const fd = check(libbpf.bpf_map_create(MapType[type], name, keySize, valueSize, maxEntries, extra), {
     operation: 'bpf_map_create',

@@ -5,7 +5,7 @@ import type { Codec } from '../../codec';
 import { RingInUseError } from '../../errors';
 import { FdWatch } from '../../native';
 import { closeOnError, duplicateFd } from '../fd';
-import { checkOptions } from '../options';
+import { refuseUnknown } from '../../checks';
 import { BpfMap, buildMap, createMap, pinnedMap, requireMap, viewOf, type MapSource } from './map';
 import { RingMemory } from './ring-memory';
 
@@ -91,7 +91,7 @@ export class RingBuffer<T> extends BpfMap implements AsyncIterable<T> {
    * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static create<T>(options: CreateRingBufferOptions<T>): RingBuffer<T> {
-    checkOptions(options, ['name', 'value', 'bytes'], 'create');
+    refuseUnknown(options, 'create', { known: ['name', 'value', 'bytes'] });
     const { name, bytes } = options;
     return buildMap(
       createMap('ringbuf', { name, keySize: 0, valueSize: 0, maxEntries: bytes }),

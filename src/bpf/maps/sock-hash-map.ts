@@ -5,7 +5,7 @@ import { AlreadyAttachedError, Errno, NotSupportedError } from '../../errors';
 import { check, libbpf, mapInfo, systemError } from '../../native';
 import { BpfAttachment } from '../attachment';
 import { closeOnError, duplicateFd } from '../fd';
-import { checkInteger, checkOptions } from '../options';
+import { assertInteger, refuseUnknown } from '../../checks';
 import type { BpfProgram } from '../program';
 import { queryPrograms } from '../query';
 import { AttachType } from '../types';
@@ -87,7 +87,7 @@ export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
    * @throws LibraryLoadError (`ERR_BPF_LIBRARY_LOAD`) if libbpf cannot be loaded
    */
   static create<K>(options: CreateSockHashMapOptions<K>): BpfSockHashMap<K> {
-    checkOptions(options, ['name', 'key', 'maxEntries'], 'create');
+    refuseUnknown(options, 'create', { known: ['name', 'key', 'maxEntries'] });
     const { name, key, maxEntries } = options;
     return buildMap(
       createMap('sockhash', { name, keySize: key.size, valueSize: 8, maxEntries }),
@@ -182,7 +182,9 @@ export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
    * @throws ClosedError (`ERR_BPF_CLOSED`) if the map is closed
    */
   override set(key: K, fd: number | bigint, options?: SetOptions): this {
-    return super.set(key, BigInt(checkInteger(Number(fd), 0, 0x7fff_ffff, 'fd')), options);
+    const number = Number(fd);
+    assertInteger(number, 0, 0x7fff_ffff, 'fd');
+    return super.set(key, BigInt(number), options);
   }
 
   /**
@@ -201,7 +203,7 @@ export class BpfSockHashMap<K> extends DeletableMap<K, bigint> {
    * @throws ClosedError (`ERR_BPF_CLOSED`) if the map or the program is closed
    */
   attachVerdict(program: BpfProgram, options: AttachVerdictOptions = {}): BpfAttachment {
-    checkOptions(options, ['replace'], 'attachVerdict');
+    refuseUnknown(options, 'attachVerdict', { known: ['replace'] });
     if (program.type !== 'sk_msg') {
       throw new TypeError(`program "${program.name}" is of type ${program.type}, sk_msg is needed`);
     }

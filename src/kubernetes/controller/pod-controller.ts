@@ -1,5 +1,6 @@
 import { ClosedError, MerbridgeError } from '../../errors';
-import { assertNumber, istioPodRules, refuseUnknown, SteadyEmitter, type PodOptions } from '../../policy';
+import { assertNumber, refuseUnknown } from '../../checks';
+import { istioPodRules, SteadyEmitter, type PodOptions } from '../../policy';
 import { Backoff } from '../api/backoff';
 import { PodRefusedError, PodsLeftOutError } from '../errors';
 import type { PodSource } from '../sources/pod-source';

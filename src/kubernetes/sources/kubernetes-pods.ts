@@ -1,6 +1,6 @@
 import { accessBy, accessTo, inClusterServer, type ApiServerAddress, type KubeConfigLike } from '../api/api-access';
 import { firstProblems } from '../../errors';
-import { assertInteger, assertNumber, refuseUnknown } from '../../policy';
+import { assertInteger, assertNumber, refuseUnknown } from '../../checks';
 import { KubernetesError, PodRefusedError } from '../errors';
 import { istioSidecar } from './istio-sidecar';
 import type { KubernetesPod } from './kubernetes-pod';

@@ -1,8 +1,8 @@
 import { printable, quoted } from '../../errors';
+import { isRecord } from '../../checks';
 import {
   assertCgroup,
   isPodAcceleration,
-  isRecord,
   podAddressIfAny,
   ruleSetOf,
   type PodOptions,

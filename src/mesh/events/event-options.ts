@@ -1,5 +1,5 @@
 import { shown } from '../../errors';
-import { assertInteger, isRecord } from '../../policy';
+import { assertInteger, isRecord } from '../../checks';
 import { mbEventKind } from '../abi/enums';
 
 /** Maximum number of events that the programs send per second, for each kind. 0 means none. */

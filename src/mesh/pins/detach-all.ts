@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { shown } from '../../errors';
-import { refuseUnknown, resolvePinDirectory } from '../../policy';
+import { refuseUnknown } from '../../checks';
+import { resolvePinDirectory } from './pin-path';
 import { typedError } from '../requirements';
 import { Resources } from '../resources';
 import { detachLinks } from './link-removal';

@@ -1,6 +1,7 @@
 import { DirectoryLock } from '../../bpf/internal';
 import { BpfError, ClosedError, ForeignPinError, NotPinnedError } from '../../errors';
-import { assertAcceleration, resolvePinDirectory, type Acceleration } from '../../policy';
+import { assertAcceleration, type Acceleration } from '../../policy';
+import { resolvePinDirectory } from './pin-path';
 import { Datapath } from '../datapath/datapath';
 import type { MeshCounters } from '../maps/counters';
 import { LocalPodIps } from '../maps/local-pod-ips';

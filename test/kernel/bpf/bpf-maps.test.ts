@@ -90,7 +90,7 @@ describe('BpfHashMap', () => {
       { errnoName: 'EEXIST' },
     );
     assert.throws(() => map.set(1, 1, { mode: 'never' as 'any' }), TypeError);
-    assert.throws(() => map.set(1, 1, { moed: 'any' } as object), /unknown option "moed"/);
+    assert.throws(() => map.set(1, 1, { moed: 'any' } as object), /unknown option 'moed'/);
   });
 
   it('says that it is full, and what was stored', () => {

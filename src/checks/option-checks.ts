@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { shown } from '../errors';
 
 /**
@@ -16,16 +15,17 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
  * Refuses unknown members, because a mistyped one would be ignored silently.
  *
  * @internal
- * @param members - the object, with or without its known members
+ * @param members - the object that a caller passed, with or without its known members
  * @param where - name of the object for the error message
  * @param names - a noun for the members in the error message, and the known members that `members` still contains
- * @throws TypeError if there is an unknown member; the message names the first one
+ * @throws TypeError if it is not an object, or there is an unknown member; the message names the first one
  */
 export function refuseUnknown(
   members: object,
   where: string,
   { noun = 'option', known = [] }: { readonly noun?: string; readonly known?: readonly string[] } = {},
 ): void {
+  if (!isRecord(members)) throw new TypeError(`${where}: ${noun}s must be an object, not ${shown(members)}`);
   const extra = Object.keys(members).find(name => !known.includes(name));
   if (extra !== undefined) throw new TypeError(`${where}: unknown ${noun} '${shown(extra)}'`);
 }
@@ -38,11 +38,13 @@ export function refuseUnknown(
  * @param min - least valid value
  * @param max - greatest valid value
  * @param name - its name for the error message
- * @throws RangeError if it is not, whatever its type
+ * @throws TypeError if it is not a number
+ * @throws RangeError if it is not an integer from `min` to `max`
  */
 export function assertInteger(value: unknown, min: number, max: number, name: string): asserts value is number {
-  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)
-    throw new RangeError(`${name} must be an integer from ${min} to ${max}, not ${shown(value)}`);
+  const message = `${name} must be an integer from ${min} to ${max}, not ${shown(value)}`;
+  if (typeof value !== 'number') throw new TypeError(message);
+  if (!Number.isInteger(value) || value < min || value > max) throw new RangeError(message);
 }
 
 /**
@@ -53,25 +55,11 @@ export function assertInteger(value: unknown, min: number, max: number, name: st
  * @param min - least valid value
  * @param max - greatest valid value
  * @param name - its name for the error message
- * @throws RangeError if it is not, whatever its type
+ * @throws TypeError if it is not a number
+ * @throws RangeError if it is not from `min` to `max`
  */
 export function assertNumber(value: unknown, min: number, max: number, name: string): asserts value is number {
-  if (typeof value !== 'number' || !(value >= min && value <= max))
-    throw new RangeError(`${name} must be from ${min} to ${max}, not ${shown(value)}`);
-}
-
-/**
- * Checks the path of a pin directory and normalizes it. Without that, a symbolic link with a trailing slash would be
- * followed instead of refused.
- *
- * @internal
- * @param path - any value
- * @param who - name of the caller for the error message
- * @returns the path without a trailing slash
- * @throws TypeError if it is not an absolute path
- */
-export function resolvePinDirectory(path: unknown, who: string): string {
-  if (typeof path !== 'string' || !path.startsWith('/'))
-    throw new TypeError(`${who}: pinDirectory must be an absolute path`);
-  return resolve(path);
+  const message = `${name} must be from ${min} to ${max}, not ${shown(value)}`;
+  if (typeof value !== 'number') throw new TypeError(message);
+  if (!(value >= min && value <= max)) throw new RangeError(message);
 }
