@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { BpfLink, Cgroup } from '../../bpf';
 import { copyEntries } from '../../bpf/internal';
-import { DEFAULT_ACCELERATION } from '../../policy';
+import { DEFAULT_ACCELERATION, type Acceleration } from '../../policy';
 import { refuseSecond } from '../accelerators/refuse-second';
 import { Datapath, SETTLED_MS } from '../datapath/datapath';
 import type { HeldLink, Holder, MeshAdoption } from '../datapath/holder';
@@ -160,6 +160,17 @@ export class PinHolder implements Holder {
     const { replaced } = this.#loaded;
     const { set, datapath } = this.#before ?? {};
     const keepsSockets = !replaced.includes('sock_pair_map');
+    const hasNewSettings = replaced.includes('mesh_settings');
+    const isBeingRemoved = settings.isBeingRemoved;
+    /** The scope that another process may have set since the settings were copied. */
+    const pinned = () => (hasNewSettings && datapath ? datapath.settings : settings).acceleration;
+    const take = (scope: Acceleration) => {
+      const kept = isBeingRemoved ? DEFAULT_ACCELERATION : scope;
+      settings.change({ ...OWNED_BY_PINS, acceleration: this.#options.acceleration ?? kept });
+    };
+    const scope = pinned();
+    // Programs and other processes use the new map as soon as the first link has changed.
+    if (datapath !== undefined && hasNewSettings) take(scope);
     this.datapath.attach(
       new LinkSwitch({
         directory: this.#directory,
@@ -171,10 +182,9 @@ export class PinHolder implements Holder {
       }),
     );
     if (datapath === undefined) return;
-    // The copied settings may be seconds old, so read the current scope from the old map.
-    const switched = (replaced.includes('mesh_settings') ? datapath.settings : settings).acceleration;
-    const pinned = settings.isBeingRemoved ? DEFAULT_ACCELERATION : switched;
-    settings.change({ ...OWNED_BY_PINS, acceleration: this.#options.acceleration ?? pinned });
+    // A process that waited too long for the lock wrote without it, into the old map.
+    const last = pinned();
+    if (!hasNewSettings || last !== scope) take(last);
   }
 
   async #withdraw(undo: Undo): Promise<void> {

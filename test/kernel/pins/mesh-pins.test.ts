@@ -15,7 +15,7 @@ import {
   type PinConflictError,
   type PinsInUseError,
 } from 'merbridge';
-import { BpfArrayMap, BpfLink, Cgroup, OpenBpfObject, u32 } from 'merbridge/bpf';
+import { BpfArrayMap, BpfLink, BpfProgram, Cgroup, OpenBpfObject, u32 } from 'merbridge/bpf';
 import { ownedCgroupPath, ownedDirectory } from '../../bed/owned';
 import { execFileSync, spawnSync } from '../../bed/children';
 import { DirectoryLock } from '../../../src/bpf/internal';
@@ -276,6 +276,28 @@ test('another process can be asked again and again while agents come and go', as
   }
   await agents;
   assert.ok(asked > 20);
+});
+
+test('a scope that another process sets during a start is kept, and at no time another one', async t => {
+  await (await start({ acceleration: 'proxies' })).close();
+  using other = PinnedMesh.open(pinDirectory);
+  const { pin } = BpfProgram.prototype;
+  const { update } = BpfLink.prototype;
+  let isFirst = true;
+  t.mock.method(BpfProgram.prototype, 'pin', function (this: BpfProgram, path: string) {
+    if (isFirst) other.acceleration = 'full'; // the settings were copied before
+    isFirst = false;
+    pin.call(this, path);
+  });
+  const seen = new Set<string>();
+  t.mock.method(BpfLink.prototype, 'update', function (this: BpfLink, program: BpfProgram) {
+    update.call(this, program);
+    seen.add(other.acceleration);
+  });
+  await using mesh = await start({ maxPods: 77 });
+  assert.ok(mesh.adoption?.carriedOver.includes('mesh_settings'), 'the settings are in a new map');
+  assert.deepEqual([...seen], ['full']);
+  assert.equal(mesh.acceleration, 'full');
 });
 
 test('what is not ours is refused with its path, and not deleted', async () => {
