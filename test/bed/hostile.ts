@@ -30,6 +30,7 @@ export interface Foothold {
 /** A program of `apps/hostile/` that runs. It prints one line when it is ready and one at its end. */
 export class HostileProcess<Result> implements Disposable {
   readonly #lines: AsyncIterator<string>;
+  readonly #closed: Promise<unknown>;
   #stderr = '';
 
   private constructor(
@@ -37,6 +38,8 @@ export class HostileProcess<Result> implements Disposable {
     private readonly child: ChildProcess,
   ) {
     child.stdin?.on('error', () => undefined); // its end says more
+    this.#closed = once(child, 'close');
+    this.#closed.catch(() => undefined); // if it does not start, its output ends as well
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;
     });
@@ -77,7 +80,11 @@ export class HostileProcess<Result> implements Disposable {
 
   async #next(): Promise<unknown> {
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`${this.program}.py ended without a word: ${this.#stderr}`);
+    if (done) {
+      await this.#closed; // its last words may come after the end of its output
+      const { exitCode, signalCode } = this.child;
+      throw new Error(`${this.program}.py ended without a word (${signalCode ?? exitCode}): ${this.#stderr}`);
+    }
     return JSON.parse(value);
   }
 }

@@ -85,12 +85,10 @@ export class AgentProcess implements AsyncDisposable {
   }
 
   /** Waits until it has printed something like this; fails with all that it printed if it ends before. */
-  async printed(pattern: RegExp, seconds = 30): Promise<RegExpExecArray> {
-    await until(`${pattern} from the agent`, () => pattern.test(this.output) || this.#over, seconds).catch(
-      (error: unknown) => {
-        throw new Error(`${String(error)}\n${this.output}`);
-      },
-    );
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    await until(`${pattern} from the agent`, () => pattern.test(this.output) || this.#over).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${this.output}`);
+    });
     const found = pattern.exec(this.output);
     if (found === null) throw new Error(`the agent ended without ${pattern}\n${this.output}`);
     return found;

@@ -1,10 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 
+import { PATIENCE_MS } from '../bed/shell';
+import { SLOWNESS } from '../bed/slowness';
+
 /** Waits for a condition, and fails with `what` if it does not come true. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, seconds = 30): Promise<void> {
-  const end = performance.now() + seconds * 1000;
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const limit = PATIENCE_MS * SLOWNESS;
+  const end = performance.now() + limit;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${limit} ms: ${what}`);
     await setTimeout(5);
   }
 }

@@ -156,11 +156,11 @@ for (const [what, answer, message] of ENDS) {
         await until('asked', () => server.heads.length === 1);
         return;
       }
-      await until('told', () => told.length > 0, 10);
+      await until('told', () => told.length > 0);
       assert.match(`${told[0]!.code} ${told[0]!.message}`, message);
-      await until('synced by the next attempt', () => server.heads.some(head => head.includes('watch=')), 10);
+      await until('synced by the next attempt', () => server.heads.some(head => head.includes('watch=')));
       await source.synced;
-      await until('the bad connection is given up', () => server.open === 1, 10);
+      await until('the bad connection is given up', () => server.open === 1);
     }),
   );
 }
@@ -172,7 +172,7 @@ test(
     scene(async ({ server, source, told }) => {
       server.otherwise = (socket, head) => (head.includes('watch=') ? ENDS[0]![1] : emptyList)(socket, head);
       source.start();
-      await until('three times', () => told.filter(({ message }) => /101/.test(message)).length >= 6, 20);
+      await until('three times', () => told.filter(({ message }) => /101/.test(message)).length >= 6);
       assert.ok(server.open <= 1);
     }),
 );
@@ -282,7 +282,7 @@ for (const [where, echo] of ECHOES) {
         await scene(async ({ server, source, told }) => {
           server.otherwise = echo(form(TOKEN));
           source.start();
-          await until(`told: ${how}`, () => told.length > 0, 10);
+          await until(`told: ${how}`, () => told.length > 0);
           const [text] = [[...told.map(visible), inspect([...source.pods], { depth: 10 })].join('\n')];
           for (const [name, other] of FORMS.slice(0, 8))
             assert.ok(!text.includes(other(TOKEN)), `${how}: the token ${name} is in\n${text}`);
@@ -365,7 +365,7 @@ test(
       await scene(async ({ server, source, told }) => {
         server.otherwise = echo(text);
         source.start();
-        await until(`told: ${where}`, () => told.length > 0, 10);
+        await until(`told: ${where}`, () => told.length > 0);
         for (const error of told) {
           for (const line of [error.message, error.stack!.replaceAll('\n    at ', ''), String(error.cause)]) {
             // eslint-disable-next-line no-control-regex -- these are what is meant

@@ -19,7 +19,7 @@ for argument in sys.argv[1:] or map(str.strip, sys.stdin):
     host = host.strip('[]')
     result = {}
     with socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET) as dialling:
-        dialling.settimeout(3)
+        dialling.settimeout(30)
         try:
             if source:
                 dialling.bind((source, 0))

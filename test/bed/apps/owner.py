@@ -15,7 +15,7 @@ dialling = socket.socket()
 os.seteuid(0)
 os.setresgid(caller[1], caller[1], caller[1])
 os.setresuid(caller[0], caller[0], caller[0])
-dialling.settimeout(3)
+dialling.settimeout(30)
 try:
     dialling.connect((host, int(port)))
     with dialling.makefile() as lines:

@@ -16,7 +16,7 @@ seen = {destination: collections.Counter() for destination in sys.argv[1:]}
 def dial(destination):
     host, _, port = destination.rpartition(':')
     with socket.socket() as dialling:
-        dialling.settimeout(5)
+        dialling.settimeout(30)
         try:
             dialling.connect((host, int(port)))
             answer = b''

@@ -67,7 +67,7 @@ def write(client, mesh_pod, server, port, source_port, secret, at, count):
 
 def dial(server, port, source_port, at):
     with socket.socket() as connection:
-        connection.settimeout(5)
+        connection.settimeout(30)
         connection.bind(('', int(source_port)))
         while time.time_ns() < int(at):
             pass
