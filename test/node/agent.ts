@@ -1,11 +1,12 @@
 /** The agent's pod, as seen from the node. */
 import { readFileSync } from 'node:fs';
 import { allProcesses } from '../bed/processes';
+import { documentedCapabilities } from '../kube/manifests';
 import { until } from '../kube/until';
 import type { Kubectl } from './kubectl';
 import { runningPods } from './pods';
 
-const LABEL = 'app.kubernetes.io/name=merbridge-agent';
+export const AGENT_LABEL = 'app.kubernetes.io/name=merbridge-agent';
 const PORT = 9464;
 
 /** What its metrics say. */
@@ -21,7 +22,7 @@ export interface AgentFigures {
 
 /** Reads its /metrics. They are of the kernel's maps, so they go on from agent to agent. */
 export async function agentFigures(kubectl: Kubectl): Promise<AgentFigures> {
-  const [agent] = await runningPods(kubectl, LABEL, 'kube-system');
+  const [agent] = await runningPods(kubectl, AGENT_LABEL, 'kube-system');
   if (agent === undefined) throw new Error('no agent runs');
   const text = await (await fetch(`http://${agent.address}:${PORT}/metrics`)).text();
   const value = (name: string): number => {
@@ -42,7 +43,7 @@ export async function untilEnrolled(kubectl: Kubectl, count: number): Promise<Ag
   let figures: AgentFigures | undefined;
   await until(`${count} enrolled pods`, async () => (figures = await agentFigures(kubectl)).pods === count).catch(
     (error: unknown) => {
-      throw new Error(`${String(error)}, but ${figures?.pods}`);
+      throw new Error(`${String(error)}, but ${figures?.pods}`, { cause: error });
     },
   );
   return figures!;
@@ -57,6 +58,29 @@ export function agentProcess(): number | undefined {
       return false; // it has ended
     }
   });
+}
+
+/** Bits of capabilities(7). */
+const CAPABILITIES: Readonly<Record<string, bigint>> = { CAP_NET_ADMIN: 12n, CAP_PERFMON: 38n, CAP_BPF: 39n };
+
+/** Checks that the runtime gave it the privileges of the manifest and no other, and says which. */
+export function agentPrivileges(): string {
+  const status = readFileSync(`/proc/${agentProcess()}/status`, 'utf8');
+  const value = (name: string): string => new RegExp(`^${name}:\\s+(\\S+)$`, 'm').exec(status)?.[1] ?? '';
+  const wanted = documentedCapabilities().reduce((set, name) => set | (1n << CAPABILITIES[name]!), 0n);
+  if (BigInt(`0x${value('CapEff')}`) !== wanted || value('Seccomp') !== '2' || value('NoNewPrivs') !== '1')
+    throw new Error(`the agent has other privileges than its manifest says:\n${status}`);
+  return `${documentedCapabilities().join(', ')} alone, under the runtime's seccomp filter`;
+}
+
+/** Whether a probe of the kubelet would find it ready. */
+export async function agentReady(kubectl: Kubectl): Promise<boolean> {
+  const [agent] = await runningPods(kubectl, AGENT_LABEL, 'kube-system');
+  if (agent === undefined) return false;
+  return fetch(`http://${agent.address}:${PORT}/readyz`).then(
+    ({ ok }) => ok,
+    () => false, // it does not listen yet
+  );
 }
 
 /** Waits until the DaemonSet's pods are ready, and have been since the last change of it. */

@@ -59,7 +59,7 @@ export function removeCgroups(isTheirs: (name: string) => boolean): string[] {
         .filter(isTheirs)
         .map(name => ({ type, path: join(parent, name) })),
     );
-  for (const { type, path } of paths) type === 'cgroup2' ? removeCgroup(path) : removeTree(path);
+  for (const { type, path } of paths) (type === 'cgroup2' ? removeCgroup : removeTree)(path);
   return paths.map(({ path }) => path);
 }
 

@@ -48,8 +48,8 @@ export class Containerd {
 }
 
 /**
- * `restrict_oom_score_adj`: a root without CAP_SYS_RESOURCE may not lower its oom_score_adj. Without this runc then fails
- * for every pod, with "can't get final child's PID from pipe: EOF".
+ * `restrict_oom_score_adj`: a root without CAP_SYS_RESOURCE may not lower its oom_score_adj. Without this runc then
+ * fails for every pod, with "can't get final child's PID from pipe: EOF".
  */
 function configuration(programs: string, cni: string, opt: string): string {
   const cri = 'plugins."io.containerd.grpc.v1.cri"';

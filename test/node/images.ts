@@ -19,7 +19,7 @@ export const SIDECAR_IMAGE = 'merbridge.test/sidecar:1';
 
 const APPS = join(__dirname, '..', 'bed', 'apps');
 
-/** Builds all of them in `scratch` and writes one archive of them. `base` is the tar file of scripts/node-programs.sh. */
+/** Builds them in `scratch` and writes one archive of them. `base` is the tar file of scripts/node-programs.sh. */
 export async function buildImages(base: string, scratch: string, archive: string): Promise<void> {
   mkdirSync(scratch);
   /** A layer of single files: path in the image to where they are. */

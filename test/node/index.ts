@@ -5,8 +5,8 @@
  *
  * Builds the images, then runs inside.ts in namespaces of its own (mounts, network, processes, cgroups). With its last
  * process the namespaces are gone, and all that is mounted, listens or runs in them; what is left is a directory, and
- * one cgroup in each hierarchy. They are removed at the end, at SIGINT, SIGTERM and SIGHUP, and, after a SIGKILL, by the
- * next run.
+ * one cgroup in each hierarchy. They are removed at the end, at SIGINT, SIGTERM and SIGHUP, and, after a SIGKILL, by
+ * the next run.
  */
 import { cpSync, mkdirSync, readFileSync, readdirSync, existsSync, rmSync } from 'node:fs';
 import { once } from 'node:events';

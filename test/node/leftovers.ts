@@ -6,7 +6,7 @@ import { until } from '../kube/until';
 
 const KINDS: Readonly<Record<string, string>> = { link: 'link', program: 'prog', map: 'map' };
 
-/** Counts what `uninstall` printed, and waits until the kernel has none of it, nothing is attached and nothing pinned. */
+/** Counts what was removed, and waits until the kernel has none of it, nothing is attached and nothing pinned. */
 export async function untilGone(printed: string): Promise<number> {
   const removed = [...printed.matchAll(/removed (link|program|map) .* \(id (\d+)\)/g)];
   if (removed.length === 0) throw new Error(`the removal named nothing:\n${printed}`);
@@ -22,7 +22,7 @@ export async function untilGone(printed: string): Promise<number> {
     if (/cgroup_|sock_ops/.test(attached.stdout)) left.push(attached.stdout);
     return left.length === 0;
   }).catch((error: unknown) => {
-    throw new Error(`${String(error)}: ${left.join('\n')}`);
+    throw new Error(`${String(error)}: ${left.join('\n')}`, { cause: error });
   });
   // The file system is the node's own, so nobody else pins there; but some kernels put two iterators into each.
   const pins = readdirSync('/sys/fs/bpf').filter(name => !['maps.debug', 'progs.debug'].includes(name));

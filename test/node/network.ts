@@ -7,7 +7,7 @@ export const BRIDGE = 'cni0';
 export const NODE_ADDRESS = '10.244.9.1';
 export const POD_NETWORK = '10.244.9.0/24';
 
-/** Sets up the namespace of this process. The bridge is there before the first pod, because it has the node's address. */
+/** Sets up the namespace of this process. The bridge is there before the first pod: it has the node's address. */
 export function createNetwork(): void {
   ipBatch([
     'link set lo up',

@@ -57,7 +57,7 @@ export class Node {
         );
       });
     } catch (error) {
-      throw new Error(`${String(error)}${programs.map(program => program.tail()).join('')}`);
+      throw new Error(`${String(error)}${programs.map(program => program.tail()).join('')}`, { cause: error });
     }
     done('the Node is Ready');
     return node;

@@ -35,3 +35,14 @@ export async function onlyPod(kubectl: Kubectl, app: string): Promise<RunningPod
 export async function accessLog(kubectl: Kubectl, pod: RunningPod): Promise<Connection[]> {
   return parseLog(await kubectl.run('logs', pod.name, '-c', SIDECAR));
 }
+
+/** Waits until a Deployment has all its pods ready. */
+export function rolledOut(kubectl: Kubectl, app: string): Promise<string> {
+  return kubectl.run('rollout', 'status', `deployment/${app}`, '--timeout=60s');
+}
+
+/** Scales the Deployment that comes and goes. */
+export async function scale(kubectl: Kubectl, replicas: number): Promise<void> {
+  await kubectl.run('scale', 'deployment/web', `--replicas=${replicas}`);
+  await rolledOut(kubectl, 'web');
+}

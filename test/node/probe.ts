@@ -1,4 +1,7 @@
-/** Connections from one pod to another every 20 ms, and one that lasts: test/bed/apps/probe.mjs in the pod, by `kubectl exec`. */
+/**
+ * Connections from one pod to another every 20 ms, and one that lasts: test/bed/apps/probe.mjs in the pod, by
+ * `kubectl exec`.
+ */
 import { once } from 'node:events';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
