@@ -44,7 +44,7 @@ export async function removal(kubectl: Kubectl, { report, pairs }: Watched, earl
     );
 }
 
-/** From one node whose agent was deleted and left its pins; then the pods are deleted, and nothing of theirs is left. */
+/** From one node whose agent was deleted and left its pins. Then the pods are deleted, and nothing of them is left. */
 export async function removalByJob(kubectl: Kubectl, { done }: Report): Promise<void> {
   await kubectl.script(readmeCommands('Install'), DAEMONSET);
   await untilEnrolled(kubectl, 6);
@@ -59,7 +59,8 @@ export async function removalByJob(kubectl: Kubectl, { done }: Report): Promise<
   );
   const count = await untilGone(printed);
   done(
-    `deployed again, agent deleted, removed by remove/uninstall-job.yaml: ${count} links, programs and maps, none is left`,
+    `deployed again, agent deleted, removed by remove/uninstall-job.yaml: ${count} links, programs and maps, ` +
+      'none is left in the kernel',
   );
 
   await kubectl.run('-n', 'kube-system', 'delete', job);
