@@ -32,8 +32,9 @@ async function main([assets, programs, option, logs]: string[]): Promise<number>
   const before = traces();
   const report = new Report();
   const name = ownedName('node');
-  const directory = ownedDirectory('node');
+  // Before the directory is made, and so before it is removed: what runs in them has its files there.
   const forget = onAbnormalEnd(() => removeCgroups(each => each === name));
+  const directory = ownedDirectory('node');
   let code: number | null;
   try {
     const images = join(directory, 'images.tar');
