@@ -99,7 +99,7 @@ export default defineConfig(
   },
   {
     // What is started from here ends with the process that started it.
-    files: ['test/{bed,fixtures,kernel,kube}/**/*.ts', 'bench/**/*.ts'],
+    files: ['test/{bed,fixtures,kernel,kube,node}/**/*.ts', 'bench/**/*.ts'],
     ignores: ['test/bed/children.ts', 'test/bed/shell.ts'],
     rules: {
       'no-restricted-imports': 'off',

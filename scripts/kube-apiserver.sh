@@ -3,9 +3,11 @@
 # `kube-apiserver` and `etcd`: the value for KUBEBUILDER_ASSETS, the convention of the field.
 #
 #   KUBEBUILDER_ASSETS=$(scripts/kube-apiserver.sh)
+#   folder=$(scripts/kube-apiserver.sh kubelet kubectl)      # these programs of Kubernetes as well, in the same folder
 #
 # Where KUBEBUILDER_ASSETS is set it prints that and does nothing. The first run takes 5 to 10 minutes on two cores and
-# some 3 GB for Go's own caches; later ones take no time. Several at once wait for the first.
+# some 3 GB for Go's own caches, and 2 more for kubelet, kubectl, controller manager and scheduler; later ones take no
+# time. Several at once wait for the first.
 #
 # Exit code 3: Go 1.24 or later, or etcd, is missing. The tests then run against a server of their own.
 set -eu
@@ -19,7 +21,7 @@ say() { printf 'kube-apiserver: %s\n' "$*" >&2; }
 fail() { code=$1; shift; say "$@"; exit "$code"; }
 
 if [ -n "${KUBEBUILDER_ASSETS-}" ]; then
-  for program in kube-apiserver etcd; do
+  for program in kube-apiserver etcd "$@"; do
     [ -x "$KUBEBUILDER_ASSETS/$program" ] || fail 1 "KUBEBUILDER_ASSETS is $KUBEBUILDER_ASSETS, which has no $program"
   done
   printf '%s\n' "$KUBEBUILDER_ASSETS"
@@ -49,23 +51,24 @@ build() {
   temporary=$(mktemp -d "$cache/building.XXXXXX")
   trap 'rm -rf "$temporary"' EXIT
   trap 'exit 130' INT TERM HUP
-  say "building $VERSION, this takes a while"
+  say "building $1 $VERSION, this takes a while"
   package=k8s.io/component-base/version
   (cd "$MODULE" && CGO_ENABLED=0 "$go" build -trimpath -buildvcs=false \
     -ldflags "-s -w -X $package.gitVersion=$VERSION -X $package.gitMajor=1 -X $package.gitMinor=34" \
-    -o "$temporary/kube-apiserver" k8s.io/kubernetes/cmd/kube-apiserver) >&2
-  chmod 755 "$temporary"
+    -o "$temporary/$1" "k8s.io/kubernetes/cmd/$1") >&2
   mkdir -p "$folder"
-  mv -f "$temporary/kube-apiserver" "$folder/kube-apiserver"
+  mv -f "$temporary/$1" "$folder/$1"
+  rmdir "$temporary"
 }
 
 find_etcd
 mkdir -p "$cache"
 exec 9>"$folder.lock"
 flock 9
-if [ ! -x "$folder/kube-apiserver" ]; then
+for program in kube-apiserver "$@"; do
+  [ -x "$folder/$program" ] && continue
   find_go
-  build
-fi
+  build "$program"
+done
 [ "$(readlink "$folder/etcd" || true)" = "$etcd" ] || ln -sfn "$etcd" "$folder/etcd"
 printf '%s\n' "$folder"

@@ -28,7 +28,7 @@ struct mb_pending_handshake {
 	/* As in mb_tuple. */
 	__u64 netns;
 	struct mb_address client;
-	/* 0 if connection tracking in the pod may change the port in the packets. */
+	/* 0 where connection tracking may change the port in the packets. */
 	__be16 client_port;
 	__be16 sidecar_port;
 	/* Initial sequence number of the client, in host byte order. */

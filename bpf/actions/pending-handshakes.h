@@ -43,23 +43,44 @@ mb_pending_handshake_of(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb
 	return original;
 }
 
+/* Between pods, connection tracking of the accepting pod may change the port in the packets: if the mesh's own rules
+ * redirected an older connection from the same port, the replies of both would be the same. So there is a second entry,
+ * without the port. It is used if the first is not found. */
+static __always_inline bool mb_may_be_translated(const struct mb_pending_handshake *pending, __u8 hop)
+{
+	return hop == MB_HOP_INBOUND && !pending->netns;
+}
+
 static __always_inline void mb_write_pending_handshake(struct bpf_sock_ops *ctx,
 						       struct mb_original_destination *original,
-						       const struct mb_pending_handshake *pending)
+						       struct mb_pending_handshake *pending)
 {
 	bool is_own = mb_is_own_address(pending->netns, &pending->client, original->pods);
 	struct mb_tuple key;
 
-	if (is_own && !bpf_map_update_elem(&pair_original_dst, pending, &original->destination, BPF_ANY))
+	if (is_own && !bpf_map_update_elem(&pair_original_dst, pending, &original->destination, BPF_ANY)) {
+		if (!mb_may_be_translated(pending, original->hop))
+			return;
+		pending->client_port = 0;
+		bpf_map_update_elem(&pair_original_dst, pending, &original->destination, BPF_NOEXIST);
 		return;
+	}
 	mb_count(MB_COUNT_HOOK_ERRORS, 1);
 	if (mb_tuple_of(ctx, &key))
 		mb_report_socket(ctx, &key, &original->pods[0], original->hop, MB_DROP_NO_ENTRY, 0);
 }
 
-/* Did a connect hook of this node redirect this connection? Then its destination was stored under the source port of
- * the socket. It is not found if netfilter changed the source port in the packet because connection tracking remembers
- * an older connection with the same port. */
+static __always_inline void mb_delete_pending_handshake(struct mb_pending_handshake *pending, __u8 hop)
+{
+	bpf_map_delete_elem(&pair_original_dst, pending);
+	if (!mb_may_be_translated(pending, hop))
+		return;
+	pending->client_port = 0;
+	bpf_map_delete_elem(&pair_original_dst, pending);
+}
+
+/* Did a connect hook of this node redirect this connection? Then its destination was stored under the address of the
+ * socket. It is not found if netfilter changed that in the packet. */
 static __always_inline bool mb_came_redirected(const struct mb_tuple *key, __u8 hop)
 {
 	if (hop == MB_HOP_OUTBOUND)
@@ -81,7 +102,7 @@ static __always_inline void mb_take_original_destination(struct bpf_sock_ops *ct
 	struct mb_endpoint *destination = bpf_map_lookup_elem(&pair_original_dst, &pending);
 	struct mb_original_destination *original;
 
-	if (!destination && hop == MB_HOP_OUTBOUND) {
+	if (!destination && (hop == MB_HOP_OUTBOUND || mb_may_be_translated(&pending, hop))) {
 		pending.client_port = 0;
 		destination = bpf_map_lookup_elem(&pair_original_dst, &pending);
 	}
@@ -103,7 +124,7 @@ static __always_inline void mb_take_original_destination(struct bpf_sock_ops *ct
 	original->accepted = 1;
 	if (destination) {
 		original->destination = *destination;
-		bpf_map_delete_elem(&pair_original_dst, &pending);
+		mb_delete_pending_handshake(&pending, hop);
 	}
 }
 

@@ -57,11 +57,12 @@ static __noinline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf
 static __noinline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending_handshake pending = {};
+	struct mb_original_destination *original = mb_pending_handshake_of(ctx, sk, &pending);
 
-	if (!mb_pending_handshake_of(ctx, sk, &pending))
+	if (!original)
 		return;
 	pending.client_isn = mb_isn_of_dialler(ctx);
-	bpf_map_delete_elem(&pair_original_dst, &pending);
+	mb_delete_pending_handshake(&pending, original->hop);
 }
 
 static __noinline int mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)

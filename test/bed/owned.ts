@@ -19,7 +19,7 @@ export function ownedName(what: string): string {
 }
 
 /** The process of a name is dead. A pid is reused, a pid with its start time is not. */
-function isDead(name: string): boolean {
+export function isDead(name: string): boolean {
   const [, pid, started] = /^merbridge-[a-z-]+-(\d+)\.(\d+)\.\d+/.exec(name) ?? [];
   return pid !== undefined && startTime(Number(pid)) !== started;
 }

@@ -3,6 +3,7 @@
  * tokens, admission.
  *
  * There is no controller manager: nothing makes pods of a DaemonSet, a default service account or a token by itself.
+ * test/node/ adds one.
  */
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,6 +19,8 @@ import type { ApiServer } from './server';
 
 const PREFIX = 'merbridge-kube-';
 const READY_MS = 60_000;
+/** Where pods look for the server: the first address of its Services. */
+export const API_SERVICE = '10.96.0.1';
 
 /** Where the two programs are, by the convention of the field; undefined if there is no real server on this machine. */
 export function kubeAssets(): string | undefined {
@@ -27,14 +30,20 @@ export function kubeAssets(): string | undefined {
   return folder;
 }
 
+/** What a server is for, if not for one test on loopback. */
+export interface RealServerOptions {
+  /** The address of a node: its pods reach the server there, and there are controllers that make service accounts. */
+  readonly nodeAddress?: string;
+}
+
 /**
  * Starts a server of its own, with nothing in it. Somebody else may take a port between its choice and its use: then
  * others are tried.
  */
-export async function startRealServer(assets: string): Promise<ApiServer> {
+export async function startRealServer(assets: string, options: RealServerOptions = {}): Promise<RealServer> {
   sweep();
   for (let attempt = 1; ; attempt += 1) {
-    const server = new RealServer(assets);
+    const server = new RealServer(assets, options);
     try {
       await server.start();
       return server;
@@ -45,12 +54,15 @@ export async function startRealServer(assets: string): Promise<ApiServer> {
   }
 }
 
-class RealServer implements ApiServer {
+/** etcd and kube-apiserver, with the keys of their cluster. */
+export class RealServer implements ApiServer {
   readonly adminToken = randomBytes(16).toString('hex');
   ca = '';
   url = '';
+  /** Keys of the cluster, and what the programs print. */
+  readonly directory: string;
   readonly #assets: string;
-  readonly #directory: string;
+  readonly #nodeAddress: string | undefined;
   readonly #forget: () => void;
   #etcd: Program | undefined;
   #apiServer: Program | undefined;
@@ -58,14 +70,25 @@ class RealServer implements ApiServer {
   #etcdPort = 0;
   #port = 0;
 
-  constructor(assets: string) {
+  constructor(assets: string, { nodeAddress }: RealServerOptions) {
     this.#assets = assets;
-    this.#directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}.${startTime(process.pid)}.`));
+    this.#nodeAddress = nodeAddress;
+    this.directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}.${startTime(process.pid)}.`));
     this.#forget = onAbnormalEnd(() => {
       this.#apiServer?.kill();
       this.#etcd?.kill();
-      rmSync(this.#directory, { recursive: true, force: true });
+      rmSync(this.directory, { recursive: true, force: true });
     });
+  }
+
+  /** Of the server itself: {@link url} has a proxy's, which can cut connections. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Path of a file with keys: `tls.crt`, `tls.key`, `accounts.key`. */
+  file(name: string): string {
+    return join(this.directory, name);
   }
 
   async start(): Promise<void> {
@@ -75,9 +98,9 @@ class RealServer implements ApiServer {
     this.#writeKeys();
     const client = `http://127.0.0.1:${etcdPort}`;
     const peer = `http://127.0.0.1:${peerPort}`;
-    this.#etcd = new Program('etcd', this.#directory, join(this.#assets, 'etcd'), [
+    this.#etcd = new Program('etcd', this.directory, join(this.#assets, 'etcd'), [
       '--name=test',
-      `--data-dir=${join(this.#directory, 'etcd')}`,
+      `--data-dir=${join(this.directory, 'etcd')}`,
       `--listen-client-urls=${client}`,
       `--advertise-client-urls=${client}`,
       `--listen-peer-urls=${peer}`,
@@ -120,12 +143,8 @@ class RealServer implements ApiServer {
     await this.#apiServer?.end();
     await this.#etcd?.end();
     this.#proxy = this.#apiServer = this.#etcd = undefined;
-    rmSync(this.#directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
     this.#forget();
-  }
-
-  #file(name: string): string {
-    return join(this.#directory, name);
   }
 
   /** One certificate that signs itself, a key for service account tokens, and the administrator's token. */
@@ -140,34 +159,44 @@ class RealServer implements ApiServer {
       '-subj',
       '/CN=merbridge-test',
       '-addext',
-      'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc',
+      `subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc${
+        this.#nodeAddress === undefined ? '' : `,IP:${this.#nodeAddress},IP:${API_SERVICE}`
+      }`,
       '-keyout',
-      this.#file('tls.key'),
+      this.file('tls.key'),
       '-out',
-      this.#file('tls.crt'),
+      this.file('tls.crt'),
     ]);
-    sh('openssl', ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', this.#file('accounts.key')]);
-    writeFileSync(this.#file('tokens.csv'), `${this.adminToken},admin,admin,"system:masters"\n`, { mode: 0o600 });
-    this.ca = readFileSync(this.#file('tls.crt'), 'utf8');
+    sh('openssl', ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', this.file('accounts.key')]);
+    writeFileSync(this.file('tokens.csv'), `${this.adminToken},admin,admin,"system:masters"\n`, { mode: 0o600 });
+    this.ca = readFileSync(this.file('tls.crt'), 'utf8');
   }
 
   #startApiServer(): void {
-    this.#apiServer = new Program('kube-apiserver', this.#directory, join(this.#assets, 'kube-apiserver'), [
+    this.#apiServer = new Program('kube-apiserver', this.directory, join(this.#assets, 'kube-apiserver'), [
       `--etcd-servers=http://127.0.0.1:${this.#etcdPort}`,
-      '--bind-address=127.0.0.1',
-      '--advertise-address=127.0.0.1',
       `--secure-port=${this.#port}`,
-      `--tls-cert-file=${this.#file('tls.crt')}`,
-      `--tls-private-key-file=${this.#file('tls.key')}`,
-      `--token-auth-file=${this.#file('tokens.csv')}`,
+      `--tls-cert-file=${this.file('tls.crt')}`,
+      `--tls-private-key-file=${this.file('tls.key')}`,
+      `--token-auth-file=${this.file('tokens.csv')}`,
       '--authorization-mode=RBAC',
       '--service-account-issuer=https://kubernetes.default.svc',
-      `--service-account-key-file=${this.#file('accounts.key')}`,
-      `--service-account-signing-key-file=${this.#file('accounts.key')}`,
+      `--service-account-key-file=${this.file('accounts.key')}`,
+      `--service-account-signing-key-file=${this.file('accounts.key')}`,
       '--service-cluster-ip-range=10.96.0.0/16',
       '--endpoint-reconciler-type=none',
-      '--disable-admission-plugins=ServiceAccount', // nobody here makes the accounts that it would want
       '--profiling=false',
+      ...(this.#nodeAddress === undefined
+        ? [
+            '--bind-address=127.0.0.1',
+            '--advertise-address=127.0.0.1',
+            '--disable-admission-plugins=ServiceAccount', // nobody here makes the accounts that it would want
+          ]
+        : [
+            '--bind-address=0.0.0.0',
+            `--advertise-address=${this.#nodeAddress}`,
+            '--kubelet-preferred-address-types=InternalIP', // no name of a node is resolved
+          ]),
     ]);
   }
 

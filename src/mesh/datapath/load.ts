@@ -75,7 +75,7 @@ export function load(
   open.map('pod_rule_ports').maxEntries = maxRulePorts;
   open.map('pod_rule_ranges').maxEntries = maxRuleRanges;
   open.map('sock_pair_map').maxEntries = maxSockets;
-  // To evict the entries of others, a process would have to hold as many sockets as this.
+  // To evict the entries of others, a process would have to hold half as many sockets as this.
   open.map('pair_original_dst').maxEntries = Math.max(65536, perCpu);
   open.map('peer_introductions').maxEntries = Math.max(pending, Math.ceil(maxSockets / 4));
   open.variable('profile').set(

@@ -8,7 +8,8 @@ import type { MapsByName } from './maps-by-name';
  *
  * The programs write an entry before the SYN is sent, and again before it is retransmitted. They delete it when the
  * handshake is complete, because the accepting socket itself then stores the answer to SO_ORIGINAL_DST, or when the
- * connection attempt has failed. So this map contains pending connections only.
+ * connection attempt has failed. So this map contains pending connections only. A connection to another pod has two
+ * entries, one of them without the port of the client: connection tracking in that pod may change the port.
  *
  * @example
  * ```ts

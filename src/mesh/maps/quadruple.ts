@@ -31,7 +31,7 @@ export interface Quadruple {
 
 /** A connection that is being set up, in the form in which the accepting sidecar looks it up. */
 export interface PendingConnection {
-  /** The client that dials. Its port is 0 if connection tracking in the pod may change the port in the packets. */
+  /** The client that dials. Its port is 0 where connection tracking may change the port in the packets. */
   readonly client: Endpoint;
   /** Initial sequence number of the client, in host byte order. */
   readonly clientIsn: number;

@@ -1,0 +1,59 @@
+/** kubectl, as a person would type it. */
+import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
+import { dirname } from 'node:path';
+import { spawn } from '../bed/children';
+import { SYSTEM_PATH } from '../bed/shell';
+
+/** kubectl for one cluster. */
+export class Kubectl {
+  readonly #environment: NodeJS.ProcessEnv;
+
+  constructor(
+    readonly path: string,
+    kubeconfig: string,
+    home: string,
+  ) {
+    this.#environment = { PATH: `${dirname(path)}:${SYSTEM_PATH}`, KUBECONFIG: kubeconfig, HOME: home };
+  }
+
+  /** Runs it and returns what it printed. */
+  run(...args: string[]): Promise<string> {
+    return finished(this.spawn(args, 'ignore'), `kubectl ${args.join(' ')}`);
+  }
+
+  /** Starts it; its standard input is open if it is a pipe. */
+  spawn(args: readonly string[], input: 'pipe' | 'ignore'): ChildProcess {
+    return spawn(this.path, args, { env: this.#environment, stdio: [input, 'pipe', 'pipe'] });
+  }
+
+  /** Applies objects, or a text of them. */
+  apply(objects: string | readonly object[]): Promise<string> {
+    const child = this.spawn(['apply', '-f', '-'], 'pipe');
+    child.stdin!.end(
+      typeof objects === 'string' ? objects : JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+    );
+    return finished(child, 'kubectl apply');
+  }
+
+  /** One object, or a list of them. */
+  async get<T>(...args: string[]): Promise<T> {
+    return JSON.parse(await this.run('get', ...args, '-o', 'json')) as T;
+  }
+
+  /** Runs a script in a folder, with kubectl in its PATH. */
+  script(text: string, cwd: string): Promise<string> {
+    const child = spawn('sh', ['-euc', text], { cwd, env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    return finished(child, text);
+  }
+}
+
+/** What a process printed; fails with that if it fails. */
+async function finished(child: ChildProcess, what: string): Promise<string> {
+  let [output, errors] = ['', ''];
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => (output += text));
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`${what} failed (${code}): ${errors.trim()}\n${output.trim()}`);
+  return output;
+}

@@ -1,0 +1,77 @@
+/**
+ * Connections from one pod to another every 20 ms, and one that lasts: test/bed/apps/probe.mjs in the pod, by
+ * `kubectl exec`.
+ */
+import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
+import type { Kubectl } from './kubectl';
+import type { RunningPod } from './pods';
+import { APPLICATION, ECHO_PORT } from './workloads';
+
+/** What has passed so far. */
+export interface Passed {
+  readonly passed: number;
+  readonly failed: number;
+  /** Bytes of the lasting connection that came back, all checked. */
+  readonly received: number;
+}
+
+/** At the end. */
+export interface ProbeReport {
+  readonly probes: number;
+  readonly failures: readonly { readonly number: number; readonly reason: string; readonly at: number }[];
+  /** In milliseconds. */
+  readonly slowest: number;
+  readonly stream: {
+    readonly sent: number;
+    readonly received: number;
+    readonly wrongAt: number;
+    readonly ended: string;
+  };
+}
+
+/** A probe that runs. */
+export class Probe {
+  /** How it stood at most 50 ms ago. */
+  now: Passed = { passed: 0, failed: 0, received: 0 };
+  readonly #child: ChildProcess;
+  #report: ProbeReport | undefined;
+  #errors = '';
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#errors += text;
+    });
+    createInterface({ input: child.stdout! }).on('line', line => {
+      const told = JSON.parse(line) as Passed | ProbeReport;
+      if ('probes' in told) this.#report = told;
+      else this.now = told;
+    });
+  }
+
+  /** Starts one; resolves when its lasting connection stands. */
+  static async start(kubectl: Kubectl, from: RunningPod, to: RunningPod, seed: number): Promise<Probe> {
+    const command = ['node', 'probe.mjs', '--host', to.address, '--port', `${ECHO_PORT}`, '--seed', `${seed}`];
+    const probe = new Probe(kubectl.spawn(['exec', '-i', from.name, '-c', APPLICATION, '--', ...command], 'pipe'));
+    await once(probe.#child.stdout!, 'data');
+    return probe;
+  }
+
+  /** One that runs for a while. */
+  static async run(kubectl: Kubectl, from: RunningPod, to: RunningPod, milliseconds: number): Promise<ProbeReport> {
+    const probe = await Probe.start(kubectl, from, to, 1);
+    await setTimeout(milliseconds);
+    return probe.end();
+  }
+
+  /** Lets it finish. */
+  async end(): Promise<ProbeReport> {
+    this.#child.stdin!.end();
+    if (this.#child.exitCode === null) await once(this.#child, 'close');
+    if (this.#report === undefined) throw new Error(`the probe ended without a report: ${this.#errors}`);
+    return this.#report;
+  }
+}
