@@ -21,6 +21,7 @@ export class Program {
     directory: string,
     path: string,
     args: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
   ) {
     this.#log = join(directory, `${name}.log`);
     const log = openSync(this.#log, 'a');
@@ -28,7 +29,7 @@ export class Program {
       this.#child = spawn(path, args, {
         stdio: ['ignore', log, log],
         cwd: directory,
-        env: { ...ENVIRONMENT, HOME: directory },
+        env: { ...ENVIRONMENT, HOME: directory, ...environment },
         detached: true, // Ctrl-C is for the test, which then ends its programs in order
       });
     } finally {

@@ -166,6 +166,7 @@ class RealServer implements ApiServer {
       `--service-account-signing-key-file=${this.#file('accounts.key')}`,
       '--service-cluster-ip-range=10.96.0.0/16',
       '--endpoint-reconciler-type=none',
+      '--enable-aggregator-routing=true', // webhooks are called at their endpoints: there is no kube-proxy
       '--disable-admission-plugins=ServiceAccount', // nobody here makes the accounts that it would want
       '--profiling=false',
     ]);
