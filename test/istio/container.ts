@@ -5,6 +5,7 @@ export interface Container {
   readonly args?: readonly string[];
   readonly env?: readonly EnvironmentVariable[];
   readonly restartPolicy?: string;
+  readonly startupProbe?: object;
   readonly securityContext?: { readonly runAsUser?: number };
   readonly lifecycle?: { readonly postStart?: { readonly exec?: { readonly command: readonly string[] } } };
 }

@@ -2,8 +2,7 @@
  * What a kubelet does for one Pod, without a container runtime: init containers in their order, then the others, each
  * with its command, environment and user, in a network namespace and cgroup of the bed.
  */
-import { chownSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { copyFileSync } from 'node:fs';
+import { chownSync, closeSync, copyFileSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { envoyBinary, type Bed, type Pod } from '../bed';
 import { cgroupProcesses } from '../bed/cgroup';
@@ -94,8 +93,10 @@ export class RunningPod {
     writeFileSync(this.#hosts(), this.#hostsFile());
     if (this.isInjected) await this.#prepareProxy();
     for (const container of this.api.spec.initContainers ?? []) {
-      if (container.restartPolicy === 'Always') this.#run(container);
-      else if (this.options.rules || container.name !== 'istio-init') await this.#runToEnd(container);
+      if (container.restartPolicy === 'Always') {
+        this.#run(container);
+        if (container.startupProbe) await this.ready(); // Istio's asks what this asks
+      } else if (this.options.rules || container.name !== 'istio-init') await this.#runToEnd(container);
     }
     for (const container of this.api.spec.containers) {
       this.#run(container);

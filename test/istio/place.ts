@@ -12,7 +12,8 @@ export const BED = { subnet: SUBNET } as const;
 
 /** Refuses to change the machine's own namespace: `unshare --net` makes one. */
 export function enterPlace(): void {
-  if (Object.keys(networkInterfaces()).length > 0) // in a new namespace not even loopback is up
+  if (Object.keys(networkInterfaces()).length > 0)
+    // in a new namespace not even loopback is up
     throw new Error('this changes addresses and routes: run it by npm run test:istio, in a network namespace');
   ipBatch(['link set lo up', `addr add ${NODE_ADDRESS}/32 dev lo`]);
 }

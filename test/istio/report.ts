@@ -1,19 +1,15 @@
 import { isDeepStrictEqual, inspect } from 'node:util';
 import type { Way } from '../bed';
+import { ALL } from './cases';
+import { brief, type PodName, type Request } from './requests';
 import type { Outcome, Outcomes } from './run';
 import { WANTED } from './wanted';
-
-/** How the request went, in a word. */
-function brief({ code, status }: Outcome): string {
-  if (code !== 0) return `error ${code}`;
-  return status === undefined ? 'ok' : `${status}`;
-}
 
 /** Prints the comparison; whether all is as under iptables, but for what is wanted. */
 export function report(seen: ReadonlyMap<Way, Outcomes>): boolean {
   const reference = seen.get('iptables');
   if (!reference) throw new Error('there is nothing to compare with: iptables has to be among the ways');
-  const faults: string[] = [];
+  const faults = ALL.flatMap(request => wrongReference(request, reference.get(request.name)));
   const met = new Set<object>();
   const ways = [...seen.keys()];
   const rows = [...reference].map(([name, expected]) => {
@@ -40,6 +36,22 @@ export function report(seen: ReadonlyMap<Way, Outcomes>): boolean {
   const compared = rows.length * (ways.length - 1);
   console.log(`\n${compared} compared, ${faults.length} different without a reason`);
   return faults.length === 0;
+}
+
+/** What Istio itself is known to do, so that two ways that are equally broken are not taken for good. */
+function wrongReference({ name, expects, mutual }: Request, outcome: Outcome | undefined): string[] {
+  if (!outcome) return [`${name}: not asked under iptables`];
+  if (brief(outcome) !== expects)
+    return [`${name}, iptables: ${brief(outcome)} instead of ${expects}\n${show(outcome)}`];
+  if (!mutual) return [];
+  const [client, server] = mutual;
+  const identity = (pod: PodName): string => `spiffe://cluster.local/ns/demo/sa/${pod}`;
+  const isSeen =
+    outcome.logs[client]?.some(line => line.upstreamIdentity === identity(server) && line.upstreamTls === 'TLSv1.3') &&
+    outcome.logs[server]?.some(
+      line => line.clientIdentity === identity(client) && line.tls === 'TLSv1.3' && /^outbound_/.test(`${line.sni}`),
+    );
+  return isSeen ? [] : [`${name}, iptables: no mutual TLS\n${show(outcome)}`];
 }
 
 function difference(outcome: Outcome, expected: Outcome): string {

@@ -1,4 +1,4 @@
-/** The requests that every way of redirection has to carry as iptables does. */
+/** How requests are made, and what is known of each. */
 import { join } from 'node:path';
 import { APPLICATION_UID } from '../bed';
 import { spawn } from '../bed/children';
@@ -6,15 +6,16 @@ import type { RunningPod } from './kubelet';
 
 const TCP = join(__dirname, 'apps', 'tcp.py');
 export const SERVICE = '10.96.7.7';
+export const NAME = 'server.demo.svc.cluster.local';
 /** An address beyond the cluster: the pod outside of the mesh has it. */
 export const EGRESS = '198.51.100.7';
 
-export interface Pods {
-  readonly client: RunningPod;
-  readonly server: RunningPod;
-  /** No sidecar, but of the same node. */
-  readonly outside: RunningPod;
-}
+/** The first two as Istio injects them by itself, two with annotations, and one without a sidecar. */
+export type PodName = 'client' | 'server' | 'ruled-client' | 'ruled-server' | 'outside';
+export type Pods = Readonly<Record<PodName, RunningPod>>;
+
+/** At a client: what its application got as it started. */
+export const AS_IT_STARTED = 'http://127.0.0.1:8080/as-it-started';
 
 /** What the one who asked got. */
 export interface Answer {
@@ -26,7 +27,17 @@ export interface Answer {
 
 export interface Request {
   readonly name: string;
+  /** How it goes under iptables, as {@link brief} says it. */
+  readonly expects: string;
+  /** The two ends of mutual TLS, whose sidecars must have seen each other's identity. */
+  readonly mutual?: readonly [client: PodName, server: PodName];
   readonly ask: (pods: Pods) => Promise<Answer>;
+}
+
+/** How a request went, in a word. */
+export function brief({ code, status }: Answer): string {
+  if (code !== 0) return `error ${code}`;
+  return status === undefined ? 'ok' : `${status}`;
 }
 
 interface Ended {
@@ -35,13 +46,14 @@ interface Ended {
 }
 type Run = (command: string, args: readonly string[]) => Promise<Ended>;
 
-const inside =
+/** A program in a pod. */
+export const inside =
   (pod: RunningPod): Run =>
   (command, args) =>
     pod.pod.run(command, args, { uid: APPLICATION_UID, timeoutMs: 10_000 });
 
 /** A program of this process's cgroup and namespace: for the pods, another node. */
-const elsewhere: Run = (command, args) =>
+export const elsewhere: Run = (command, args) =>
   new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'], timeout: 10_000 });
     let stdout = '';
@@ -51,7 +63,7 @@ const elsewhere: Run = (command, args) =>
     child.once('error', reject).once('close', code => resolve({ code, stdout }));
   });
 
-async function curl(run: Run, url: string, address?: string): Promise<Answer> {
+export async function curl(run: Run, url: string, address?: string): Promise<Answer> {
   const { hostname, port } = new URL(url);
   const resolve = address === undefined ? [] : ['--resolve', `${hostname}:${port || 80}:${address}`];
   const args = [
@@ -70,51 +82,7 @@ async function curl(run: Run, url: string, address?: string): Promise<Answer> {
   return { code: code ?? -1, status: Number(status), text: `${stdout.slice(0, Math.max(at, 0))} peer ${peer}` };
 }
 
-async function tcp(run: Run, host: string, port: number, text?: string): Promise<Answer> {
+export async function tcp(run: Run, host: string, port: number, text?: string): Promise<Answer> {
   const { code, stdout } = await run('python3', [TCP, host, `${port}`, ...(text === undefined ? [] : [text])]);
   return { code: code ?? -1, text: stdout.trim() };
 }
-
-const NAME = 'server.demo.svc.cluster.local';
-const SERVER_URL = `http://${NAME}`;
-
-/** In this order: the first one is the first of its sidecars. */
-export const REQUESTS: readonly Request[] = [
-  { name: 'first request of fresh sidecars', ask: p => curl(inside(p.client), `${SERVER_URL}/first`, SERVICE) },
-  { name: 'by ClusterIP', ask: p => curl(inside(p.client), `${SERVER_URL}/service`, SERVICE) },
-  { name: 'by ClusterIP, pooled', ask: p => curl(inside(p.client), `${SERVER_URL}/pooled`, SERVICE) },
-  { name: 'by pod IP', ask: p => curl(inside(p.client), `http://${p.server.address}:8080/pod`) },
-  {
-    name: 'headless',
-    ask: p => curl(inside(p.client), 'http://headless.demo.svc.cluster.local:8080/headless', p.server.address),
-  },
-  { name: 'own Service', ask: p => curl(inside(p.server), `${SERVER_URL}/own-service`, SERVICE) },
-  { name: 'own pod IP', ask: p => curl(inside(p.server), `http://${p.server.address}:8080/own-pod`) },
-  { name: '127.0.0.1', ask: p => curl(inside(p.server), 'http://127.0.0.1:8080/loopback') },
-  { name: 'TCP', ask: p => tcp(inside(p.client), SERVICE, 9000, 'echo') },
-  { name: 'TCP by pod IP', ask: p => tcp(inside(p.client), p.server.address, 9000, 'echo') },
-  { name: 'server speaks first', ask: p => tcp(inside(p.client), SERVICE, 9001) },
-  { name: 'a port in no Service', ask: p => curl(inside(p.client), `http://${p.server.address}:8081/no-service`) },
-  { name: 'a port that nobody listens on', ask: p => curl(inside(p.client), `http://${p.server.address}:4444/`) },
-  { name: 'egress', ask: p => curl(inside(p.client), `http://${EGRESS}:8080/egress`) },
-  { name: 'to a pod outside the mesh', ask: p => curl(inside(p.client), `http://${p.outside.address}:8080/outside`) },
-  {
-    name: '15021 from another pod',
-    ask: p => curl(inside(p.client), `http://${p.server.address}:15021/healthz/ready`),
-  },
-  { name: '15021 from the node', ask: p => curl(elsewhere, `http://${p.server.address}:15021/healthz/ready`) },
-  { name: 'plain text from a pod outside', ask: p => curl(inside(p.outside), `http://${p.server.address}:8080/plain`) },
-  { name: 'plain text from the node', ask: p => curl(elsewhere, `http://${p.server.address}:8080/plain`) },
-];
-
-/** While istiod is away, and after it came back. */
-export const WITHOUT_ISTIOD: readonly Request[] = [
-  { name: 'istiod is away', ask: p => curl(inside(p.client), `${SERVER_URL}/away`, SERVICE) },
-];
-export const AFTER_ISTIOD: readonly Request[] = [
-  { name: 'istiod restarted', ask: p => curl(inside(p.client), `${SERVER_URL}/restarted`, SERVICE) },
-];
-export const AFTER_SIDECAR: readonly Request[] = [
-  { name: "server's sidecar restarted", ask: p => curl(inside(p.client), `${SERVER_URL}/anew`, SERVICE) },
-  { name: 'the same, TCP', ask: p => tcp(inside(p.client), SERVICE, 9000, 'anew') },
-];
