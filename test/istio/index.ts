@@ -9,7 +9,9 @@ import { kubeAssets, startRealServer } from '../kube/real-server';
 import { Cluster } from './cluster';
 import { Istiod } from './istiod';
 import { NODE_ADDRESS, enterPlace } from './place';
-import { applyWorkload, runWay, type Outcomes } from './run';
+import type { Outcomes } from './batch';
+import { runWay } from './run';
+import { applyWorkload } from './workload';
 import { report } from './report';
 
 async function main(): Promise<boolean> {

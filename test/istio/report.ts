@@ -2,7 +2,7 @@ import { isDeepStrictEqual, inspect } from 'node:util';
 import type { Way } from '../bed';
 import { ALL } from './cases';
 import { brief, type PodName, type Request } from './requests';
-import type { Outcome, Outcomes } from './run';
+import type { Outcome, Outcomes } from './batch';
 import { WANTED } from './wanted';
 
 /** Prints the comparison; whether all is as under iptables, but for what is wanted. */
