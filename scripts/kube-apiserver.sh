@@ -13,12 +13,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+NAME=kube-apiserver
 VERSION=v1.34.2
-MODULE=test/kube/apiserver
-UNAVAILABLE=3
-
-say() { printf 'kube-apiserver: %s\n' "$*" >&2; }
-fail() { code=$1; shift; say "$@"; exit "$code"; }
+. scripts/go-programs.sh
 
 if [ -n "${KUBEBUILDER_ASSETS-}" ]; then
   for program in kube-apiserver etcd "$@"; do
@@ -28,47 +25,14 @@ if [ -n "${KUBEBUILDER_ASSETS-}" ]; then
   exit 0
 fi
 
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/merbridge
-folder=$cache/kube-apiserver-$VERSION-$(uname -m)
-
-find_etcd() {
-  etcd=$(command -v etcd) || fail "$UNAVAILABLE" 'etcd is missing: install it (Debian, Ubuntu: etcd-server), or run scripts/setup.sh'
-}
-
-find_go() {
-  go=$(command -v go || true)
-  [ -n "$go" ] || go=/usr/local/go/bin/go # where Go's own installer puts it, which no PATH names
-  [ -x "$go" ] || fail "$UNAVAILABLE" 'Go is missing: install 1.24 or later, or set KUBEBUILDER_ASSETS'
-  version=$("$go" env GOVERSION)
-  version=${version#go}
-  minor=${version#*.}
-  minor=${minor%%[!0-9]*}
-  [ "${version%%.*}" -gt 1 ] || [ "${minor:-0}" -ge 24 ] || fail "$UNAVAILABLE" "Go $version is too old: install 1.24 or later"
-}
-
-# To a name of its own, then renamed: what is there is whole, also after a build that was interrupted.
-build() {
-  temporary=$(mktemp -d "$cache/building.XXXXXX")
-  trap 'rm -rf "$temporary"' EXIT
-  trap 'exit 130' INT TERM HUP
-  say "building $1 $VERSION, this takes a while"
-  package=k8s.io/component-base/version
-  (cd "$MODULE" && CGO_ENABLED=0 "$go" build -trimpath -buildvcs=false \
-    -ldflags "-s -w -X $package.gitVersion=$VERSION -X $package.gitMajor=1 -X $package.gitMinor=34" \
-    -o "$temporary/$1" "k8s.io/kubernetes/cmd/$1") >&2
-  mkdir -p "$folder"
-  mv -f "$temporary/$1" "$folder/$1"
-  rmdir "$temporary"
-}
-
-find_etcd
-mkdir -p "$cache"
-exec 9>"$folder.lock"
-flock 9
+etcd=$(command -v etcd) || fail "$UNAVAILABLE" 'etcd is missing: install it (Debian, Ubuntu: etcd-server), or run scripts/setup.sh'
+package=k8s.io/component-base/version
+lock_folder
 for program in kube-apiserver "$@"; do
   [ -x "$folder/$program" ] && continue
-  find_go
-  build "$program"
+  find_go 24
+  build test/kube/apiserver "k8s.io/kubernetes/cmd/$program" \
+    "-X $package.gitVersion=$VERSION -X $package.gitMajor=1 -X $package.gitMinor=34"
 done
 [ "$(readlink "$folder/etcd" || true)" = "$etcd" ] || ln -sfn "$etcd" "$folder/etcd"
 printf '%s\n' "$folder"

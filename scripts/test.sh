@@ -142,6 +142,14 @@ api_server() {
   fi
 }
 
+# Istio's own program for its rules, where it is or can be built.
+istio_rules() {
+  local folder
+  if [ -z "${PILOT_AGENT-}${MERBRIDGE_ISTIO_RULES-}" ] && folder=$(sh scripts/istio-programs.sh); then
+    export PILOT_AGENT=$folder/pilot-agent
+  fi
+}
+
 kubernetes() {
   select_files kubernetes "$@"
   run kubernetes 1 600 bash scripts/as-root.sh -- "${files[@]}"
@@ -154,6 +162,7 @@ case $group in
     if built --envoy; then
       unit
       api_server
+      istio_rules
       # Asks for a password, if it has to, before anything is in the background.
       if bash scripts/as-root.sh true; then
         begin_beside kubernetes
@@ -170,7 +179,12 @@ case $group in
     if ready sh scripts/setup.sh --modules; then unit "$@"; else failed=1; fi
     ;;
   kernel)
-    if built --envoy; then kernel "$@"; else failed=1; fi
+    if built --envoy; then
+      istio_rules
+      kernel "$@"
+    else
+      failed=1
+    fi
     ;;
   kubernetes)
     if built; then

@@ -1,3 +1,4 @@
+import { istioIptablesArguments, pilotAgent, runIstioIptables } from './istio-iptables';
 import type { Pod } from './pod';
 
 /** What Istio's annotations and settings can change; the defaults are Istio's. */
@@ -93,9 +94,20 @@ export function istioRules(options: IstioRules = {}, family: Family = V4): strin
   ].join('\n');
 }
 
-/** Puts Istio's redirection into a pod, replacing an earlier one. Everything stays inside its network namespace. */
+/**
+ * Puts Istio's redirection into a pod, replacing an earlier one. Everything stays inside its network namespace.
+ *
+ * Istio's own program writes it where there is one; `istio-iptables.test.ts` holds {@link istioRules} equal to it.
+ */
 export function applyIstioRules(pod: Pod, options: IstioRules = {}): void {
   removeIstioRules(pod);
+  const [agent, args] = [pilotAgent(), istioIptablesArguments(options)];
+  if (agent !== undefined && args !== undefined) runIstioIptables(agent, pod, args);
+  else applyCommittedRules(pod, options);
+}
+
+/** Puts {@link istioRules} into a pod that has none. */
+export function applyCommittedRules(pod: Pod, options: IstioRules = {}): void {
   for (const family of options.dualStack ? [V4, V6] : [V4]) {
     pod.admin(`${family.tool}-restore`, ['--noflush'], istioRules(options, family));
   }

@@ -185,6 +185,7 @@ export class RealServer implements ApiServer {
       `--service-account-signing-key-file=${this.file('accounts.key')}`,
       '--service-cluster-ip-range=10.96.0.0/16',
       '--endpoint-reconciler-type=none',
+      '--enable-aggregator-routing=true', // webhooks are called at their endpoints: there is no kube-proxy
       '--profiling=false',
       ...(this.#nodeAddress === undefined
         ? [

@@ -1,0 +1,42 @@
+# Sourced by the scripts that build programs of Go modules, each once for a user of this machine. They set NAME, for
+# messages, and VERSION. Functions end the script with code 3 where something is missing that a test can do without.
+UNAVAILABLE=3
+
+say() { printf '%s: %s\n' "$NAME" "$*" >&2; }
+fail() { code=$1; shift; say "$@"; exit "$code"; }
+
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/merbridge
+folder=$cache/$NAME-$VERSION-$(uname -m)
+
+# find_go <minor version of Go 1>: sets go
+find_go() {
+  go=$(command -v go || true)
+  [ -n "$go" ] || go=/usr/local/go/bin/go # where Go's own installer puts it, which no PATH names
+  [ -x "$go" ] || fail "$UNAVAILABLE" "Go is missing: install 1.$1 or later"
+  version=$("$go" env GOVERSION)
+  version=${version#go}
+  minor=${version#*.}
+  minor=${minor%%[!0-9]*}
+  [ "${version%%.*}" -gt 1 ] || [ "${minor:-0}" -ge "$1" ] || fail "$UNAVAILABLE" "Go $version is too old: install 1.$1 or later"
+}
+
+# Several at once wait for the first.
+lock_folder() {
+  mkdir -p "$cache"
+  exec 9>"$folder.lock"
+  flock 9
+}
+
+# build <module> <package> [flags of the linker]: into the folder, by the last part of its name. To a name of its own,
+# then renamed: what is there is whole, also after a build that was interrupted.
+build() {
+  program=${2##*/}
+  temporary=$(mktemp -d "$cache/building.XXXXXX")
+  trap 'rm -rf "$temporary"' EXIT
+  trap 'exit 130' INT TERM HUP
+  say "building $program $VERSION, this takes a while"
+  (cd "$1" && CGO_ENABLED=0 "$go" build -trimpath -buildvcs=false -ldflags "-s -w ${3-}" -o "$temporary/$program" "$2") >&2
+  mkdir -p "$folder"
+  mv -f "$temporary/$program" "$folder/$program"
+  rmdir "$temporary"
+}
