@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh            system packages and node_modules
 #   scripts/setup.sh --envoy    the same, and Envoy into .venv/   (or MERBRIDGE_ENVOY=1)
+#   scripts/setup.sh --kernels  the same as without, and QEMU with what scripts/test-kernels.sh needs
 #   scripts/setup.sh --modules  node_modules alone; says nothing when they are present
 set -eu
 cd "$(dirname "$0")/.."
@@ -29,13 +30,18 @@ as_root() {
   fi
 }
 
+# QEMU itself brings virtiofsd up to version 7; later it is a package of its own.
+KERNEL_PACKAGES='qemu-system-x86 busybox-static kmod cpio xz-utils file debian-archive-keyring'
+
 envoy=${MERBRIDGE_ENVOY:-}
 modules=
+kernels=
 for argument; do
   case $argument in
     --envoy) envoy=1 ;;
+    --kernels) PACKAGES="$PACKAGES $KERNEL_PACKAGES" kernels=1 ;;
     --modules) modules=only ;;
-    -h|--help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h|--help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) fail "unknown argument $argument (try --help)" ;;
   esac
 done
@@ -54,6 +60,10 @@ require_system() {
   # testing and unstable carry no version
   [ -z "$VERSION_ID" ] || [ "${VERSION_ID%%.*}" -ge "$oldest" ] ||
     fail "$ID $VERSION_ID is too old: libbpf 1.x comes with Debian 12 and Ubuntu 24.04"
+}
+
+virtiofsd() {
+  PATH=$PATH:/usr/lib/qemu:/usr/libexec command -v virtiofsd >/dev/null
 }
 
 missing_packages() {
@@ -100,6 +110,7 @@ if [ -n "$modules" ]; then
 fi
 require_system
 install_packages
+[ -z "$kernels" ] || virtiofsd || as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends virtiofsd
 install_modules
 case $envoy in
   ''|0) say 'Envoy: left out (--envoy installs it)' ;;
