@@ -37,10 +37,10 @@ for part in alternatives group hosts ld.so.cache ld.so.conf ld.so.conf.d nsswitc
   [ ! -e "$root/etc/$part" ] || cp -a "$root/etc/$part" "$view/etc/"
 done
 [ -n "$root" ] || { : >"$view/opt/bin/node"; show "$node" "$view/opt/bin/node"; }
-# A link out of the tree leads nowhere in the guest.
-for link in .venv node_modules; do
-  [ ! -L "$tree/$link" ] || { mkdir -p "$view/linked/$link"; show "$(realpath "$tree/$link")" "$view/linked/$link"; }
-done
+# What the guest mounts over the tree: a link out of it leads nowhere there, and an Envoy has one architecture.
+replace() { mkdir -p "$view/replaced/$1"; show "$(realpath "$2")" "$view/replaced/$1"; }
+[ ! -L "$tree/node_modules" ] || replace node_modules "$tree/node_modules"
+if [ -n "$root" ]; then replace .venv "$root/venv"; elif [ -L "$tree/.venv" ]; then replace .venv "$tree/.venv"; fi
 
 # The modules that mount the root, one after the other. All others come from there.
 cp "$view/usr/bin/busybox" "$initrd/bin/busybox"

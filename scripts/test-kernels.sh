@@ -3,6 +3,8 @@
 # Ends with one line: N passed, N failed. A kernel counts each file of tests as one.
 #
 #   scripts/test-kernels.sh [--only WORD] [FILE…]     every kernel, or those whose name has WORD in it; hours
+#                                                     a FILE that is no test, as test/kernels/facts.ts, prints facts, and
+#                                                     the table has a row for each
 #   scripts/test-kernels.sh --short                   the oldest and the newest kernel, smoke and hazards-maps: minutes
 #
 # What was printed in the guests stays in .cache/kernels/, one file a kernel.
@@ -35,7 +37,7 @@ while [ "$#" -gt 0 ]; do
   case $1 in
     --short) GUESTS=("${SHORT[@]}") FILES=(test/kernels/smoke.test.ts test/kernel/hazards/hazards-maps.test.ts) ;;
     --only) only=$2; shift ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) echo "test-kernels: unknown argument $1 (try --help)" >&2; exit 2 ;;
     *) break ;;
   esac
@@ -57,12 +59,15 @@ uname -a
 for file in ${FILES[*]}; do
   echo "== \$file"
   since=\$SECONDS
-  timeout -k 10 $((SECONDS_A_FILE + 60)) node -r ./scripts/typescript.cjs -r ./test/fixtures/with-runner.cjs --test \\
-    --test-concurrency=1 --test-timeout=$((SECONDS_A_FILE * 1000)) \\
-    --test-reporter=spec --test-reporter-destination=stdout --test-reporter=./test/reporter.mjs --test-reporter-destination=/tmp/report \\
-    "\$file"
-  cat /tmp/report
-  rm -f /tmp/report
+  case \$file in
+    *.test.ts)
+      timeout -k 10 $((SECONDS_A_FILE + 60)) node -r ./scripts/typescript.cjs -r ./test/fixtures/with-runner.cjs --test \\
+        --test-concurrency=1 --test-timeout=$((SECONDS_A_FILE * 1000)) --test-reporter=spec --test-reporter-destination=stdout \\
+        --test-reporter=./test/reporter.mjs --test-reporter-destination=/tmp/report "\$file"
+      cat /tmp/report
+      rm -f /tmp/report ;;
+    *) timeout -k 10 $SECONDS_A_FILE node -r ./scripts/typescript.cjs "\$file" && echo 'totals 1 0 0' ;;
+  esac
   echo "took \$((SECONDS - since)) \$file"
 done
 SCRIPT
@@ -94,7 +99,7 @@ guest() {
   printf '\n== %s %s, %s\n' "$suite" "$architecture" "$cgroups"
   if kernel=$(sh scripts/kernel-image.sh "$suite" "$architecture"); then
     export MERBRIDGE_GUEST_ROOT=
-    if [ "$architecture" = arm64 ]; then MERBRIDGE_GUEST_ROOT=$(bash scripts/arm64-root.sh) || status=1; fi
+    if [ "$architecture" = arm64 ]; then MERBRIDGE_GUEST_ROOT=$(bash scripts/as-root.sh bash scripts/arm64-root.sh) || status=1; fi
     if [ "$status" -eq 0 ]; then
       MERBRIDGE_GUEST_SECONDS=$((120 + ${#FILES[@]} * SECONDS_A_FILE)) \
         bash scripts/as-root.sh bash scripts/guest.sh "$kernel" "$cgroups" "$script" 2>&1 | tee "$log" || status=$?
@@ -107,8 +112,9 @@ guest() {
   for file in "${FILES[@]}"; do
     each=$(cell "$log" "$file")
     case $each in '**'* | 0,*) failed=$((failed + 1)) ;; *) passed=$((passed + 1)) ;; esac
-    printf '%s\t%s\t%s\n' "$name, $cgroups" "$(basename "$file" .test.ts)" "$each" >>"$table"
+    printf '%s\t%s\t%s\n' "$name, $cgroups" "\`$(basename "$file" .test.ts)\`" "$each" >>"$table"
   done
+  sed -n "s/^fact\t/$name, $cgroups\t/p" "$log" >>"$table"
 }
 
 for each in "${GUESTS[@]}"; do
@@ -126,7 +132,7 @@ awk -F '\t' '
     printf "| |"; for (c = 1; c <= columns; c++) printf " %s |", head[c]
     printf "\n|---|"; for (c = 1; c <= columns; c++) printf "---|"
     for (r = 1; r <= rows; r++) {
-      printf "\n| `%s` |", left[r]
+      printf "\n| %s |", left[r]
       for (c = 1; c <= columns; c++) printf " %s |", cell[r, c]
     }
     print ""

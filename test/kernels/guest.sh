@@ -23,9 +23,10 @@ if [ "$cgroups" = hybrid ]; then
 else
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
 fi
-for each in /linked/.[a-z]* /linked/*; do
-  # The link leads out of the tree; a directory takes its place, in memory.
-  [ ! -d "$each" ] || { rm "/merbridge/${each##*/}"; mkdir "/merbridge/${each##*/}"; mount --bind "$each" "/merbridge/${each##*/}"; }
+for each in .venv node_modules; do
+  [ -d "/replaced/$each" ] || continue
+  [ ! -L "/merbridge/$each" ] || { rm "/merbridge/$each" && mkdir "/merbridge/$each"; }
+  mount --bind "/replaced/$each" "/merbridge/$each"
 done
 stty -F /dev/console -onlcr
 ip link set lo up
