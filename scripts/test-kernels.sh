@@ -28,6 +28,7 @@ FILES=(
   test/kernel/bpf/bpf-cgroup.test.ts
   test/kernel/datapath/mesh-{iptables-equal,scope}.test.ts
   test/kernel/pins/mesh-{pins,upgrade}.test.ts
+  test/kernels/hardened.test.ts
 )
 # Of a file, under a kernel. The bed's own limits grow by MERBRIDGE_TEST_SLOWNESS.
 SECONDS_A_FILE=1500

@@ -21,7 +21,7 @@ test('attach, one request in each scope through each proxy, check(), diagnose(),
   const before = inKernel();
   using bed = Bed.create({ subnet: 109 });
   const pairs = SIDECAR_KINDS.map(kind => ({ kind, client: bed.pod(`${kind}-c`), server: bed.pod(`${kind}-s`) }));
-  const mesh = await enterMesh(bed, 'off');
+  await using mesh = await enterMesh(bed, 'off');
   for (const { kind, client, server } of pairs) {
     await startWebServer(server, { bodyBytes: 20_000 });
     const [outbound, inbound] = [await startSidecar(client, { kind }), await startSidecar(server, { kind })];
