@@ -12,7 +12,7 @@ check() {
 
 shell_syntax() {
   local script status=0
-  for script in scripts/*.sh .ci/run; do
+  for script in scripts/*.sh test/kernels/*.sh .ci/run; do
     case $(head -n 1 "$script") in
       *bash) bash -n "$script" ;;
       *) sh -n "$script" ;;

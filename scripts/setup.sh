@@ -3,6 +3,8 @@
 #
 #   scripts/setup.sh            system packages and node_modules
 #   scripts/setup.sh --envoy    the same, and Envoy into .venv/   (or MERBRIDGE_ENVOY=1)
+#   scripts/setup.sh --kernels  the same as without, and QEMU with what scripts/test-kernels.sh needs
+#   scripts/setup.sh --arm64    the same as --kernels, and what emulates arm64
 #   scripts/setup.sh --modules  node_modules alone; says nothing when they are present
 set -eu
 cd "$(dirname "$0")/.."
@@ -14,6 +16,8 @@ cd "$(dirname "$0")/.."
 # sockperf, iperf3, libc6-dev (a C program to compare with) and fonts-dejavu-core (for the pictures) are for bench/.
 PACKAGES='bpftool clang clang-format llvm libbpf1 libbpf-dev linux-libc-dev iproute2 util-linux iptables haproxy wrk curl openssl ca-certificates
   etcd-server strace python3-venv nginx apache2-bin python3-aiohttp default-jdk-headless sockperf iperf3 libc6-dev fonts-dejavu-core'
+# QEMU itself brings virtiofsd up to version 7; later it is a package of its own.
+KERNEL_PACKAGES='qemu-system-x86 busybox-static kmod cpio xz-utils file debian-archive-keyring'
 NODE_MAJOR=20
 NODE_MINOR=19
 # One that Go's own installer put there is as good, and often newer.
@@ -31,11 +35,14 @@ as_root() {
 
 envoy=${MERBRIDGE_ENVOY:-}
 modules=
+kernels=
 for argument; do
   case $argument in
     --envoy) envoy=1 ;;
+    --kernels) PACKAGES="$PACKAGES $KERNEL_PACKAGES" kernels=1 ;;
+    --arm64) PACKAGES="$PACKAGES $KERNEL_PACKAGES qemu-system-arm mmdebstrap" kernels=1 ;;
     --modules) modules=only ;;
-    -h|--help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h|--help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) fail "unknown argument $argument (try --help)" ;;
   esac
 done
@@ -54,6 +61,10 @@ require_system() {
   # testing and unstable carry no version
   [ -z "$VERSION_ID" ] || [ "${VERSION_ID%%.*}" -ge "$oldest" ] ||
     fail "$ID $VERSION_ID is too old: libbpf 1.x comes with Debian 12 and Ubuntu 24.04"
+}
+
+virtiofsd() {
+  PATH=$PATH:/usr/lib/qemu:/usr/libexec command -v virtiofsd >/dev/null
 }
 
 missing_packages() {
@@ -100,6 +111,7 @@ if [ -n "$modules" ]; then
 fi
 require_system
 install_packages
+[ -z "$kernels" ] || virtiofsd || as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends virtiofsd
 install_modules
 case $envoy in
   ''|0) say 'Envoy: left out (--envoy installs it)' ;;

@@ -22,7 +22,7 @@ export function tcpMemory(): number {
  * not acknowledged, and what is kept in advance for each. Unlike {@link tcpMemory} nothing else on the machine is in
  * it.
  *
- * Kernels before Linux 6.13 charge what a program redirected to no socket: there this is too low, see
+ * Some kernels charge what a program redirected to no socket, as Linux 5.10 does: there this is too low, see
  * `mesh.backlogAccount`.
  *
  * @see ss(8), `skmem`

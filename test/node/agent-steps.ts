@@ -43,6 +43,6 @@ async function killAgent(kubectl: Kubectl): Promise<void> {
   const pid = agentProcess();
   if (pid === undefined) throw new Error('no agent runs');
   process.kill(pid, 'SIGKILL');
-  await until('another agent', () => ![undefined, pid].includes(agentProcess()), 120);
+  await until('another agent', () => ![undefined, pid].includes(agentProcess()));
   await until('a ready one', () => agentReady(kubectl));
 }

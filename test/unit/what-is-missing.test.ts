@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { openSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { BpfError, ForeignPinError, NotABpfFileSystemError, NotSupportedError, exhausted } from '../../src/errors';
+import {
+  BpfError,
+  ForeignPinError,
+  NotABpfFileSystemError,
+  NotSupportedError,
+  VerifierError,
+  exhausted,
+} from '../../src/errors';
+import { whatKernelLacks } from '../../src/mesh/datapath/what-kernel-lacks';
 import { typedError } from '../../src/mesh/requirements';
 import { addonHint } from '../../src/native/addon';
 import { tellingLine } from '../../src/native/log';
@@ -26,6 +34,27 @@ test('the line of libbpf that says why, not its last one', () => {
   );
   assert.equal(tellingLine(["failed to load object 'merbridge'"]), "failed to load object 'merbridge'");
   assert.equal(tellingLine([]), undefined);
+});
+
+test('what a kernel lacks, by the log of its verifier', () => {
+  // Of Linux 5.10.262 and, the last two, 6.18.44.
+  const logs: Readonly<Record<string, string | undefined>> = {
+    'Func#1 is safe for any args\nArg#0 type PTR in mb_decide() is not supported yet.\nprocessed 387 insns':
+      'BPF functions that take a pointer to memory',
+    '373: (85) call bpf_get_current_ancestor_cgroup_id#123\nunknown func bpf_get_current_ancestor_cgroup_id#123\n':
+      'the BPF helper function bpf_get_current_ancestor_cgroup_id()',
+    'BPF_STX uses reserved fields\nprocessed 0 insns': 'BPF atomic operations that return the old value',
+    '1: (85) call bpf_msg_apply_bytes#61\nprogram of this type cannot use helper bpf_msg_apply_bytes#61\n':
+      'the BPF helper function bpf_msg_apply_bytes()',
+    '0: (85) call unknown#9999\ninvalid func unknown#9999\n': 'the BPF helper function 9999',
+    "R0 invalid mem access 'map_value_or_null'\nprocessed 9 insns": undefined,
+  };
+  for (const [log, feature] of Object.entries(logs)) {
+    const refused = new VerifierError('mb_connect4', log, { errno: 22 });
+    const told = whatKernelLacks(refused);
+    assert.equal(told?.feature, feature);
+    if (told !== undefined) assert.equal(told.cause, refused);
+  }
 });
 
 describe('why bpf(2) is refused', () => {

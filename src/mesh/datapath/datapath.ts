@@ -6,7 +6,7 @@ import type { MapsByName } from '../maps/maps-by-name';
 import { MeshSettings, OWNED_BY_NOBODY, type Writers } from '../maps/mesh-settings';
 import { quadrupleCodec, type Quadruple } from '../maps/quadruple';
 import { Drain } from './drain';
-import { MARK, messageProgram, programsOf, STAGES, type Stage } from './hooks';
+import { MARK, MESSAGE_PROGRAMS, programsOf, STAGES, type Stage } from './hooks';
 
 /** Within this time a sidecar has accepted a redirected connection and read its original destination. */
 export const SETTLED_MS = 500;
@@ -14,6 +14,12 @@ export const SETTLED_MS = 500;
 /** The maps and programs of a datapath: those of a loaded object, or of a pinned set. */
 export interface Parts extends MapsByName {
   program(name: string): BpfProgram | undefined;
+  /**
+   * All programs. Absent of a pinned set, which is not attached again.
+   *
+   * @returns the programs of a loaded object
+   */
+  programs?(): readonly BpfProgram[];
 }
 
 /** `sock_pair_map`. */
@@ -104,6 +110,13 @@ export class Datapath implements MapsByName {
     return program;
   }
 
+  /** The variant of the sk_msg program that this kernel accepted. */
+  #messageProgram(): BpfProgram {
+    const loaded = this.#parts.programs?.().find(({ name }) => MESSAGE_PROGRAMS.some(each => each === name));
+    if (loaded === undefined) throw new RangeError('there is no program for sk_msg');
+    return loaded;
+  }
+
   /** The settings that every program reads, such as the scope of acceleration. */
   get settings(): MeshSettings {
     return (this.#settings ??= new MeshSettings(this, this.#writers));
@@ -127,7 +140,7 @@ export class Datapath implements MapsByName {
       for (const name of programsOf(stage)) to.attach(name, this.program(name));
       if (stage !== 'gate') continue;
       const sockets = BpfSockHashMap.from(this.map('sock_pair_map'), { key: quadrupleCodec });
-      to.attachVerdict(sockets, this.program(messageProgram()));
+      to.attachVerdict(sockets, this.#messageProgram());
     }
     // Another process may have started at the same time. Neither of the two could then find the other before.
     const { id, tag } = this.program(MARK);

@@ -66,7 +66,8 @@ export function stageOfUnknown(attachType: AttachTypeName | undefined): 'service
 export const MESSAGE_PROGRAMS = ['mb_redirect_msg', 'mb_redirect_msg_by_calls'] as const;
 
 /**
- * Chooses the variant of the sk_msg program for this kernel. It is attached to `sock_pair_map` after the gate.
+ * Chooses the variant of the sk_msg program to load first on this kernel. The one that loads is attached to
+ * `sock_pair_map` after the gate.
  *
  * @returns name of the program
  */

@@ -1,13 +1,14 @@
 import { availableParallelism } from 'node:os';
-import { kernelVersion, OpenBpfObject, type BpfMap, type BpfObject, type OpenBpfMap } from '../../bpf';
+import { OpenBpfObject, type BpfMap, type BpfObject, type OpenBpfMap } from '../../bpf';
 import { requireFds } from '../../bpf/internal';
-import { NotSupportedError, ObjectFileError, VerifierError } from '../../errors';
+import { ObjectFileError, VerifierError } from '../../errors';
 import { bufferSizes } from './buffer-sizes';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from './hooks';
 import { askedMaps, sizesWithDefaults } from '../maps/map-sizes';
 import type { ResolvedOptions } from '../mesh-options';
 import { objectPath } from '../objects';
 import { programSettingsCodec } from './program-settings';
+import { whatKernelLacks } from './what-kernel-lacks';
 import type { BacklogAccount } from './witness';
 
 /**
@@ -47,8 +48,8 @@ export interface Loaded {
  * @param present - existing maps by name. They are reused instead of creating new ones if their layout is the same
  * @returns the object, which the caller closes
  * @throws ObjectFileError (`ERR_BPF_OBJECT_FILE`) if the compiled object is missing or lacks a program
- * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if the kernel is older than 5.15 and rejects a program
- * @throws VerifierError (`ERR_BPF_VERIFIER`) if a later kernel rejects a program
+ * @throws NotSupportedError (`ERR_BPF_NOT_SUPPORTED`) if the kernel rejects a program because it lacks a feature
+ * @throws VerifierError (`ERR_BPF_VERIFIER`) if it rejects a program for another reason
  * @throws BpfError (`ERR_BPF_SYSTEM_CALL`) if the limit of open files is too low, or the kernel refuses; `errnoName`
  * says why
  */
@@ -92,15 +93,25 @@ export function load(
   // Checked for all of them now, while nothing is pinned: undoing a failed start needs file descriptors, too.
   requireFds(open.maps().length - present.size + programs.length + LATER_FDS, open.label);
   try {
-    return { object: open.load(), replaced, replacesAcceleration };
+    return { object: loadEither(open), replaced, replacesAcceleration };
   } catch (error) {
-    const { major, minor } = kernelVersion();
-    if (error instanceof VerifierError && (major < 5 || (major === 5 && minor < 15)))
-      throw new NotSupportedError('network namespace cookies in sockops, getsockopt and sk_msg', {
-        minimumKernel: '5.15',
-        cause: error,
-      });
-    throw error;
+    throw (error instanceof VerifierError ? whatKernelLacks(error) : undefined) ?? error;
+  }
+}
+
+/**
+ * Loads the object. The release of a kernel does not say for certain what its verifier accepts, so if it refuses the
+ * faster variant of the sk_msg program, the object is loaded with the other one.
+ */
+function loadEither(open: OpenBpfObject): BpfObject {
+  const [faster, byCalls] = MESSAGE_PROGRAMS;
+  try {
+    return open.load();
+  } catch (error) {
+    if (!(error instanceof VerifierError) || error.program !== faster) throw error;
+    open.program(faster).autoload = false;
+    open.program(byCalls).autoload = true;
+    return open.load();
   }
 }
 

@@ -10,7 +10,7 @@ const LOOPBACK_MS = 1000;
 /**
  * Who counts the bytes that wait in an accelerated socket.
  *
- * - `'kernel'`: the kernel charges them to the receiver, since about Linux 6.13.
+ * - `'kernel'`: the kernel charges them to the receiver, as every kernel from 6.1.192 on that was tried does.
  * - `'programs'`: the BPF programs count them. They only know when a reader has read everything, so they send a sender
  *   back to the TCP stack earlier.
  */
@@ -28,8 +28,8 @@ export interface KernelFindings {
 export interface Witness {
   /**
    * Whether this kernel charges redirected bytes to the receiver's `sk_rmem_alloc`. The programs use that to limit the
-   * memory of a stalled reader. Linux does so since 6.13, and older kernels with a backport. So it is tested, never
-   * derived from the version.
+   * memory of a stalled reader. Linux 5.10 does not; stable releases got it by backports. So it is tested, never derived
+   * from the version.
    */
   readonly chargesReceiver: boolean;
   /** Which unread bytes FIONREAD counts on a socket in a sockmap. */

@@ -1,9 +1,17 @@
 import { OpenBpfObject, type BpfObject, type MapTypeName } from '../../bpf';
 import { attachesByLink, requireBpf, requireBtf, requireTypes } from '../../bpf/internal';
-import { BpfError, exhausted, FIONREAD_PROGRAMS, NotSupportedError, PermissionError } from '../../errors';
+import {
+  BpfError,
+  exhausted,
+  FIONREAD_PROGRAMS,
+  NotSupportedError,
+  PermissionError,
+  VerifierError,
+} from '../../errors';
 import { HOOKS, MESSAGE_PROGRAMS, messageProgram } from '../datapath/hooks';
 import { objectPath } from '../objects';
 import { MAP_TYPES } from '../requirements';
+import { whatKernelLacks } from '../datapath/what-kernel-lacks';
 import { witness, type Witness } from '../datapath/witness';
 
 /** A feature of the kernel. */
@@ -23,7 +31,14 @@ function loadAlone(name: string): BpfObject {
   using open = OpenBpfObject.openFile(objectPath('merbridge'));
   for (const program of open.programs()) program.autoload = program.name === name;
   for (const map of open.maps()) if (map.type.endsWith('hash')) map.maxEntries = 1;
-  return open.load();
+  try {
+    return open.load();
+  } catch (error) {
+    if (!(error instanceof VerifierError)) throw error;
+    const [faster, byCalls] = MESSAGE_PROGRAMS;
+    if (name === faster) return loadAlone(byCalls); // as a start does
+    throw whatKernelLacks(error) ?? error;
+  }
 }
 
 /**

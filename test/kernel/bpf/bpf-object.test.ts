@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
 
-import { BpfArrayMap, BpfHashMap, BpfProgram, OpenBpfObject } from '../../../src/bpf';
+import { BpfArrayMap, BpfHashMap, BpfProgram, OpenBpfObject, kernelAtLeast } from '../../../src/bpf';
 import { bytes, ipAddress, port, struct, structLayout, u32, u64, u8 } from '../../../src/codec';
 import { ClosedError, MapIncompatibleError, ObjectFileError, VerifierError } from '../../../src/errors';
 import { compile, noLeak, openFds, scratch } from '../../fixtures/support';
@@ -178,6 +178,26 @@ describe('VerifierError', () => {
       },
     );
   });
+});
+
+describe('a verifier that gives up', () => {
+  it(
+    'is told as that, with the end of its log',
+    { skip: !kernelAtLeast('6.4') && 'this kernel keeps the beginning' },
+    () => {
+      const path = compile('endless');
+      assert.throws(
+        () => OpenBpfObject.openFile(path).load(),
+        (error: unknown) => {
+          assert.ok(error instanceof VerifierError, String(error));
+          assert.equal(error.program, 'endless');
+          assert.match(error.message, /BPF program is too large\. Processed 1000001 insn/);
+          assert.match(error.log, /processed 1000001 insns \(limit 1000000\)/);
+          return true;
+        },
+      );
+    },
+  );
 });
 
 describe('ObjectFileError', () => {

@@ -211,22 +211,11 @@ describe('the compiled programs', () => {
     });
   }
 
-  test('refused by the verifier: the whole log is in the error', () => {
+  /** Compiles the programs with others beside them, into the copy of the package. */
+  function compileWith(before: string, programs: string): void {
     const source = join(copy, 'bpf');
     cpSync(join(ROOT, 'bpf'), source, { recursive: true });
-    writeFileSync(
-      join(source, 'refused.bpf.c'),
-      `#include "merbridge.bpf.c"
-SEC("cgroup/connect4")
-int mb_refused(struct bpf_sock_addr *ctx)
-{
-	struct mb_address nobody = {};
-	struct mb_pod *unchecked = bpf_map_lookup_elem(&local_pod_ips, &nobody);
-
-	return unchecked->acceleration & 1;
-}
-`,
-    );
+    writeFileSync(join(source, 'refused.bpf.c'), `${before}\n#include "merbridge.bpf.c"\n${programs}`);
     const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
     execFileSync('clang', [
       '-O2',
@@ -241,6 +230,21 @@ int mb_refused(struct bpf_sock_addr *ctx)
       '-o',
       object(),
     ]);
+  }
+
+  test('refused by the verifier: the whole log is in the error', () => {
+    compileWith(
+      '',
+      `SEC("cgroup/connect4")
+int mb_refused(struct bpf_sock_addr *ctx)
+{
+	struct mb_address nobody = {};
+	struct mb_pod *unchecked = bpf_map_lookup_elem(&local_pod_ips, &nobody);
+
+	return unchecked->acceleration & 1;
+}
+`,
+    );
     const { code, message, log = '', hint } = startInChild({});
     assert.equal(code, 'ERR_BPF_VERIFIER', message);
     assert.match(message, /mb_refused.*invalid mem access/);
@@ -253,6 +257,44 @@ int mb_refused(struct bpf_sock_addr *ctx)
       () => open.load(),
       (error: unknown) => (error as VerifierError).program === 'mb_refused',
     );
+  });
+
+  test('a helper function that this kernel lacks is named', () => {
+    compileWith(
+      '',
+      `SEC("cgroup/connect4")
+int mb_refused(struct bpf_sock_addr *ctx)
+{
+	return bpf_msg_apply_bytes((void *)ctx, 1) & 1;
+}
+`,
+    );
+    const { code, message } = startInChild({});
+    assert.equal(code, 'ERR_BPF_NOT_SUPPORTED', message);
+    assert.match(message, /"mb_refused".*the BPF helper function bpf_msg_apply_bytes\(\) is not supported here/);
+  });
+
+  test('the faster sk_msg program is refused: the other one takes its place', () => {
+    compileWith(
+      '#define mb_redirect_msg mb_not_the_one',
+      `#undef mb_redirect_msg
+SEC("sk_msg")
+int mb_redirect_msg(struct sk_msg_md *msg)
+{
+	struct mb_address nobody = {};
+	struct mb_pod *unchecked = bpf_map_lookup_elem(&local_pod_ips, &nobody);
+
+	return unchecked->acceleration & 1;
+}
+`,
+    );
+    using open = OpenBpfObject.openFile(object());
+    assert.throws(
+      () => open.load(),
+      (error: unknown) => (error as VerifierError).program === 'mb_redirect_msg',
+    );
+    const { name, message } = startInChild({});
+    assert.equal(name, 'started', message);
   });
 });
 

@@ -71,6 +71,14 @@ describe('types of the kernel', () => {
     diagnosed(/^BTF: BTF, the type information of the kernel, .*CONFIG_DEBUG_INFO_BTF/, { through: through() });
   });
 
+  test('the BTF of modules is not needed: that of the kernel is enough', () => {
+    // BPF_BTF_GET_NEXT_ID: libbpf finds no other BTF than /sys/kernel/btf/vmlinux.
+    const { name, message } = inChild(starts({ cgroup: cgroup.path }), {
+      through: without('--command', '23', '--error', 'ENOENT'),
+    });
+    assert.equal(name, 'ended', message);
+  });
+
   test('no BTF: so does loading an object', () => {
     const { code, kernelOption } = inChild(
       `require(${JSON.stringify(join(ROOT, 'dist', 'bpf'))}).OpenBpfObject.openFile(${JSON.stringify(objectPath('merbridge'))}).load()`,

@@ -1,13 +1,17 @@
 /**
- * Prints what the running kernel does with sockets in a sockmap, and what comes of it in `full`: the rows of "By
- * kernel" in docs/hazards.md.
+ * Prints what the running kernel does where kernels differ: what a start finds, what a socket in a sockmap does, and
+ * what comes of it in `full`. A line is `fact`, its name and its value, with tabs between them.
  *
- *     node -r ./scripts/typescript.cjs test/kernels/hazards.ts [NAME…]
+ *     node -r ./scripts/typescript.cjs test/kernels/facts.ts [NAME…]
+ *     npm run test:kernels -- test/kernels/facts.ts          all kernels, as a table: docs/kernels.md
  *
  * It judges nothing: test/kernel/hazards-*.test.ts do. As root, after `npm run build`.
  */
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { release } from 'node:os';
+import { diagnose } from 'merbridge';
 import { tcpPair } from '../../src/bpf/internal';
+import { messageProgram } from '../../src/mesh/datapath/hooks';
 import { type Answer, type Ends, RemoteSocket, Worlds, connectEnds, hello, isOpenAfter, type World } from '../bed';
 
 /** How long to look at what may never come. */
@@ -124,9 +128,48 @@ const LOOKS: Readonly<Record<string, Look>> = {
   },
 };
 
+function setting(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return 'none';
+  }
+}
+
+/** Of the programs that this process has loaded; the limit is 1,000,000. */
+function mostVerified(): number {
+  const counts = readdirSync('/proc/self/fdinfo').map(fd =>
+    Number(/^verified_insns:\t(\d+)$/m.exec(setting(`/proc/self/fdinfo/${fd}`))?.[1] ?? 0),
+  );
+  return Math.max(...counts);
+}
+
+/** What /proc/self/fd shows for a link. */
+function linkTarget(): string | undefined {
+  const targets = readdirSync('/proc/self/fd').map(fd => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return ''; // that of the listing itself
+    }
+  });
+  return targets.find(target => /bpf[-_]link/.test(target));
+}
+
 /** What only one of the worlds can show. */
 const SINGLE: Readonly<Record<string, (worlds: Worlds) => Promise<unknown>>> = {
-  'backlog account': async ({ mesh }) => mesh.backlogAccount,
+  release: async () => release(),
+  'mesh.backlogAccount': async ({ mesh }) => mesh.backlogAccount,
+  'mesh.fionreadCounts': async ({ mesh }) => mesh.fionreadCounts,
+  'program of sk_msg': async () => messageProgram(),
+  'instructions verified, most in a program': async () => mostVerified(),
+  'file descriptors of links': async () => linkTarget(),
+  'features that are missing': async () =>
+    (await diagnose()).features.filter(({ supported }) => supported !== true).map(({ name }) => name),
+  'known bugs': async () => (await diagnose()).kernel.advisories.map(({ id }) => id),
+  'kernel.unprivileged_bpf_disabled': async () => setting('/proc/sys/kernel/unprivileged_bpf_disabled'),
+  'net.core.rmem_max': async () => setting('/proc/sys/net/core/rmem_max'),
+  lockdown: async () => setting('/sys/kernel/security/lockdown'),
   'FIONREAD of stack bytes, in a sockmap': async ({ pods: { plain, naive } }) => {
     // The dialling end is in no map, so nothing is redirected.
     await using ends = await connectEnds(plain, naive, naive.address, 9201);
@@ -151,8 +194,8 @@ const SINGLE: Readonly<Record<string, (worlds: Worlds) => Promise<unknown>>> = {
   },
 };
 
-function show(name: string, world: string, value: unknown): void {
-  console.log(`${name.padEnd(42)} ${world.padEnd(6)} ${JSON.stringify(value)}`);
+function show(name: string, value: unknown): void {
+  console.log(`fact\t${name}\t${typeof value === 'string' ? value : JSON.stringify(value)}`);
 }
 
 async function looked(look: () => Promise<unknown>): Promise<unknown> {
@@ -167,14 +210,12 @@ async function main(): Promise<void> {
   const wanted = process.argv.slice(2);
   const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
   await using worlds = await Worlds.create(106);
-  show('kernel', '', release());
   for (const [name, look] of Object.entries(SINGLE).filter(([name]) => isWanted(name)))
-    show(name, '', await looked(() => look(worlds)));
+    show(name, await looked(() => look(worlds)));
   for (const [name, look] of Object.entries(LOOKS).filter(([name]) => isWanted(name))) {
     for (const world of WORLDS) {
       show(
-        name,
-        world,
+        `${name}, ${world}`,
         await looked(async () => {
           await using ends = await worlds.connect(world);
           return await look(ends, worlds, world);
