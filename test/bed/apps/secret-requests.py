@@ -17,7 +17,7 @@ import sys
 
 REQUESTS = 20
 PAUSE = 0.002
-ANSWER_SECONDS = 3
+ANSWER_SECONDS = 12
 BURST_SECONDS = 60
 LIMIT = 1 << 28  # of a line
 
