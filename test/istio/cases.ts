@@ -188,7 +188,8 @@ export const AFTER_ISTIOD: readonly Request[] = [
   { name: 'istiod restarted', expects: '200', mutual: MUTUAL, ask: p => curl(inside(p.client), ...service('back')) },
 ];
 
-export const AFTER_SIDECAR: readonly Request[] = [
+/** After the sidecars were killed and started anew: first the server's, then the client's. */
+export const AFTER_SERVER: readonly Request[] = [
   {
     name: "server's sidecar restarted",
     expects: '200',
@@ -198,4 +199,20 @@ export const AFTER_SIDECAR: readonly Request[] = [
   { name: 'the same, TCP', expects: 'ok', mutual: MUTUAL, ask: p => tcp(inside(p.client), SERVICE, 9000, 'anew') },
 ];
 
-export const ALL: readonly Request[] = [...REQUESTS, ...RULED, ...WITHOUT_ISTIOD, ...AFTER_ISTIOD, ...AFTER_SIDECAR];
+export const AFTER_CLIENT: readonly Request[] = [
+  {
+    name: "client's sidecar restarted",
+    expects: '200',
+    mutual: MUTUAL,
+    ask: p => curl(inside(p.client), ...service('again')),
+  },
+];
+
+export const ALL: readonly Request[] = [
+  ...REQUESTS,
+  ...RULED,
+  ...WITHOUT_ISTIOD,
+  ...AFTER_ISTIOD,
+  ...AFTER_SERVER,
+  ...AFTER_CLIENT,
+];
