@@ -20,21 +20,23 @@ let marks = 0;
  * the first.
  */
 export async function batch(pods: Pods, requests: readonly Request[], outcomes: Map<string, Outcome>): Promise<void> {
-  const asked: { name: string; from: number; answer: Answer }[] = [];
-  for (const { name, ask: send } of requests) {
+  const asked: { request: Request; from: number; answer: Answer }[] = [];
+  for (const request of requests) {
     const from = Date.now();
-    asked.push({ name, from, answer: await send(pods) });
+    asked.push({ request, from, answer: await request.ask(pods) });
     await setTimeout(5);
   }
   const end = Date.now();
   const logs = await writtenLogs(pods);
-  for (const [index, { name, from, answer }] of asked.entries()) {
+  for (const [index, { request, from, answer }] of asked.entries()) {
     const to = asked[index + 1]?.from ?? end;
-    const during = logs
-      .map(([pod, logged]) => [pod, logged.filter(({ at }) => at >= from && at < to).map(({ line }) => line)] as const)
+    const isOfIt = ({ at, line }: Logged): boolean =>
+      request.path === undefined ? at >= from && at < to : line.path === request.path;
+    const of = logs
+      .map(([pod, logged]) => [pod, logged.filter(isOfIt).map(({ line }) => line)] as const)
       .filter(([, lines]) => lines.length > 0);
-    const outcome: Outcome = { ...answer, logs: Object.fromEntries(during) };
-    outcomes.set(name, JSON.parse(comparable(JSON.stringify(outcome))) as Outcome);
+    const outcome: Outcome = { ...answer, logs: Object.fromEntries(of) };
+    outcomes.set(request.name, JSON.parse(comparable(JSON.stringify(outcome))) as Outcome);
   }
 }
 

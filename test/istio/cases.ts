@@ -1,5 +1,17 @@
 /** The requests that every way of redirection has to carry as iptables does. */
-import { AS_IT_STARTED, EGRESS, NAME, SERVICE, curl, elsewhere, inside, tcp, type Request } from './requests';
+import {
+  AS_IT_STARTED,
+  EGRESS,
+  EXCLUDED_EGRESS,
+  NAME,
+  SERVICE,
+  curl,
+  elsewhere,
+  inside,
+  startedBy,
+  tcp,
+  type Request,
+} from './requests';
 
 const URL = `http://${NAME}`;
 const service = (path: string): readonly [string, string] => [`${URL}/${path}`, SERVICE];
@@ -25,6 +37,18 @@ export const REQUESTS: readonly Request[] = [
     expects: '200',
     mutual: MUTUAL,
     ask: p => curl(inside(p.client), ...service('pooled')),
+  },
+  {
+    name: 'AuthorizationPolicy: denied',
+    expects: '403',
+    mutual: MUTUAL,
+    ask: p => curl(inside(p.client), ...service('denied')),
+  },
+  {
+    name: 'AuthorizationPolicy: another identity',
+    expects: '200',
+    mutual: ['ruled-client', 'server'],
+    ask: p => curl(inside(p['ruled-client']), ...service('denied')),
   },
   {
     // A pod is in no route of Istio's: it goes in plain text, which STRICT refuses.
@@ -92,11 +116,15 @@ export const RULED: readonly Request[] = [
   {
     name: 'native sidecar: as the application starts',
     expects: '200',
+    mutual: MUTUAL,
+    path: startedBy('client'),
     ask: p => curl(inside(p.client), AS_IT_STARTED),
   },
   {
     name: 'holdApplicationUntilProxyStarts: as it starts',
     expects: '200',
+    mutual: ['ruled-client', 'server'],
+    path: startedBy('ruled-client'),
     ask: p => curl(inside(p['ruled-client']), AS_IT_STARTED),
   },
   {
@@ -111,12 +139,17 @@ export const RULED: readonly Request[] = [
     ask: p => curl(inside(p.client), `http://${p.outside.address}:8082/value`),
   },
   {
-    name: 'the same, to a sidecar',
+    name: 'value excludeIPRanges',
+    expects: '200',
+    ask: p => curl(inside(p.client), `http://${EXCLUDED_EGRESS}:8080/value`),
+  },
+  {
+    name: 'value excludeOutboundPorts, to a sidecar',
     expects: RESET,
     ask: p => curl(inside(p.client), `http://${p.server.address}:8082/value`),
   },
   {
-    name: 'an annotation replaces it',
+    name: 'an annotation replaces the value',
     expects: '200',
     ask: p => curl(inside(p['ruled-client']), `http://${p.outside.address}:8082/replaced`),
   },
@@ -155,7 +188,8 @@ export const AFTER_ISTIOD: readonly Request[] = [
   { name: 'istiod restarted', expects: '200', mutual: MUTUAL, ask: p => curl(inside(p.client), ...service('back')) },
 ];
 
-export const AFTER_SIDECAR: readonly Request[] = [
+/** After the sidecars were killed and started anew: first the server's, then the client's. */
+export const AFTER_SERVER: readonly Request[] = [
   {
     name: "server's sidecar restarted",
     expects: '200',
@@ -165,4 +199,20 @@ export const AFTER_SIDECAR: readonly Request[] = [
   { name: 'the same, TCP', expects: 'ok', mutual: MUTUAL, ask: p => tcp(inside(p.client), SERVICE, 9000, 'anew') },
 ];
 
-export const ALL: readonly Request[] = [...REQUESTS, ...RULED, ...WITHOUT_ISTIOD, ...AFTER_ISTIOD, ...AFTER_SIDECAR];
+export const AFTER_CLIENT: readonly Request[] = [
+  {
+    name: "client's sidecar restarted",
+    expects: '200',
+    mutual: MUTUAL,
+    ask: p => curl(inside(p.client), ...service('again')),
+  },
+];
+
+export const ALL: readonly Request[] = [
+  ...REQUESTS,
+  ...RULED,
+  ...WITHOUT_ISTIOD,
+  ...AFTER_ISTIOD,
+  ...AFTER_SERVER,
+  ...AFTER_CLIENT,
+];

@@ -4,13 +4,13 @@ import type { PodRules } from 'merbridge';
 import type { Manifest } from '../kube/manifests';
 import { NODE } from './kubelet';
 import { APPLICATION_UID } from '../bed';
-import { NAME, SERVICE, type PodName } from './requests';
+import { NAME, SERVICE, startedBy, type PodName } from './requests';
 
 /** Those with a sidecar. */
 export const MESH_PODS = ['client', 'server', 'ruled-client', 'ruled-server'] as const;
 
 /** What installation.yaml sets for all pods, as a user of the library repeats it: annotations do not show it. */
-export const RULES: PodRules = { excludeOutboundPorts: [8082] };
+export const RULES: PodRules = { excludeOutboundPorts: [8082], excludeOutboundRanges: ['203.0.113.0/24'] };
 
 const APP = join(__dirname, 'apps', 'app.mjs');
 
@@ -29,7 +29,7 @@ const ANNOTATIONS: Readonly<Partial<Record<PodName, Readonly<Record<string, stri
 
 export function podManifest(name: PodName): Manifest {
   // Clients send a request as they start: their sidecar has to be there first.
-  const first = name.endsWith('client') ? [SERVICE, NAME] : [];
+  const first = name.endsWith('client') ? [SERVICE, NAME, startedBy(name)] : [];
   const app = {
     name: 'app',
     image: 'app',

@@ -7,12 +7,16 @@ import type { RunningPod } from './kubelet';
 const TCP = join(__dirname, 'apps', 'tcp.py');
 export const SERVICE = '10.96.7.7';
 export const NAME = 'server.demo.svc.cluster.local';
-/** An address beyond the cluster: the pod outside of the mesh has it. */
+/** Addresses beyond the cluster: the pod outside of the mesh has them. */
 export const EGRESS = '198.51.100.7';
+export const EXCLUDED_EGRESS = '203.0.113.9';
 
 /** The first two as Istio injects them by itself, two with annotations, and one without a sidecar. */
 export type PodName = 'client' | 'server' | 'ruled-client' | 'ruled-server' | 'outside';
 export type Pods = Readonly<Record<PodName, RunningPod>>;
+
+/** Path of what a client asks as it starts. */
+export const startedBy = (pod: PodName): string => `/started-by-${pod}`;
 
 /** At a client: what its application got as it started. */
 export const AS_IT_STARTED = 'http://127.0.0.1:8080/as-it-started';
@@ -31,6 +35,8 @@ export interface Request {
   readonly expects: string;
   /** The two ends of mutual TLS, whose sidecars must have seen each other's identity. */
   readonly mutual?: readonly [client: PodName, server: PodName];
+  /** What sidecars log of this path belongs to it; without, what they log meanwhile. */
+  readonly path?: string;
   readonly ask: (pods: Pods) => Promise<Answer>;
 }
 

@@ -1,7 +1,7 @@
 import { SCOPES, type Way } from '../bed';
 import { until } from '../bed/shell';
 import { batch, type Outcome, type Outcomes } from './batch';
-import { AFTER_ISTIOD, AFTER_SIDECAR, REQUESTS, RULED, WITHOUT_ISTIOD } from './cases';
+import { AFTER_ISTIOD, AFTER_CLIENT, AFTER_SERVER, REQUESTS, RULED, WITHOUT_ISTIOD } from './cases';
 import type { Cluster } from './cluster';
 import { enrol } from './enrol';
 import type { Istiod } from './istiod';
@@ -27,8 +27,13 @@ async function askAll(pods: Pods, istiod: Istiod): Promise<Outcomes> {
   await batch(pods, WITHOUT_ISTIOD, outcomes);
   await istiod.start();
   await batch(pods, AFTER_ISTIOD, outcomes);
-  await pods.server.restart('istio-proxy');
-  await pods.server.ready();
-  await batch(pods, AFTER_SIDECAR, outcomes);
+  for (const [pod, requests] of [
+    [pods.server, AFTER_SERVER],
+    [pods.client, AFTER_CLIENT],
+  ] as const) {
+    await pod.restart('istio-proxy');
+    await pod.ready();
+    await batch(pods, requests, outcomes);
+  }
   return outcomes;
 }

@@ -5,7 +5,7 @@ import { Cluster } from './cluster';
 import { NODE, RunningPod } from './kubelet';
 import { BED, NODE_ADDRESS, SERVER_ADDRESS, connect } from './place';
 import { podManifest } from './pods';
-import { EGRESS, type PodName, type Pods } from './requests';
+import { EGRESS, EXCLUDED_EGRESS, type PodName, type Pods } from './requests';
 
 /** Namespaces, accounts, Services and their endpoints: the same for every way. */
 export async function applyWorkload(cluster: Cluster): Promise<void> {
@@ -59,9 +59,11 @@ export class Workload implements AsyncDisposable {
       'ruled-server': await this.#create('ruled-server'),
     };
     if (pods.server.address !== SERVER_ADDRESS) throw new Error(`the bed gives ${pods.server.address}`);
-    pods.outside.pod.admin('ip', ['addr', 'add', `${EGRESS}/32`, 'dev', 'lo']);
-    for (const { pod } of this.#created.filter(each => each !== pods.outside))
-      pod.admin('ip', ['route', 'add', `${EGRESS}/32`, 'via', pods.outside.address]);
+    for (const address of [EGRESS, EXCLUDED_EGRESS]) {
+      pods.outside.pod.admin('ip', ['addr', 'add', `${address}/32`, 'dev', 'lo']);
+      for (const { pod } of this.#created.filter(each => each !== pods.outside))
+        pod.admin('ip', ['route', 'add', `${address}/32`, 'via', pods.outside.address]);
+    }
     return pods;
   }
 

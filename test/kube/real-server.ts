@@ -180,12 +180,12 @@ export class RealServer implements ApiServer {
       `--tls-private-key-file=${this.file('tls.key')}`,
       `--token-auth-file=${this.file('tokens.csv')}`,
       '--authorization-mode=RBAC',
+      '--enable-aggregator-routing=true', // webhooks are called at their endpoints: there is no kube-proxy
       '--service-account-issuer=https://kubernetes.default.svc',
       `--service-account-key-file=${this.file('accounts.key')}`,
       `--service-account-signing-key-file=${this.file('accounts.key')}`,
       '--service-cluster-ip-range=10.96.0.0/16',
       '--endpoint-reconciler-type=none',
-      '--enable-aggregator-routing=true', // webhooks are called at their endpoints: there is no kube-proxy
       '--profiling=false',
       ...(this.#nodeAddress === undefined
         ? [

@@ -1,15 +1,15 @@
-// app.mjs [ADDRESS HOST]: the application of every pod. HTTP on 8080 (in Services), 8081 and 8082 (in none): says who
+// app.mjs [ADDRESS HOST PATH]: the application of every pod. HTTP on 8080 (in Services), 8081 and 8082 (in none): says who
 // asked, as it sees them. TCP on 9000: echoes; on 9001: speaks first. With arguments it sends a request as it starts, and
 // tells at /as-it-started how that went.
 import { createServer, get } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 
-const [address, host] = process.argv.slice(2);
+const [address, host, path] = process.argv.slice(2);
 const started = address ? first() : Promise.resolve({ status: 404, body: '' });
 
 function first() {
   return new Promise(resolve => {
-    get({ host: address, path: '/started', headers: { host }, timeout: 5000 }, response => {
+    get({ host: address, path, headers: { host }, timeout: 5000 }, response => {
       let body = '';
       response.on('data', part => (body += part)).on('end', () => resolve({ status: response.statusCode, body }));
     }).on('error', error => resolve({ status: 500, body: error.code }));
