@@ -56,7 +56,11 @@ export class Probe {
   static async start(kubectl: Kubectl, from: RunningPod, to: RunningPod, seed: number): Promise<Probe> {
     const command = ['node', 'probe.mjs', '--host', to.address, '--port', `${ECHO_PORT}`, '--seed', `${seed}`];
     const probe = new Probe(kubectl.spawn(['exec', '-i', from.name, '-c', APPLICATION, '--', ...command], 'pipe'));
-    await once(probe.#child.stdout!, 'data');
+    const ended = once(probe.#child, 'close').then(() => {
+      throw new Error(`the probe ended before it began: ${probe.#errors}`);
+    });
+    ended.catch(() => undefined); // later it is for end() to say
+    await Promise.race([once(probe.#child.stdout!, 'data'), ended]);
     return probe;
   }
 
