@@ -31,7 +31,7 @@ export function whatKernelLacks(error: VerifierError): NotSupportedError | undef
       subject,
       minimumKernel,
       cause: error,
-      hint: 'the programs need Linux 5.15 or later',
+      hint: 'boot a newer kernel: the programs were run on Linux 6.1 and later',
     });
   }
   return undefined;

@@ -28,8 +28,8 @@ export interface KernelFindings {
 export interface Witness {
   /**
    * Whether this kernel charges redirected bytes to the receiver's `sk_rmem_alloc`. The programs use that to limit the
-   * memory of a stalled reader. Linux 5.10 does not; stable releases got it by backports. So it is tested, never derived
-   * from the version.
+   * memory of a stalled reader. Linux 5.10 does not; stable releases got it by backports. So it is tested, never
+   * derived from the version.
    */
   readonly chargesReceiver: boolean;
   /** Which unread bytes FIONREAD counts on a socket in a sockmap. */
