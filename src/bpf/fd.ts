@@ -58,7 +58,7 @@ export function requireFds(count: number, subject: string): void {
   }
 }
 
-/** Link target in /proc/self/fd by type. For links it is `bpf_link`, and `bpf-link` since about Linux 6.12. */
+/** Link target in /proc/self/fd by type. For links it is `bpf_link` on Linux 6.1, 6.12, 6.18 and 7.3. */
 const KINDS = { map: /bpf-map/, program: /bpf-prog/, link: /bpf.link/ } as const;
 
 /**

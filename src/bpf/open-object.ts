@@ -38,8 +38,11 @@ const VARIABLE_SECTION = /^\.(rodata|data|bss)/;
 /** Output of libbpf if it finds no BTF of the kernel. */
 const NO_BTF = /kernel BTF is missing|failed to find valid kernel BTF/;
 
-/** Output of the verifier if kernel lockdown disables a helper. */
-const LOCKED_DOWN = /(unknown func|cannot use helper) bpf_probe_read_kernel/;
+/**
+ * Output of the verifier if kernel lockdown disables a helper. libbpf finds that bpf_probe_read_kernel is missing and
+ * takes the older function instead.
+ */
+const LOCKED_DOWN = /(unknown func|cannot use helper) bpf_probe_read(_kernel)?#/;
 
 /**
  * An object file that is open but not loaded: nothing of it is in the kernel, and its settings can be changed.

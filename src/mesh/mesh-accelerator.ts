@@ -56,7 +56,8 @@ export interface MeshEvents extends ReportedEvents {
  * `detachAll` is called. Existing connections survive all of that. The object keeps the process alive as a listening
  * server does; see {@link unref}.
  *
- * Needs Linux 5.15, libbpf 1.0, and CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (or root).
+ * Needs Linux 6.1 (5.15 is expected to do, but was not run), libbpf 1.0, and CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (or
+ * root).
  *
  * Only TCP over IPv4 between pods of this node is redirected. Connections from other nodes still need the mesh's own
  * iptables rules, with which the programs are compatible.

@@ -40,10 +40,10 @@ test('what a kernel lacks, by the log of its verifier', () => {
   // Of Linux 5.10.262 and, the last two, 6.18.44.
   const logs: Readonly<Record<string, string | undefined>> = {
     'Func#1 is safe for any args\nArg#0 type PTR in mb_decide() is not supported yet.\nprocessed 387 insns':
-      'BPF functions that take a pointer to memory',
+      'a BPF function that takes a pointer to memory',
     '373: (85) call bpf_get_current_ancestor_cgroup_id#123\nunknown func bpf_get_current_ancestor_cgroup_id#123\n':
       'the BPF helper function bpf_get_current_ancestor_cgroup_id()',
-    'BPF_STX uses reserved fields\nprocessed 0 insns': 'BPF atomic operations that return the old value',
+    'BPF_STX uses reserved fields\nprocessed 0 insns': 'a BPF atomic operation that returns the old value',
     '1: (85) call bpf_msg_apply_bytes#61\nprogram of this type cannot use helper bpf_msg_apply_bytes#61\n':
       'the BPF helper function bpf_msg_apply_bytes()',
     '0: (85) call unknown#9999\ninvalid func unknown#9999\n': 'the BPF helper function 9999',

@@ -9,8 +9,8 @@ const REFUSALS: readonly (readonly [line: RegExp, feature: (match: RegExpExecArr
     /^(?:\d+: .*)?(?:unknown func|invalid func|program of this type cannot use helper) (\w+)#(\d+)/m,
     ([, name, id]) => (name === 'unknown' ? `the BPF helper function ${id}` : `the BPF helper function ${name}()`),
   ],
-  [/^BPF_(?:STX|ATOMIC) uses reserved fields/m, () => 'BPF atomic operations that return the old value', '5.12'],
-  [/^Arg#\d+ type PTR in \w+\(\) is not supported/m, () => 'BPF functions that take a pointer to memory', '5.13'],
+  [/^BPF_(?:STX|ATOMIC) uses reserved fields/m, () => 'a BPF atomic operation that returns the old value', '5.12'],
+  [/^Arg#\d+ type PTR in \w+\(\) is not supported/m, () => 'a BPF function that takes a pointer to memory', '5.13'],
 ];
 
 /**
@@ -31,7 +31,7 @@ export function whatKernelLacks(error: VerifierError): NotSupportedError | undef
       subject,
       minimumKernel,
       cause: error,
-      hint: 'the programs need Linux 5.15 or later',
+      hint: 'boot a newer kernel: the programs were run on Linux 6.1 and later',
     });
   }
   return undefined;

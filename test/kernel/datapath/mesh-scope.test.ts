@@ -15,6 +15,7 @@ import {
   startWebServer,
   stream,
   type Pod,
+  SLOWNESS,
 } from '../../bed';
 
 async function meshOfTwo(
@@ -59,40 +60,50 @@ test('a pod narrows or widens the scope of its own connections', async () => {
   assert.equal(await sockets(), 0, 'off for the accelerator is final, whatever pods say');
 });
 
-test('switching at random under open streams loses, moves and doubles nothing', { timeout: 240_000 }, async t => {
-  using bed = Bed.create({ subnet: 52 });
-  const { mesh, client, server } = await meshOfTwo(bed, 'full');
-  await using _ = mesh;
-  await startStreamServer(server);
-  await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
-  const scopes = ['off', 'full', 'proxies', 'full'] as const;
-  let switches = 0;
-  const timer = setInterval(() => {
-    mesh.acceleration = scopes[switches++ % scopes.length]!;
-  }, 7);
-  try {
-    // A connection changes once, so there are many, which meet the switch at other moments.
-    for (let round = 0; round < 10; round++) {
-      const reports = await Promise.all(
-        [1000, 16_384, 65_536, 100_000].map(chunk =>
-          stream(client, 'sender', { host: server.address, port: STREAM_PORT, bytes: chunk * 100, chunk, timeout: 60 }),
-        ),
-      );
-      for (const { outcome, sent, server: received } of reports) {
-        assert.equal(outcome, 'ok');
-        assert.equal(received?.bytes, sent);
-        assert.equal(received.wrongAt, -1);
+test(
+  'switching at random under open streams loses, moves and doubles nothing',
+  { timeout: 240_000 * SLOWNESS },
+  async t => {
+    using bed = Bed.create({ subnet: 52 });
+    const { mesh, client, server } = await meshOfTwo(bed, 'full');
+    await using _ = mesh;
+    await startStreamServer(server);
+    await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', mode: 'tcp', log: false })));
+    const scopes = ['off', 'full', 'proxies', 'full'] as const;
+    let switches = 0;
+    const timer = setInterval(() => {
+      mesh.acceleration = scopes[switches++ % scopes.length]!;
+    }, 7);
+    try {
+      // A connection changes once, so there are many, which meet the switch at other moments.
+      for (let round = 0; round < 10; round++) {
+        const reports = await Promise.all(
+          [1000, 16_384, 65_536, 100_000].map(chunk =>
+            stream(client, 'sender', {
+              host: server.address,
+              port: STREAM_PORT,
+              bytes: chunk * 100,
+              chunk,
+              timeout: 60,
+            }),
+          ),
+        );
+        for (const { outcome, sent, server: received } of reports) {
+          assert.equal(outcome, 'ok');
+          assert.equal(received?.bytes, sent);
+          assert.equal(received.wrongAt, -1);
+        }
       }
+    } finally {
+      clearInterval(timer);
     }
-  } finally {
-    clearInterval(timer);
-  }
-  const { redirectedMessages, passedScope, passedSwitch } = mesh.counters();
-  t.diagnostic(
-    `${switches} switches, ${redirectedMessages} messages redirected, ${passedScope} passed by scope, ${passedSwitch} by the switch`,
-  );
-  assert.ok(redirectedMessages > 0n && passedScope + passedSwitch > 0n, 'the switch was met in both positions');
-});
+    const { redirectedMessages, passedScope, passedSwitch } = mesh.counters();
+    t.diagnostic(
+      `${switches} switches, ${redirectedMessages} messages redirected, ${passedScope} passed by scope, ${passedSwitch} by the switch`,
+    );
+    assert.ok(redirectedMessages > 0n && passedScope + passedSwitch > 0n, 'the switch was met in both positions');
+  },
+);
 
 test('off reaches connections that are open, and they live on; so do they after close', async () => {
   using bed = Bed.create({ subnet: 53 });

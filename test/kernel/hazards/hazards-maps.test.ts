@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type BpfObject, BpfSockHashMap, OpenBpfObject, u32 } from 'merbridge/bpf';
 import { type TcpPair, tcpPair } from '../../../src/bpf/internal';
-import { MESH, RemoteSocket, Worlds, all } from '../../bed';
+import { MESH, RemoteSocket, Worlds, all, SLOWNESS } from '../../bed';
 import { compile } from '../../fixtures/compile';
 
 /** The key that `pass_message` redirects every message to. */
@@ -130,32 +130,36 @@ test('kTLS: a socket that has it is not let into a sockmap', async t => {
   );
 });
 
-test('MPTCP sockets are refused by a sockmap, and their data flows over the stack', { timeout: 240_000 }, async t => {
-  const { mesh, naive, pods } = worlds;
-  await using probe = RemoteSocket.dial(pods.plain, '127.0.0.1', 1, 'mptcp');
-  const { error } = (await probe.connected) as { error: string };
-  if (error !== 'ECONNREFUSED') {
-    t.diagnostic('this kernel has no MPTCP');
-    assert.ok(['EPROTONOSUPPORT', 'ENOPROTOOPT', 'EINVAL'].includes(error), error);
-    return;
-  }
-  const refused = naive.refused();
-  {
-    await using ends = await worlds.connect('naive', 'mptcp');
-    assert.equal(naive.refused() - refused, 2n, 'both ends');
-    assert.equal(naive.sockets(), 0);
-    await ends.client.get('send', 'hello');
-    assert.equal(await ends.server.get('recv', 5), 'hello');
-  }
-  for (const scope of ['off', 'proxies', 'full'] as const) {
-    const { socketErrors } = mesh.counters();
-    await using ends = await worlds.connect(scope, 'mptcp');
-    // To the sidecar, which does not speak it, and from the sidecar to the server it becomes plain TCP: what is refused
-    // is the client's.
-    assert.equal(mesh.counters().socketErrors - socketErrors, scope === 'full' ? 1n : 0n, scope);
-    await ends.client.get('send', 'hello');
-    assert.equal(await ends.server.get('recv', 5), 'hello', scope);
-    await ends.server.get('send', 'and back');
-    assert.equal(await ends.client.get('recv', 8), 'and back', scope);
-  }
-});
+test(
+  'MPTCP sockets are refused by a sockmap, and their data flows over the stack',
+  { timeout: 240_000 * SLOWNESS },
+  async t => {
+    const { mesh, naive, pods } = worlds;
+    await using probe = RemoteSocket.dial(pods.plain, '127.0.0.1', 1, 'mptcp');
+    const { error } = (await probe.connected) as { error: string };
+    if (error !== 'ECONNREFUSED') {
+      t.diagnostic('this kernel has no MPTCP');
+      assert.ok(['EPROTONOSUPPORT', 'ENOPROTOOPT', 'EINVAL'].includes(error), error);
+      return;
+    }
+    const refused = naive.refused();
+    {
+      await using ends = await worlds.connect('naive', 'mptcp');
+      assert.equal(naive.refused() - refused, 2n, 'both ends');
+      assert.equal(naive.sockets(), 0);
+      await ends.client.get('send', 'hello');
+      assert.equal(await ends.server.get('recv', 5), 'hello');
+    }
+    for (const scope of ['off', 'proxies', 'full'] as const) {
+      const { socketErrors } = mesh.counters();
+      await using ends = await worlds.connect(scope, 'mptcp');
+      // To the sidecar, which does not speak it, and from the sidecar to the server it becomes plain TCP: what is
+      // refused is the client's.
+      assert.equal(mesh.counters().socketErrors - socketErrors, scope === 'full' ? 1n : 0n, scope);
+      await ends.client.get('send', 'hello');
+      assert.equal(await ends.server.get('recv', 5), 'hello', scope);
+      await ends.server.get('send', 'and back');
+      assert.equal(await ends.client.get('recv', 8), 'and back', scope);
+    }
+  },
+);

@@ -17,6 +17,7 @@ import {
   startSidecar,
   startStreamServer,
   stream,
+  SLOWNESS,
 } from '../../bed';
 
 /** How long to look at a call that never returns. */
@@ -28,7 +29,7 @@ before(async () => {
 });
 after(() => worlds[Symbol.asyncDispose]());
 
-test('splice(2) readers never see redirected bytes, and hang', { timeout: 240_000 }, async () => {
+test('splice(2) readers never see redirected bytes, and hang', { timeout: 240_000 * SLOWNESS }, async () => {
   assert.deepEqual(
     await worlds.observe(STACK, async ends => {
       await hello(ends);
@@ -57,7 +58,7 @@ test('splice(2) readers never see redirected bytes, and hang', { timeout: 240_00
 
 test(
   'splice(2) in a sidecar: it needs the scope off, for the accelerator or for its pod',
-  { timeout: 240_000 },
+  { timeout: 240_000 * SLOWNESS },
   async () => {
     using bed = Bed.create({ subnet: 102 });
     const [client, server] = [bed.pod('client'), bed.pod('server')];
@@ -91,7 +92,7 @@ test(
   },
 );
 
-test('blocking recv returns EAGAIN when another thread half-closes', { timeout: 240_000 }, async () => {
+test('blocking recv returns EAGAIN when another thread half-closes', { timeout: 240_000 * SLOWNESS }, async () => {
   // The answer comes only after the reader waits for it, as it does over the stack.
   assert.deepEqual(
     await worlds.observe(STACK, async ({ client, server }) => {
@@ -114,46 +115,54 @@ test('blocking recv returns EAGAIN when another thread half-closes', { timeout: 
   );
 });
 
-test('blocking recv returns EAGAIN when another thread gets room to send', { timeout: 240_000 }, async () => {
-  /** A read that waits, while the same socket is filled until it takes no more, and emptied by its other end. */
-  const readWhileFilled = async ({ client, server }: Ends): Promise<Promise<Answer<string>>[]> => {
-    const answer = client.start('recv', 5);
-    const sent = await client.get('fill', 32 << 20);
-    assert.equal(await server.get('drain', sent), sent);
-    return [answer]; // wrapped, so that nobody waits for it here
-  };
-  const stack = ['off', 'proxies'] as const;
-  assert.deepEqual(
-    await worlds.observe(stack, async ends => {
-      const [answer] = await readWhileFilled(ends);
-      await ends.server.get('send', 'hello');
-      return answer;
-    }),
-    all(stack, { value: 'hello' }),
-  );
-  assert.deepEqual(await worlds.observe(['full'], async ends => (await readWhileFilled(ends))[0]), {
-    full: { error: 'EAGAIN' },
-  });
-});
+test(
+  'blocking recv returns EAGAIN when another thread gets room to send',
+  { timeout: 240_000 * SLOWNESS },
+  async () => {
+    /** A read that waits, while the same socket is filled until it takes no more, and emptied by its other end. */
+    const readWhileFilled = async ({ client, server }: Ends): Promise<Promise<Answer<string>>[]> => {
+      const answer = client.start('recv', 5);
+      const sent = await client.get('fill', 32 << 20);
+      assert.equal(await server.get('drain', sent), sent);
+      return [answer]; // wrapped, so that nobody waits for it here
+    };
+    const stack = ['off', 'proxies'] as const;
+    assert.deepEqual(
+      await worlds.observe(stack, async ends => {
+        const [answer] = await readWhileFilled(ends);
+        await ends.server.get('send', 'hello');
+        return answer;
+      }),
+      all(stack, { value: 'hello' }),
+    );
+    assert.deepEqual(await worlds.observe(['full'], async ends => (await readWhileFilled(ends))[0]), {
+      full: { error: 'EAGAIN' },
+    });
+  },
+);
 
-test('FIONREAD counts what waits: a socket in the map has nothing on the stack', { timeout: 240_000 }, async () => {
-  const pending = async (ends: Ends): Promise<number> => {
-    await hello(ends);
-    return ends.server.get('fionread');
-  };
-  assert.deepEqual(await worlds.observe([...STACK, ...SOCKMAP], pending), all([...STACK, ...SOCKMAP], 5));
+test(
+  'FIONREAD counts what waits: a socket in the map has nothing on the stack',
+  { timeout: 240_000 * SLOWNESS },
+  async () => {
+    const pending = async (ends: Ends): Promise<number> => {
+      await hello(ends);
+      return ends.server.get('fionread');
+    };
+    assert.deepEqual(await worlds.observe([...STACK, ...SOCKMAP], pending), all([...STACK, ...SOCKMAP], 5));
 
-  // A naive sockmap with its other end outside: all that it gets comes through the stack.
-  const { plain, naive } = worlds.pods;
-  await using half = await connectEnds(plain, naive, naive.address, 9201);
-  assert.equal(await pending(half), 0, 'naive');
+    // A naive sockmap with its other end outside: all that it gets comes through the stack.
+    const { plain, naive } = worlds.pods;
+    await using half = await connectEnds(plain, naive, naive.address, 9201);
+    assert.equal(await pending(half), 0, 'naive');
 
-  await using full = await worlds.connect('full');
-  worlds.mesh.acceleration = 'off';
-  assert.equal(await pending(full), 5, 'full: it has left the map');
-});
+    await using full = await worlds.connect('full');
+    worlds.mesh.acceleration = 'off';
+    assert.equal(await pending(full), 5, 'full: it has left the map');
+  },
+);
 
-test('MSG_WAITALL is ignored: a read ends with what is there', { timeout: 240_000 }, async () => {
+test('MSG_WAITALL is ignored: a read ends with what is there', { timeout: 240_000 * SLOWNESS }, async () => {
   assert.deepEqual(
     await worlds.observe(STACK, async ends => {
       await hello(ends);
@@ -173,7 +182,7 @@ test('MSG_WAITALL is ignored: a read ends with what is there', { timeout: 240_00
   );
 });
 
-test('MSG_PEEK shows redirected bytes and leaves them', { timeout: 240_000 }, async () => {
+test('MSG_PEEK shows redirected bytes and leaves them', { timeout: 240_000 * SLOWNESS }, async () => {
   assert.deepEqual(
     await worlds.observe([...STACK, ...SOCKMAP], async ends => {
       await hello(ends);
@@ -186,43 +195,47 @@ test('MSG_PEEK shows redirected bytes and leaves them', { timeout: 240_000 }, as
   );
 });
 
-test('what is right in a socket that is in a sockmap and gets nothing redirected', { timeout: 240_000 }, async () => {
-  // Only the accepting end is in the map: the other pod has no programs.
-  const { plain, naive } = worlds.pods;
-  async function half<T>(body: (ends: Ends) => Promise<T>): Promise<T> {
-    await using ends = await connectEnds(plain, naive, naive.address, 9201);
-    return await body(ends); // before the connection goes
-  }
-  assert.deepEqual(
-    {
-      splice: await half(async ends => {
-        await hello(ends);
-        return ends.server.call('splice', 5);
-      }),
-      waitall: await half(async ends => {
-        await hello(ends);
-        const whole = ends.server.start('recv', 10, 'waitall');
-        await ends.client.get('send', 'world');
-        return whole;
-      }),
-      close: await half(async ends => {
-        await hello(ends);
-        await ends.server.get('close');
-        return ends.client.call('recv', 5);
-      }),
-      fionread: await half(async ends => {
-        await hello(ends);
-        return ends.server.call('fionread');
-      }),
-      halfClose: await half(ends => ends.server.get('half_close_under_recv', 5)),
-    },
-    {
-      splice: { value: 'hello' },
-      waitall: { value: 'helloworld' },
-      close: { error: 'ECONNRESET' },
-      // and what is not
-      fionread: { value: 0 },
-      halfClose: { error: 'EAGAIN' },
-    },
-  );
-});
+test(
+  'what is right in a socket that is in a sockmap and gets nothing redirected',
+  { timeout: 240_000 * SLOWNESS },
+  async () => {
+    // Only the accepting end is in the map: the other pod has no programs.
+    const { plain, naive } = worlds.pods;
+    async function half<T>(body: (ends: Ends) => Promise<T>): Promise<T> {
+      await using ends = await connectEnds(plain, naive, naive.address, 9201);
+      return await body(ends); // before the connection goes
+    }
+    assert.deepEqual(
+      {
+        splice: await half(async ends => {
+          await hello(ends);
+          return ends.server.call('splice', 5);
+        }),
+        waitall: await half(async ends => {
+          await hello(ends);
+          const whole = ends.server.start('recv', 10, 'waitall');
+          await ends.client.get('send', 'world');
+          return whole;
+        }),
+        close: await half(async ends => {
+          await hello(ends);
+          await ends.server.get('close');
+          return ends.client.call('recv', 5);
+        }),
+        fionread: await half(async ends => {
+          await hello(ends);
+          return ends.server.call('fionread');
+        }),
+        halfClose: await half(ends => ends.server.get('half_close_under_recv', 5)),
+      },
+      {
+        splice: { value: 'hello' },
+        waitall: { value: 'helloworld' },
+        close: { error: 'ECONNRESET' },
+        // and what is not
+        fionread: { value: 0 },
+        halfClose: { error: 'EAGAIN' },
+      },
+    );
+  },
+);

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Ends, MESH, SOCKMAP, STACK, type World, Worlds, all } from '../../bed';
+import { type Ends, MESH, SOCKMAP, STACK, type World, Worlds, all, SLOWNESS } from '../../bed';
 
 const MIB = 1 << 20;
 
@@ -19,7 +19,7 @@ async function begin({ client, server }: Pick<Ends, 'client' | 'server'>): Promi
   assert.equal(await server.get('recv', 5), 'first');
 }
 
-test('MSG_ZEROCOPY completions never come for redirected bytes', { timeout: 240_000 }, async () => {
+test('MSG_ZEROCOPY completions never come for redirected bytes', { timeout: 240_000 * SLOWNESS }, async () => {
   /** Whether the sender is told, within that time, that it may use its buffer again. */
   const completes =
     (milliseconds: number) =>
@@ -34,7 +34,7 @@ test('MSG_ZEROCOPY completions never come for redirected bytes', { timeout: 240_
   assert.deepEqual(await worlds.observe(SOCKMAP, completes(1000)), all(SOCKMAP, false));
 });
 
-test('out-of-band data (MSG_OOB) becomes ordinary data', { timeout: 240_000 }, async () => {
+test('out-of-band data (MSG_OOB) becomes ordinary data', { timeout: 240_000 * SLOWNESS }, async () => {
   const sendUrgent = async ({ client, server }: Ends): Promise<void> => {
     await client.get('send', 'ab');
     await server.get('arrived', 2);
@@ -69,46 +69,54 @@ test('out-of-band data (MSG_OOB) becomes ordinary data', { timeout: 240_000 }, a
   );
 });
 
-test('close with unread data is an end of stream for the other end, not ECONNRESET', { timeout: 240_000 }, async () => {
-  const closeUnread = async ({ client, server }: Ends): Promise<unknown> => {
-    await server.get('send', 'hello');
-    await client.get('arrived', 5);
-    await client.get('close');
-    return server.call('recv', 5);
-  };
-  assert.deepEqual(await worlds.observe(STACK, closeUnread), all(STACK, { error: 'ECONNRESET' }));
-  assert.deepEqual(await worlds.observe(SOCKMAP, closeUnread), all(SOCKMAP, { value: '' }));
-});
-
-test('TCP_INFO does not count redirected bytes; the counters of the accelerator do', { timeout: 240_000 }, async () => {
-  const traffic = async ({ client, server }: Ends): Promise<object> => {
-    await begin({ client, server });
-    const first = [(await client.get('traffic')).sent, (await server.get('traffic')).received] as const;
-    const before = worlds.mesh.counters().redirectedBytes;
-    await client.get('send', 'hello');
-    await server.get('arrived', 5);
-    const redirected = worlds.mesh.counters().redirectedBytes - before;
-    return {
-      sent: (await client.get('traffic')).sent - first[0],
-      received: (await server.get('traffic')).received - first[1],
-      redirected,
+test(
+  'close with unread data is an end of stream for the other end, not ECONNRESET',
+  { timeout: 240_000 * SLOWNESS },
+  async () => {
+    const closeUnread = async ({ client, server }: Ends): Promise<unknown> => {
+      await server.get('send', 'hello');
+      await client.get('arrived', 5);
+      await client.get('close');
+      return server.call('recv', 5);
     };
-  };
-  const seen = await worlds.observe(['plain', ...MESH, ...SOCKMAP], traffic);
-  const stack = { sent: 5, received: 5 };
-  assert.deepEqual(seen, {
-    plain: { ...stack, redirected: 0n },
-    off: { ...stack, redirected: 0n },
-    proxies: { ...stack, redirected: 5n },
-    'left out': { ...stack, redirected: 5n }, // from sidecar to sidecar
-    naive: { sent: 0, received: 0, redirected: 0n },
-    full: { sent: 0, received: 0, redirected: 15n },
-  });
-});
+    assert.deepEqual(await worlds.observe(STACK, closeUnread), all(STACK, { error: 'ECONNRESET' }));
+    assert.deepEqual(await worlds.observe(SOCKMAP, closeUnread), all(SOCKMAP, { value: '' }));
+  },
+);
+
+test(
+  'TCP_INFO does not count redirected bytes; the counters of the accelerator do',
+  { timeout: 240_000 * SLOWNESS },
+  async () => {
+    const traffic = async ({ client, server }: Ends): Promise<object> => {
+      await begin({ client, server });
+      const first = [(await client.get('traffic')).sent, (await server.get('traffic')).received] as const;
+      const before = worlds.mesh.counters().redirectedBytes;
+      await client.get('send', 'hello');
+      await server.get('arrived', 5);
+      const redirected = worlds.mesh.counters().redirectedBytes - before;
+      return {
+        sent: (await client.get('traffic')).sent - first[0],
+        received: (await server.get('traffic')).received - first[1],
+        redirected,
+      };
+    };
+    const seen = await worlds.observe(['plain', ...MESH, ...SOCKMAP], traffic);
+    const stack = { sent: 5, received: 5 };
+    assert.deepEqual(seen, {
+      plain: { ...stack, redirected: 0n },
+      off: { ...stack, redirected: 0n },
+      proxies: { ...stack, redirected: 5n },
+      'left out': { ...stack, redirected: 5n }, // from sidecar to sidecar
+      naive: { sent: 0, received: 0, redirected: 0n },
+      full: { sent: 0, received: 0, redirected: 15n },
+    });
+  },
+);
 
 test(
   'unbounded backlog: a naive sockmap takes all for a reader that reads nothing, the accelerator stops',
-  { timeout: 240_000 },
+  { timeout: 240_000 * SLOWNESS },
   async () => {
     const limit = 32 * MIB;
     const fill = async ({ client, server }: Ends, world: World): Promise<{ sent: number; waiting: number }> => {

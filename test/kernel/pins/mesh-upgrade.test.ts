@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { PinnedMesh, detachAll, type MeshAcceleratorOptions } from 'merbridge';
 import { BpfLink, BpfProgram } from 'merbridge/bpf';
-import { Bed, applyIstioRules, startSidecar, startStreamServer } from '../../bed';
+import { Bed, applyIstioRules, startSidecar, startStreamServer, SLOWNESS } from '../../bed';
 import { Agent } from '../../bed/agent';
 import { Probe, assertUnharmed } from '../../bed/probe';
 import { Random } from '../../bed/random';
@@ -19,7 +19,7 @@ import { MORE_HOOKS, OTHER_PODS, OTHER_PROGRAM, buildVariant } from '../../fixtu
 for (const kind of ['haproxy', 'envoy'] as const) {
   test(
     `killed, restarted, upgraded, stopped and removed under probes: none fails (${kind})`,
-    { timeout: 280_000 },
+    { timeout: 280_000 * SLOWNESS },
     async t => {
       using bed = Bed.create({ subnet: kind === 'haproxy' ? 101 : 102 });
       using bpffs = new Bpffs();
