@@ -45,6 +45,8 @@ while [ "$#" -gt 0 ]; do
   shift
 done
 [ "$#" -eq 0 ] || FILES=("$@")
+# What changes its machine for good comes last, however it was named.
+mapfile -t FILES < <(printf '%s\n' "${FILES[@]}" | awk '/hardened/ { last = last $0 "\n"; next } { print } END { printf "%s", last }')
 for file in "${FILES[@]}"; do
   [ -e "$file" ] || { echo "test-kernels: $file: no tests there" >&2; exit 2; }
 done
