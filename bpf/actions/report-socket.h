@@ -16,17 +16,19 @@ static __always_inline __u32 mb_refused_for(long error)
 	return error == -E2BIG ? MB_DROP_MAP_FULL : MB_DROP_SOCKET;
 }
 
+/* `what`: the error number (32 bits), the hop and the reason (8 bits each). With one argument less, all fit in
+ * registers, and the frame stays within the limit of the longest chain. */
 static __noinline int mb_send_socket(struct bpf_sock_ops *ctx, const struct mb_tuple *key, const struct mb_address *pod,
-				     __u32 what, __u32 error)
+				     __u64 what)
 {
 	struct mb_event event = {};
 
 	event.netns = bpf_get_netns_cookie(ctx);
 	event.cookie = bpf_get_socket_cookie(ctx);
 	event.kind = MB_EVENT_DROPPED;
-	event.hop = what >> 8;
-	event.reason = what;
-	event.error = error;
+	event.hop = (__u8)(what >> 8);
+	event.reason = (__u8)what;
+	event.error = what >> 16;
 	event.pod = *pod;
 	event.client = key->remote;
 	event.target.address = key->local;
@@ -39,7 +41,7 @@ static __always_inline void mb_report_socket(struct bpf_sock_ops *ctx, const str
 					     const struct mb_address *pod, __u32 hop, __u32 reason, __u32 error)
 {
 	if (mb_event_limit(MB_EVENT_DROPPED))
-		mb_send_socket(ctx, key, pod, hop << 8 | reason, error);
+		mb_send_socket(ctx, key, pod, (__u64)error << 16 | hop << 8 | reason);
 }
 
 #endif

@@ -20,6 +20,17 @@ static __always_inline __u32 mb_event_limit(__u32 kind)
 	return settings ? settings->events[kind] : 0;
 }
 
+/* Its key needs no stack after the call, as the other keys here: the frame of mb_send_event ends the longest chain. */
+static __always_inline struct mb_event_rate *mb_event_rate_of(__u32 kind)
+{
+	return bpf_map_lookup_elem(&event_rates, &kind);
+}
+
+static __always_inline __u32 mb_second_of(const struct mb_event *event)
+{
+	return event->time / MB_SECOND_NS;
+}
+
 /* Is `second` after the one that counts? A CPU that read the clock before another one may count after it, and must not
  * begin its second again. */
 static __always_inline bool mb_later_second(__u32 second, __u32 counted)
@@ -27,28 +38,27 @@ static __always_inline bool mb_later_second(__u32 second, __u32 counted)
 	return (__s32)(second - counted) > 0;
 }
 
-/* Counts this event among those of its pod in this second. If several CPUs count at the same time it is not exact,
- * which does not matter. */
-static __always_inline struct mb_pod_events mb_count_in_pod(const struct mb_event *event, __u32 second)
+/* Counts this event among those of its pod in this second, and returns `count`. If several CPUs count at the same time
+ * it is not exact, which does not matter. */
+static __always_inline __u32 mb_count_in_pod(const struct mb_event *event)
 {
+	__u32 second = mb_second_of(event);
 	struct mb_pod_events_key key = { .pod = event->pod, .kind = event->kind };
 	struct mb_pod_events *events = bpf_map_lookup_elem(&pod_events, &key);
 
 	if (!events) {
-		struct mb_pod_events first = { .second = second, .since = second, .count = 1 };
+		struct mb_pod_events first = { .second = second, .count = 1 | MB_WAS_SILENT };
 
 		bpf_map_update_elem(&pod_events, &key, &first, BPF_ANY);
-		return first;
+		return first.count;
 	}
 	if (mb_later_second(second, events->second)) {
-		if (events->second + 1 != second)
-			events->since = second;
+		events->count = events->second + 1 == second ? 1 : 1 | MB_WAS_SILENT;
 		events->second = second;
-		events->count = 1;
 	} else {
 		__sync_fetch_and_add(&events->count, 1);
 	}
-	return *events;
+	return *(volatile __u32 *)&events->count;
 }
 
 /* May one more be sent in this second? Counts it, or counts it as missed. Pods share the limit equally, so that a busy
@@ -56,11 +66,13 @@ static __always_inline struct mb_pod_events mb_count_in_pod(const struct mb_even
  * far. A pod that was silent until now still gets its share when others have used the limit, up to twice the limit in
  * all. It uses a lock instead of atomic operations that return a value, because programs on arm64 have these only since
  * Linux 5.18. */
-static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second,
-					   const struct mb_pod_events *of_pod, __u32 *missed)
+static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, struct mb_event *event,
+					   __u32 of_pod)
 {
 	/* A pod that was silent before is not among those that the others were limited for. */
-	__u32 all = of_pod->since == second ? 2 * limit : limit;
+	__u32 all = of_pod & MB_WAS_SILENT ? 2 * limit : limit;
+	__u32 count = of_pod & ~MB_WAS_SILENT;
+	__u32 second = mb_second_of(event);
 	__u32 pods, share;
 	bool within;
 
@@ -71,13 +83,13 @@ static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 lim
 		rate->second = second;
 		rate->sent = 0;
 	}
-	if (of_pod->count == 1)
+	if (count == 1)
 		rate->pods++;
 	pods = rate->pods > rate->pods_before ? rate->pods : rate->pods_before;
 	share = pods > 1 ? limit / pods : limit;
-	within = rate->sent < all && of_pod->count <= (share ? share : 1);
+	within = rate->sent < all && count <= (share ? share : 1);
 	if (within) {
-		*missed = rate->missed;
+		event->missed = rate->missed;
 		rate->missed = 0;
 		rate->sent++;
 	} else {
@@ -90,17 +102,14 @@ static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 lim
 /* Sends an event, or counts it as dropped. `event->kind` must be set. Returns whether it was sent. */
 static __noinline int mb_send_event(struct mb_event *event, __u32 limit)
 {
-	__u32 kind = event->kind;
-	struct mb_event_rate *rate = bpf_map_lookup_elem(&event_rates, &kind);
-	struct mb_pod_events of_pod;
-	__u32 second;
+	struct mb_event_rate *rate = mb_event_rate_of(event->kind);
+	__u32 of_pod;
 
 	if (!rate)
 		return 0;
 	event->time = bpf_ktime_get_ns();
-	second = event->time / MB_SECOND_NS;
-	of_pod = mb_count_in_pod(event, second);
-	if (!mb_within_rate(rate, limit, second, &of_pod, &event->missed)) {
+	of_pod = mb_count_in_pod(event);
+	if (!mb_within_rate(rate, limit, event, of_pod)) {
 		mb_count(MB_COUNT_EVENTS_LIMITED, 1);
 		return 0;
 	}

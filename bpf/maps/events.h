@@ -34,6 +34,8 @@ struct {
 	__type(value, struct mb_event_rate);
 } event_rates SEC(".maps");
 
+#define MB_WAS_SILENT (1u << 31)
+
 /* How many events of a kind one pod had in the current second. */
 struct mb_pod_events_key {
 	struct mb_address pod;
@@ -42,8 +44,7 @@ struct mb_pod_events_key {
 
 struct mb_pod_events {
 	__u32 second;
-	/* The first second of an unbroken row of seconds in which the pod had such events. */
-	__u32 since;
+	/* With MB_WAS_SILENT if the pod had none in the second before. */
 	__u32 count;
 };
 
