@@ -19,7 +19,8 @@ folder=$cache/node-$ID${VERSION_ID-}-$(uname -m)
 # Into $temporary/base: the packages and all that they depend on, for a machine that has nothing.
 download_base() {
   mkdir -p "$temporary/archives/partial"
-  apt-get -q -y -o Dir::State::status=/dev/null -o Dir::Cache::archives="$temporary/archives" -o APT::Sandbox::User=root \
+  : >"$temporary/status"
+  apt-get -q -y -o Dir::State::status="$temporary/status" -o Debug::NoLocking=1 -o Dir::Cache::archives="$temporary/archives" -o APT::Sandbox::User=root \
     --no-install-recommends --download-only install $BASE
   # As Debian's own installer begins: packages still have files in /bin and /lib.
   mkdir -p "$temporary/base/usr" "$temporary/base/tmp" "$temporary/base/etc"

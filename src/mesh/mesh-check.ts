@@ -67,12 +67,13 @@ function assertOptions(options: unknown): void {
  */
 export function checkMesh(path: string, holder: Holder, options: MeshCheckOptions): MeshProblem[] {
   assertOptions(options);
-  const attached: string[] = [];
+  const detached = new Set<string>();
   const problems: MeshProblem[] = [];
   for (const name of HOOKS.keys()) {
     const found = checkLink(path, holder, name);
-    if (found === undefined) attached.push(name);
-    else problems.push(found);
+    if (found === undefined) continue;
+    if (found.kind === 'detached') detached.add(name);
+    problems.push(found);
   }
   const { id, tag } = holder.datapath.program(MARK);
   /** Each program of another accelerator is reported once, for all cgroups that it runs for. */
@@ -90,7 +91,7 @@ export function checkMesh(path: string, holder: Holder, options: MeshCheckOption
     }
     try {
       using open = Cgroup.open(cgroup);
-      problems.push(...secondAccelerators(open, seen), ...ineffective(open, holder, attached));
+      problems.push(...secondAccelerators(open, seen), ...ineffective(open, holder, detached));
     } catch (error) {
       problems.push(problem('unreadable', cgroup, (error as Error).message));
     }
@@ -137,11 +138,11 @@ function secondAccelerators(
   return found;
 }
 
-/** Programs among `attached` that the kernel does not run for a cgroup below that of the mesh. */
-function ineffective(cgroup: Cgroup, holder: Holder, attached: readonly string[]): MeshProblem[] {
+/** Programs that the kernel does not run for a cgroup below that of the mesh, but for those that are detached. */
+function ineffective(cgroup: Cgroup, holder: Holder, detached: ReadonlySet<string>): MeshProblem[] {
   const problems: MeshProblem[] = [];
   for (const [program, { attachType }] of HOOKS) {
-    if (!attached.includes(program)) continue;
+    if (detached.has(program)) continue;
     const programs = cgroup.programs({ attachType, effective: true });
     const { id } = holder.datapath.program(program);
     if (programs.some(one => one.id === id)) continue;

@@ -19,7 +19,7 @@ const SIGSET_BYTES = 128;
  */
 export function withSignalsBlocked<T>(call: () => T): T {
   const before = Buffer.alloc(SIGSET_BYTES);
-  libc.pthread_sigmask(SIG_BLOCK, Buffer.alloc(SIGSET_BYTES, 0xff), before);
+  if (libc.pthread_sigmask(SIG_BLOCK, Buffer.alloc(SIGSET_BYTES, 0xff), before) !== 0) return call();
   try {
     return call();
   } finally {

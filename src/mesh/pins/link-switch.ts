@@ -2,6 +2,7 @@ import { unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfLink, type BpfProgram, type Cgroup } from '../../bpf';
 import type { Attacher, Sockets } from '../datapath/datapath';
+import { MESSAGE_PROGRAMS } from '../datapath/hooks';
 import { pinPaths, type PinTree } from './pin-tree';
 import type { Undo } from './undo';
 
@@ -67,7 +68,9 @@ export class LinkSwitch implements Attacher {
     const { before, keepsSockets, undo } = this.#options;
     sockets.replaceVerdict(program);
     undo.add(() => {
-      const old = keepsSockets ? before?.program(program.name) : undefined;
+      // The set before may have the other variant: the kernel may have refused one of them to this version.
+      const variants = MESSAGE_PROGRAMS.map(name => before?.program(name));
+      const old = keepsSockets ? variants.find(variant => variant !== undefined) : undefined;
       if (old !== undefined) sockets.replaceVerdict(old);
     });
   }
