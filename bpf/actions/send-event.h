@@ -20,17 +20,6 @@ static __always_inline __u32 mb_event_limit(__u32 kind)
 	return settings ? settings->events[kind] : 0;
 }
 
-/* Its key needs no stack after the call, as the other keys here: the frame of mb_send_event ends the longest chain. */
-static __always_inline struct mb_event_rate *mb_event_rate_of(__u32 kind)
-{
-	return bpf_map_lookup_elem(&event_rates, &kind);
-}
-
-static __always_inline __u32 mb_second_of(const struct mb_event *event)
-{
-	return event->time / MB_SECOND_NS;
-}
-
 /* Is `second` after the one that counts? A CPU that read the clock before another one may count after it, and must not
  * begin its second again. */
 static __always_inline bool mb_later_second(__u32 second, __u32 counted)
@@ -40,9 +29,8 @@ static __always_inline bool mb_later_second(__u32 second, __u32 counted)
 
 /* Counts this event among those of its pod in this second, and returns `count`. If several CPUs count at the same time
  * it is not exact, which does not matter. */
-static __always_inline __u32 mb_count_in_pod(const struct mb_event *event)
+static __always_inline __u32 mb_count_in_pod(const struct mb_event *event, __u32 second)
 {
-	__u32 second = mb_second_of(event);
 	struct mb_pod_events_key key = { .pod = event->pod, .kind = event->kind };
 	struct mb_pod_events *events = bpf_map_lookup_elem(&pod_events, &key);
 
@@ -66,13 +54,12 @@ static __always_inline __u32 mb_count_in_pod(const struct mb_event *event)
  * far. A pod that was silent until now still gets its share when others have used the limit, up to twice the limit in
  * all. It uses a lock instead of atomic operations that return a value, because programs on arm64 have these only since
  * Linux 5.18. */
-static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, struct mb_event *event,
-					   __u32 of_pod)
+static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second, __u32 of_pod,
+					   __u32 *missed)
 {
 	/* A pod that was silent before is not among those that the others were limited for. */
 	__u32 all = of_pod & MB_WAS_SILENT ? 2 * limit : limit;
 	__u32 count = of_pod & ~MB_WAS_SILENT;
-	__u32 second = mb_second_of(event);
 	__u32 pods, share;
 	bool within;
 
@@ -89,7 +76,7 @@ static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 lim
 	share = pods > 1 ? limit / pods : limit;
 	within = rate->sent < all && count <= (share ? share : 1);
 	if (within) {
-		event->missed = rate->missed;
+		*missed = rate->missed;
 		rate->missed = 0;
 		rate->sent++;
 	} else {
@@ -102,14 +89,16 @@ static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 lim
 /* Sends an event, or counts it as dropped. `event->kind` must be set. Returns whether it was sent. */
 static __noinline int mb_send_event(struct mb_event *event, __u32 limit)
 {
-	struct mb_event_rate *rate = mb_event_rate_of(event->kind);
-	__u32 of_pod;
+	__u32 kind = event->kind;
+	struct mb_event_rate *rate = bpf_map_lookup_elem(&event_rates, &kind);
+	__u32 second, of_pod;
 
 	if (!rate)
 		return 0;
 	event->time = bpf_ktime_get_ns();
-	of_pod = mb_count_in_pod(event);
-	if (!mb_within_rate(rate, limit, event, of_pod)) {
+	second = event->time / MB_SECOND_NS;
+	of_pod = mb_count_in_pod(event, second);
+	if (!mb_within_rate(rate, limit, second, of_pod, &event->missed)) {
 		mb_count(MB_COUNT_EVENTS_LIMITED, 1);
 		return 0;
 	}
