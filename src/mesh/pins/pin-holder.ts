@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { BpfLink, Cgroup } from '../../bpf';
 import { copyEntries } from '../../bpf/internal';
-import { DEFAULT_ACCELERATION, type Acceleration } from '../../policy';
+import { DEFAULT_ACCELERATION } from '../../policy';
 import { refuseSecond } from '../accelerators/refuse-second';
 import { Datapath, SETTLED_MS } from '../datapath/datapath';
 import type { HeldLink, Holder, MeshAdoption } from '../datapath/holder';
@@ -162,15 +162,15 @@ export class PinHolder implements Holder {
     const keepsSockets = !replaced.includes('sock_pair_map');
     const hasNewSettings = replaced.includes('mesh_settings');
     const isBeingRemoved = settings.isBeingRemoved;
-    /** The scope that another process may have set since the settings were copied. */
-    const pinned = () => (hasNewSettings && datapath ? datapath.settings : settings).acceleration;
-    const take = (scope: Acceleration) => {
-      const kept = isBeingRemoved ? DEFAULT_ACCELERATION : scope;
-      settings.change({ ...OWNED_BY_PINS, acceleration: this.#options.acceleration ?? kept });
+    /** Another process may have set the scope there since the settings were copied. */
+    const pinned = hasNewSettings && datapath ? datapath.settings : settings;
+    const takeScope = () => {
+      const scope = isBeingRemoved ? DEFAULT_ACCELERATION : pinned.acceleration;
+      settings.change({ ...OWNED_BY_PINS, acceleration: this.#options.acceleration ?? scope });
     };
-    const scope = pinned();
+    const before = pinned.acceleration;
     // Programs and other processes use the new map as soon as the first link has changed.
-    if (datapath !== undefined && hasNewSettings) take(scope);
+    if (datapath !== undefined && hasNewSettings) takeScope();
     this.datapath.attach(
       new LinkSwitch({
         directory: this.#directory,
@@ -183,8 +183,7 @@ export class PinHolder implements Holder {
     );
     if (datapath === undefined) return;
     // A process that waited too long for the lock wrote without it, into the old map.
-    const last = pinned();
-    if (!hasNewSettings || last !== scope) take(last);
+    if (!hasNewSettings || pinned.acceleration !== before) takeScope();
   }
 
   async #withdraw(undo: Undo): Promise<void> {
