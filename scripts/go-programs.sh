@@ -5,7 +5,7 @@ UNAVAILABLE=3
 say() { printf '%s: %s\n' "$NAME" "$*" >&2; }
 fail() { code=$1; shift; say "$@"; exit "$code"; }
 
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/merbridge
+. scripts/cache.sh
 folder=$cache/$NAME-$VERSION-$(uname -m)
 
 # find_go <minor version of Go 1>: sets go
@@ -20,20 +20,10 @@ find_go() {
   [ "${version%%.*}" -gt 1 ] || [ "${minor:-0}" -ge "$1" ] || fail "$UNAVAILABLE" "Go $version is too old: install 1.$1 or later"
 }
 
-# Several at once wait for the first.
-lock_folder() {
-  mkdir -p "$cache"
-  exec 9>"$folder.lock"
-  flock 9
-}
-
-# build <module> <package> [flags of the linker]: into the folder, by the last part of its name. To a name of its own,
-# then renamed: what is there is whole, also after a build that was interrupted.
+# build <module> <package> [flags of the linker]: into the folder, by the last part of its name.
 build() {
   program=${2##*/}
-  temporary=$(mktemp -d "$cache/building.XXXXXX")
-  trap 'rm -rf "$temporary"' EXIT
-  trap 'exit 130' INT TERM HUP
+  make_temporary
   say "building $program $VERSION, this takes a while"
   (cd "$1" && CGO_ENABLED=0 "$go" build -trimpath -buildvcs=false -ldflags "-s -w ${3-}" -o "$temporary/$program" "$2") >&2
   mkdir -p "$folder"

@@ -24,7 +24,7 @@ case ${1-} in
   *) fail 2 "unknown argument $1" ;;
 esac
 
-lock_folder
+lock "$folder"
 for package in $packages; do
   [ -x "$folder/${package##*/}" ] && continue
   find_go 26

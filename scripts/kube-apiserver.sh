@@ -27,7 +27,7 @@ fi
 
 etcd=$(command -v etcd) || fail "$UNAVAILABLE" 'etcd is missing: install it (Debian, Ubuntu: etcd-server), or run scripts/setup.sh'
 package=k8s.io/component-base/version
-lock_folder
+lock "$folder"
 for program in kube-apiserver "$@"; do
   [ -x "$folder/$program" ] && continue
   find_go 24

@@ -13,7 +13,7 @@ PROGRAMS='containerd runc containernetworking-plugins'
 BASE="coreutils $(sed -n 's/.*apt-get install .*--no-install-recommends //p' examples/daemonset/Dockerfile | tr -d '\\') libstdc++6 iptables"
 
 . /etc/os-release
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/merbridge
+. scripts/cache.sh
 folder=$cache/node-$ID${VERSION_ID-}-$(uname -m)
 
 # Into $temporary/base: the packages and all that they depend on, for a machine that has nothing.
@@ -40,9 +40,7 @@ download_base() {
 }
 
 build() {
-  temporary=$(mktemp -d "$cache/building.XXXXXX")
-  trap 'rm -rf "$temporary"' EXIT
-  trap 'exit 130' INT TERM HUP
+  make_temporary
   mkdir "$temporary/root"
   chmod 755 "$temporary/root"
   (cd "$temporary" && apt-get -q -o APT::Sandbox::User=root download $PROGRAMS)
@@ -51,8 +49,6 @@ build() {
   mv "$temporary/root" "$folder"
 }
 
-mkdir -p "$cache"
-exec 9>"$folder.lock"
-flock 9
+lock "$folder"
 [ -d "$folder" ] || build >&2
 printf '%s\n' "$folder"
