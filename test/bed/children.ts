@@ -39,3 +39,27 @@ export const spawnSync = ((...args: [string]) =>
 /** As in node:child_process, but a command that is not there ends with status 127. */
 export const execFileSync = ((...args: [string]) =>
   (node.execFileSync as (...all: unknown[]) => unknown)(...bound(args))) as typeof node.execFileSync;
+
+/** What a process said and how it ended. */
+export interface Finished {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Waits for the end of a process. Returns what it printed, as far as that is piped; fails if it did not start. */
+export function finished(child: node.ChildProcess): Promise<Finished> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}

@@ -1,6 +1,6 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { join } from 'node:path';
-import { spawn } from './children';
+import { finished, spawn, type Finished } from './children';
 import type { Bed } from './bed';
 import { createCgroup } from './cgroup';
 import { createPodNetns, netnsPath } from './netns';
@@ -17,14 +17,6 @@ export interface SpawnOptions {
   /** The whole environment (default: PATH alone, as in a container; nothing of this process leaks in). */
   readonly env?: NodeJS.ProcessEnv;
   readonly stdio?: StdioOptions;
-}
-
-/** What a process of a pod said and how it ended. */
-export interface Finished {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 /** @internal */
@@ -124,19 +116,8 @@ export class Pod {
   ): Promise<Finished> {
     const child = this.spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     const timer = setTimeout(() => child.kill('SIGKILL'), (options.timeoutMs ?? 30_000) * SLOWNESS);
-    let stdout = '';
-    let stderr = '';
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-    });
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
     try {
-      return await new Promise<Finished>((resolve, reject) => {
-        child.once('error', reject);
-        child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
-      });
+      return await finished(child);
     } finally {
       clearTimeout(timer);
     }

@@ -24,12 +24,24 @@ export interface ProbeReport {
   };
 }
 
-/** What it says while it runs. */
-interface Progress {
+/** What it says while it runs, every 50 ms. */
+export interface Progress {
   readonly passed: number;
   readonly failed: number;
   /** Bytes, on the connection that stays. */
   readonly received: number;
+}
+
+/** Hands over what `apps/probe.mjs` says while it runs, and its report at the end. */
+export function readProbe(
+  child: ChildProcess,
+  { progress, report }: { progress(said: Progress): void; report(said: ProbeReport): void },
+): void {
+  createInterface({ input: child.stdout! }).on('line', line => {
+    const said = JSON.parse(line) as Progress | ProbeReport;
+    if ('probes' in said) report(said);
+    else progress(said);
+  });
 }
 
 /** How many probes and bytes there are at the end, so that there was something to be harmed. */
@@ -41,10 +53,9 @@ export class Probe {
   #report: ProbeReport | undefined;
 
   private constructor(private readonly child: ChildProcess) {
-    createInterface({ input: child.stdout! }).on('line', line => {
-      const said = JSON.parse(line) as Progress | ProbeReport;
-      if ('probes' in said) this.#report = said;
-      else this.#progress = said;
+    readProbe(child, {
+      progress: said => (this.#progress = said),
+      report: said => (this.#report = said),
     });
   }
 

@@ -1,4 +1,4 @@
-import type { Finished } from './pod';
+import type { Finished } from './children';
 
 /** How often each outcome came. */
 export type Outcomes = Record<string, number>;

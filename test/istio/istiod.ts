@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { until } from '../bed/shell';
 import { execFileSync } from '../bed/children';
 import type { Manifest } from '../kube/manifests';
+import { kubeconfig } from '../kube/kubeconfig';
 import { Program } from '../kube/programs';
 import { Cluster } from './cluster';
 import { environmentOf, type Container } from './container';
@@ -46,8 +47,10 @@ export class Istiod {
     const { mesh } = find('ConfigMap', 'istio').data as { mesh: string };
     mkdirSync(join(directory, 'etc/istio/config'), { recursive: true });
     writeFileSync(join(directory, 'etc/istio/config/mesh'), mesh);
+    // With its own service account, so that Istio's own RBAC applies.
     const token = await cluster.token({ namespace: NAMESPACE, name: 'istiod' });
-    writeFileSync(join(directory, 'kubeconfig'), kubeconfig(cluster, token), { mode: 0o600 });
+    const { url, ca } = cluster.server;
+    writeFileSync(join(directory, 'kubeconfig'), kubeconfig({ url, ca, token }), { mode: 0o600 });
     const deployment = find('Deployment', 'istiod') as unknown as Deployment;
     const istiod = new Istiod(directory, deployment.spec.template.spec.containers[0]);
     await istiod.start();
@@ -94,18 +97,4 @@ function endpoints(address: string): Manifest {
     ports: Object.entries(PORTS).map(([name, port]) => ({ name, port, protocol: 'TCP' })),
     endpoints: [{ addresses: [address], conditions: { ready: true, serving: true } }],
   };
-}
-
-/** With its own service account, so that Istio's own RBAC applies. */
-function kubeconfig({ server: { url, ca } }: Cluster, token: string): string {
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [
-      { name: 'c', cluster: { server: url, 'certificate-authority-data': Buffer.from(ca).toString('base64') } },
-    ],
-    users: [{ name: 'u', user: { token } }],
-    contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
-    'current-context': 'x',
-  });
 }

@@ -4,7 +4,7 @@
  */
 import { chownSync, closeSync, copyFileSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { envoyBinary, type Bed, type Pod } from '../bed';
+import { SIDECAR_UID, envoyBinary, type Bed, type Pod } from '../bed';
 import { cgroupProcesses } from '../bed/cgroup';
 import { reachFlags } from '../bed/reach';
 import { SYSTEM_PATH, until } from '../bed/shell';
@@ -14,7 +14,6 @@ import { environmentOf, expanded, type Container } from './container';
 import { istioProgram } from './programs';
 
 export const NODE = 'worker';
-const PROXY_UID = 1337;
 /** Mounted into the proxy's container, or written by its image. Paths of pilot-agent are relative to its directory. */
 const PROXY_FOLDERS = [
   'var/run/secrets/workload-spiffe-uds',
@@ -273,7 +272,7 @@ export class RunningPod {
       istioProgram('envoy_bootstrap.json'),
       join(this.#directory, 'var/lib/istio/envoy/envoy_bootstrap_tmpl.json'),
     );
-    this.pod.admin('chown', ['-R', `${PROXY_UID}:${PROXY_UID}`, this.#directory]);
+    this.pod.admin('chown', ['-R', `${SIDECAR_UID}:${SIDECAR_UID}`, this.#directory]);
   }
 }
 

@@ -1,7 +1,7 @@
 /** How requests are made, and what is known of each. */
 import { join } from 'node:path';
 import { APPLICATION_UID } from '../bed';
-import { spawn } from '../bed/children';
+import { finished, spawn, type Finished } from '../bed/children';
 import type { RunningPod } from './kubelet';
 
 const TCP = join(__dirname, 'apps', 'tcp.py');
@@ -46,11 +46,7 @@ export function brief({ code, status }: Answer): string {
   return status === undefined ? 'ok' : `${status}`;
 }
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-}
-type Run = (command: string, args: readonly string[]) => Promise<Ended>;
+type Run = (command: string, args: readonly string[]) => Promise<Finished>;
 
 /** A program in a pod. */
 export const inside =
@@ -60,14 +56,7 @@ export const inside =
 
 /** A program of this process's cgroup and namespace: for the pods, another node. */
 export const elsewhere: Run = (command, args) =>
-  new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'], timeout: 10_000 });
-    let stdout = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-    });
-    child.once('error', reject).once('close', code => resolve({ code, stdout }));
-  });
+  finished(spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'], timeout: 10_000 }));
 
 export async function curl(run: Run, url: string, address?: string): Promise<Answer> {
   const { hostname, port } = new URL(url);

@@ -1,8 +1,7 @@
 /** kubectl, as a person would type it. */
-import { once } from 'node:events';
 import type { ChildProcess } from 'node:child_process';
 import { dirname } from 'node:path';
-import { spawn } from '../bed/children';
+import { finished, spawn } from '../bed/children';
 import { SYSTEM_PATH } from '../bed/shell';
 
 /** kubectl for one cluster. */
@@ -19,7 +18,7 @@ export class Kubectl {
 
   /** Runs it and returns what it printed. */
   run(...args: string[]): Promise<string> {
-    return finished(this.spawn(args, 'ignore'), `kubectl ${args.join(' ')}`);
+    return printed(this.spawn(args, 'ignore'), `kubectl ${args.join(' ')}`);
   }
 
   /** Starts it; its standard input is open if it is a pipe. */
@@ -33,7 +32,7 @@ export class Kubectl {
     child.stdin!.end(
       typeof objects === 'string' ? objects : JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
     );
-    return finished(child, 'kubectl apply');
+    return printed(child, 'kubectl apply');
   }
 
   /** One object, or a list of them. */
@@ -44,16 +43,13 @@ export class Kubectl {
   /** Runs a script in a folder, with kubectl in its PATH. */
   script(text: string, cwd: string): Promise<string> {
     const child = spawn('sh', ['-euc', text], { cwd, env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'] });
-    return finished(child, text);
+    return printed(child, text);
   }
 }
 
 /** What a process printed; fails with that if it fails. */
-async function finished(child: ChildProcess, what: string): Promise<string> {
-  let [output, errors] = ['', ''];
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => (output += text));
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`${what} failed (${code}): ${errors.trim()}\n${output.trim()}`);
-  return output;
+async function printed(child: ChildProcess, what: string): Promise<string> {
+  const { code, stdout, stderr } = await finished(child);
+  if (code !== 0) throw new Error(`${what} failed (${code}): ${stderr.trim()}\n${stdout.trim()}`);
+  return stdout;
 }

@@ -1,6 +1,7 @@
 /** Kubernetes on one node: API server, controllers, scheduler and kubelet, each in its real program. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { kubeconfig } from '../kube/kubeconfig';
 import { Program } from '../kube/programs';
 import type { RealServer } from '../kube/real-server';
 import { CONTAINERD_SOCKET } from './containerd';
@@ -11,19 +12,9 @@ export const NODE_NAME = 'merbridge-node';
 /** A kubeconfig of the administrator; returns its path. */
 export function writeKubeconfig(server: RealServer, directory: string): string {
   const path = join(directory, 'admin.kubeconfig');
-  const cluster = {
-    server: `https://${NODE_ADDRESS}:${server.port}`,
-    'certificate-authority-data': Buffer.from(server.ca).toString('base64'),
-  };
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'test', cluster }],
-    users: [{ name: 'admin', user: { token: server.adminToken } }],
-    contexts: [{ name: 'test', context: { cluster: 'test', user: 'admin' } }],
-    'current-context': 'test',
-  };
-  writeFileSync(path, JSON.stringify(config), { mode: 0o600 });
+  const { ca, adminToken: token } = server;
+  const config = kubeconfig({ url: `https://${NODE_ADDRESS}:${server.port}`, ca, token });
+  writeFileSync(path, config, { mode: 0o600 });
   return path;
 }
 

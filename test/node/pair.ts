@@ -2,7 +2,8 @@
 import { until } from '../kube/until';
 import type { Kubectl } from './kubectl';
 import { type RunningPod, accessLog, onlyPod } from './pods';
-import { Probe, type ProbeReport } from './probe';
+import type { ProbeReport } from '../bed/probe';
+import { Probe } from './probe';
 import { ECHO_PORT } from './workloads';
 
 /** Connections of the client to the server, by the access logs of both sidecars. */

@@ -4,38 +4,16 @@
  */
 import { once } from 'node:events';
 import type { ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
+import { readProbe, type ProbeReport, type Progress } from '../bed/probe';
 import type { Kubectl } from './kubectl';
 import type { RunningPod } from './pods';
 import { APPLICATION, ECHO_PORT } from './workloads';
 
-/** What has passed so far. */
-export interface Passed {
-  readonly passed: number;
-  readonly failed: number;
-  /** Bytes of the lasting connection that came back, all checked. */
-  readonly received: number;
-}
-
-/** At the end. */
-export interface ProbeReport {
-  readonly probes: number;
-  readonly failures: readonly { readonly number: number; readonly reason: string; readonly at: number }[];
-  /** In milliseconds. */
-  readonly slowest: number;
-  readonly stream: {
-    readonly sent: number;
-    readonly received: number;
-    readonly wrongAt: number;
-    readonly ended: string;
-  };
-}
-
 /** A probe that runs. */
 export class Probe {
-  /** How it stood at most 50 ms ago. */
-  now: Passed = { passed: 0, failed: 0, received: 0 };
+  /** How it stood when it last said. */
+  now: Progress = { passed: 0, failed: 0, received: 0 };
   readonly #child: ChildProcess;
   #report: ProbeReport | undefined;
   #errors = '';
@@ -45,10 +23,9 @@ export class Probe {
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#errors += text;
     });
-    createInterface({ input: child.stdout! }).on('line', line => {
-      const told = JSON.parse(line) as Passed | ProbeReport;
-      if ('probes' in told) this.#report = told;
-      else this.now = told;
+    readProbe(child, {
+      progress: said => (this.now = said),
+      report: said => (this.#report = said),
     });
   }
 
