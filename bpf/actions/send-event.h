@@ -51,14 +51,14 @@ static __always_inline __u32 mb_count_in_pod(const struct mb_event *event, __u32
 
 /* May one more be sent in this second? Counts it, or counts it as missed. Pods share the limit equally, so that a busy
  * pod does not hide events of others. How many pods there are is known from the previous second and from this one so
- * far. A pod that was silent until now still gets its share when others have used the limit, up to twice the limit in
- * all. It uses a lock instead of atomic operations that return a value, because programs on arm64 have these only since
- * Linux 5.18. */
+ * far. Pods that were silent in the second before share a limit of their own, because the others may have used theirs
+ * already. The first event of a pod in a second counts in neither, up to the limit: pods that flood from the beginning of
+ * the second may have used both. It uses a lock instead of atomic operations that return a value, because programs on
+ * arm64 have these only since Linux 5.18. */
 static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second, __u32 of_pod,
 					   __u32 *missed)
 {
-	/* A pod that was silent before is not among those that the others were limited for. */
-	__u32 all = of_pod & MB_WAS_SILENT ? 2 * limit : limit;
+	__u32 was_silent = of_pod & MB_WAS_SILENT ? 1 : 0;
 	__u32 count = of_pod & ~MB_WAS_SILENT;
 	__u32 pods, share;
 	bool within;
@@ -68,17 +68,20 @@ static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 lim
 		rate->pods_before = rate->second + 1 == second ? rate->pods : 0;
 		rate->pods = 0;
 		rate->second = second;
-		rate->sent = 0;
+		rate->sent[0] = rate->sent[1] = 0;
 	}
-	if (count == 1)
+	if (count == 1) {
 		rate->pods++;
-	pods = rate->pods > rate->pods_before ? rate->pods : rate->pods_before;
-	share = pods > 1 ? limit / pods : limit;
-	within = rate->sent < all && count <= (share ? share : 1);
+		within = rate->pods <= limit;
+	} else {
+		pods = rate->pods > rate->pods_before ? rate->pods : rate->pods_before;
+		share = pods > 1 ? limit / pods : limit;
+		within = rate->sent[was_silent] < limit && count <= share;
+		rate->sent[was_silent] += within;
+	}
 	if (within) {
 		*missed = rate->missed;
 		rate->missed = 0;
-		rate->sent++;
 	} else {
 		rate->missed++;
 	}

@@ -14,11 +14,13 @@ struct {
 	__uint(max_entries, 128 * 1024);
 } mesh_events SEC(".maps");
 
-/* How many events of a kind were sent in the current second. Written by the programs that send them. */
+/* Events of a kind in the current second. Written by the programs that send them. */
 struct mb_event_rate {
 	struct bpf_spin_lock lock;
 	__u32 second;
-	__u32 sent;
+	/* How many were sent in this second, without the first event of each pod: of pods that had such events in the
+	 * second before, and of pods that were silent. */
+	__u32 sent[2];
 	/* Dropped events since the last one that was sent. */
 	__u32 missed;
 	/* Pods that had such events in this second. */

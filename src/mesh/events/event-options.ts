@@ -21,7 +21,7 @@ export interface EventRates {
 export interface EventOptions extends Partial<Record<keyof EventRates, boolean | number | undefined>> {
   /**
    * Maximum per second for each kind that does not set its own number, 1 to 1,000,000. Default: 100. Pods share it
-   * equally. In a second in which a pod has its first event of a kind, up to twice as many are sent.
+   * equally. In a second in which many pods begin to have events of a kind, up to three times as many are sent.
    */
   readonly perSecond?: number | undefined;
 }

@@ -7,6 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Bed, Dialler, SIDECAR_UID, enterMesh, startListener, type Pod } from '../../bed';
 import { until } from '../../bed/shell';
 
+const PER_SECOND = 200;
+const HONEST = 60;
+/** Events in a row. Before each row the pod is silent for longer than the programs remember it. */
+const ROW = 20;
+
 /** Dials without a pause, until it is killed. */
 const FLOOD = `
 import socket, sys
@@ -14,6 +19,21 @@ for _ in range(3000000):
     with socket.socket() as dialling:
         dialling.setblocking(False)
         dialling.connect_ex((sys.argv[1], 8080))`;
+
+/** Dials more often than may be told at the beginning of every second second of the clock that the programs read. */
+const FLOOD_BY_TURNS = `
+import socket, sys, time
+turn = -1
+for _ in range(200000):
+    second = int(time.clock_gettime(time.CLOCK_MONOTONIC))
+    if second % 2 or second == turn:
+        time.sleep(0.001)
+        continue
+    turn = second
+    for _ in range(${2 * PER_SECOND}):
+        with socket.socket() as dialling:
+            dialling.setblocking(False)
+            dialling.connect_ex((sys.argv[1], 8080))`;
 
 /**
  * Accepts on a sidecar's ports what it dials itself from addresses that belong to others, or to nobody, and asks what
@@ -41,11 +61,6 @@ for _ in range(20000):
             except OSError:
                 told += 1
 print(told)`;
-
-const PER_SECOND = 200;
-const HONEST = 60;
-/** Events in a row. Before each row the pod is silent for longer than the programs remember it. */
-const ROW = 20;
 
 test(
   `a pod that dials without a pause: all of ${HONEST} events of a pod that was silent are told`,
@@ -75,6 +90,60 @@ test(
     const { eventsLimited } = mesh.counters();
     t.diagnostic(`honest ${of(honest)} of ${HONEST}, hostile ${of(hostile)}, left out ${eventsLimited}`);
     assert.equal(of(honest), HONEST);
+  },
+);
+
+test(
+  'pods that flood in every second second: all of a steady pod are told, and the first of a silent one',
+  { timeout: 240_000 },
+  async t => {
+    using bed = Bed.create({ subnet: 133 });
+    const floods = ['flood-a', 'flood-b', 'flood-c', 'flood-d'].map(name => bed.pod(name));
+    const [steady, rare, other] = [bed.pod('steady'), bed.pod('rare'), bed.pod('other')];
+    for (const pod of [...floods, steady, rare, other]) await startListener(pod, [15001], SIDECAR_UID);
+    await using mesh = await enterMesh(bed, 'off');
+    mesh.events = { perSecond: PER_SECOND };
+    const told = new Map<string, number>();
+    mesh.on('connection', ({ pod }) => told.set(pod, (told.get(pod) ?? 0) + 1));
+    const of = (pod: Pod): number => told.get(pod.address) ?? 0;
+
+    using often = new Dialler(steady);
+    using seldom = new Dialler(rare);
+    const flooding = floods.map(pod =>
+      pod.spawn('nice', ['-n', '19', 'python3', '-c', FLOOD_BY_TURNS, other.address], { uid: 2000, stdio: 'ignore' }),
+    );
+    const ended = Promise.all(flooding.map(each => once(each, 'exit')));
+    await until('they flood', () => floods.every(pod => of(pod) > 1));
+    const seconds = (): number => Number(process.hrtime.bigint() / 1_000_000n) / 1000;
+    let [dialled, before, last, begun, turn] = [{ steady: 0, rare: 0 }, 0, 0, 0, 0];
+    while (dialled.rare < 8) {
+      await often.dial([`${other.address}:8080`]);
+      dialled.steady++;
+      const now = seconds();
+      // It begins as a silent pod, and a busy machine may make it one again.
+      if (now - last > 0.9) begun = now;
+      if (now - begun < 1.5) {
+        await sleep(200);
+        [dialled, before] = [{ steady: 0, rare: 0 }, of(steady)];
+        told.delete(rare.address);
+        last = now;
+        continue;
+      }
+      last = now;
+      // Once in the middle of a second of the flood. It is silent for more than a second before each.
+      if (Math.floor(now) % 2 === 0 && now % 1 >= 0.4 && now % 1 < 0.7 && Math.floor(now) !== turn) {
+        turn = Math.floor(now);
+        await seldom.dial([`${other.address}:8080`]);
+        dialled.rare++;
+      }
+      await sleep(50);
+    }
+    for (const each of flooding) each.kill('SIGKILL');
+    await ended;
+    const result = () => ({ steady: of(steady) - before, rare: of(rare) });
+    await until('all are told', () => result().steady >= dialled.steady && result().rare >= 8).catch(() => undefined);
+    t.diagnostic(`of ${JSON.stringify(dialled)} ${JSON.stringify(result())}, floods ${floods.map(of).join(' ')}`);
+    assert.deepEqual(result(), dialled);
   },
 );
 
