@@ -53,8 +53,8 @@ static __noinline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf
 	mb_write_pending_handshake(ctx, original, &pending);
 }
 
-/* A connection attempt has failed, or was given up. */
-static __noinline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+/* A connection has ended, or could not be made. The other end may have left an entry. */
+static __noinline void mb_on_dialler_end(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct mb_pending_handshake pending = {};
 	struct mb_original_destination *original = mb_pending_handshake_of(ctx, sk, &pending);
@@ -62,7 +62,11 @@ static __noinline void mb_on_failure(struct bpf_sock_ops *ctx, struct bpf_sock *
 	if (!original)
 		return;
 	pending.client_isn = mb_isn_of_dialler(ctx);
-	mb_delete_pending_handshake(&pending, original->hop);
+	/* The SYN counts as one: without more the other end may never have accepted. */
+	if (ctx->bytes_acked <= 1)
+		mb_delete_pending_handshake(&pending, original->hop);
+	else if (mb_may_be_translated(&pending, original->hop))
+		bpf_map_delete_elem(&pair_original_dst, &pending);
 }
 
 static __noinline int mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
@@ -150,9 +154,7 @@ int mb_sockops(struct bpf_sock_ops *ctx)
 			mb_on_last(ctx, ctx->sk);
 		if (ctx->args[1] != BPF_TCP_CLOSE)
 			break;
-		/* The SYN counts as one: without more the other end may never have accepted. */
-		if (ctx->bytes_acked <= 1)
-			mb_on_failure(ctx, ctx->sk);
+		mb_on_dialler_end(ctx, ctx->sk);
 		if (ctx->args[0] != BPF_TCP_SYN_SENT && ctx->args[0] != BPF_TCP_CLOSE)
 			mb_on_end(ctx, ctx->sk);
 		break;

@@ -16,6 +16,7 @@ import {
   startSidecar,
   startWebServer,
 } from '../../bed';
+import { until } from '../../bed/shell';
 
 const KINDS: readonly SidecarKind[] = ['haproxy', 'envoy'];
 
@@ -60,6 +61,7 @@ for (const kind of KINDS) {
       const [, second] = await sidecar.logged(2);
       assert.deepEqual(originalDestinations(sidecar), [destination, destination]);
       assert.notEqual(second?.client, `${client.address}:45678`, 'and connection tracking gave it another port');
+      await until('no entry of a connection that has ended', () => [...mesh.pairOriginalDst].length === 0);
     },
   );
 
