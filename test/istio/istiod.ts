@@ -31,6 +31,7 @@ export class Istiod {
       execFileSync(istioProgram('istioctl'), ['manifest', 'generate', '-f', join(__dirname, 'installation.yaml')], {
         encoding: 'utf8',
         maxBuffer: 1 << 25,
+        timeout: 60_000,
         env: { HOME: directory, PATH: process.env.PATH },
       }),
     );
@@ -68,7 +69,7 @@ export class Istiod {
     const program = new Program('istiod', this.directory, istioProgram('pilot-discovery'), args, environment);
     this.#program = program;
     const ready = (): Promise<boolean> =>
-      fetch('http://127.0.0.1:8080/ready').then(
+      fetch('http://127.0.0.1:8080/ready', { signal: AbortSignal.timeout(1000) }).then(
         ({ status }) => status === 200,
         () => false,
       );

@@ -1,13 +1,19 @@
 /** The agent's pod, as seen from the node. */
 import { readFileSync } from 'node:fs';
 import { allProcesses } from '../bed/processes';
+import { SLOWNESS } from '../bed/slowness';
 import { documentedCapabilities } from '../kube/manifests';
 import { until } from '../kube/until';
 import type { Kubectl } from './kubectl';
-import { runningPods } from './pods';
+import { type RunningPod, runningPods } from './pods';
 
 export const AGENT_LABEL = 'app.kubernetes.io/name=merbridge-agent';
 const PORT = 9464;
+
+/** One request to it. */
+function ask({ address }: RunningPod, path: string): Promise<Response> {
+  return fetch(`http://${address}:${PORT}${path}`, { signal: AbortSignal.timeout(5000 * SLOWNESS) });
+}
 
 /** What its metrics say. */
 export interface AgentFigures {
@@ -24,7 +30,7 @@ export interface AgentFigures {
 export async function agentFigures(kubectl: Kubectl): Promise<AgentFigures> {
   const [agent] = await runningPods(kubectl, AGENT_LABEL, 'kube-system');
   if (agent === undefined) throw new Error('no agent runs');
-  const text = await (await fetch(`http://${agent.address}:${PORT}/metrics`)).text();
+  const text = await (await ask(agent, '/metrics')).text();
   const value = (name: string): number => {
     const [, found] = new RegExp(`^${name} (\\S+)$`, 'm').exec(text) ?? [];
     if (found === undefined) throw new Error(`the agent has no metric ${name}:\n${text}`);
@@ -77,7 +83,7 @@ export function agentPrivileges(): string {
 export async function agentReady(kubectl: Kubectl): Promise<boolean> {
   const [agent] = await runningPods(kubectl, AGENT_LABEL, 'kube-system');
   if (agent === undefined) return false;
-  return fetch(`http://${agent.address}:${PORT}/readyz`).then(
+  return ask(agent, '/readyz').then(
     ({ ok }) => ok,
     () => false, // it does not listen yet
   );

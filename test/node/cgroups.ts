@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileS
 import { join } from 'node:path';
 import { removeCgroup } from '../bed/cgroup';
 import { isDead } from '../bed/owned';
-import { sleepSync } from '../bed/shell';
+import { sh, sleepSync } from '../bed/shell';
 
 /** A hierarchy that is mounted. On a hybrid machine there are several of v1, and one of cgroup2. */
 export interface Hierarchy {
@@ -18,22 +18,23 @@ export interface Hierarchy {
   readonly parent: string;
 }
 
-/** All of them, by mounts(5) and cgroups(7). */
+/** All of them, by findmnt(8) and cgroups(7). */
 export function hierarchies(): Hierarchy[] {
   const own = readFileSync('/proc/self/cgroup', 'utf8').trim().split('\n');
-  return readFileSync('/proc/mounts', 'utf8')
-    .split('\n')
-    .flatMap((line): Hierarchy[] => {
-      const [, mount = '', type, text = ''] = line.split(' ');
-      if (type === 'cgroup2') return [{ mount, type, options: '', parent: mount }];
-      if (type !== 'cgroup') return [];
-      const options = text
-        .split(',')
-        .filter(option => !['rw', 'relatime', 'nosuid', 'nodev', 'noexec'].includes(option));
-      // Below this process's own, so that a limit there holds for the node, too. cgroup2 wants no process in between.
-      const [, , path = '/'] = own.map(entry => entry.split(':')).find(([, name]) => name === options.join(',')) ?? [];
-      return [{ mount, type, options: options.join(','), parent: join(mount, path) }];
-    });
+  const columns = ['--output', 'TARGET,FSTYPE,FS-OPTIONS'];
+  const { filesystems } = JSON.parse(sh('findmnt', ['--json', '--list', '--types', 'cgroup,cgroup2', ...columns])) as {
+    filesystems: { target: string; fstype: Hierarchy['type']; 'fs-options': string }[];
+  };
+  return filesystems.flatMap(({ target: mount, fstype: type, 'fs-options': text }): Hierarchy[] => {
+    if (type === 'cgroup2') return [{ mount, type, options: '', parent: mount }];
+    const given = text.split(',');
+    const [, options = '', path = ''] =
+      own
+        .map(entry => entry.split(':'))
+        .find(([, names = '']) => names !== '' && names.split(',').every(name => given.includes(name))) ?? [];
+    // Below this process's own, so that a limit there holds for the node, too. cgroup2 wants no process in between.
+    return options === '' ? [] : [{ mount, type, options, parent: join(mount, path) }];
+  });
 }
 
 /** Makes a cgroup of this name in each, and returns their paths. */

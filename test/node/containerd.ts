@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execFileSync } from '../bed/children';
 import { SYSTEM_PATH } from '../bed/shell';
+import { SLOWNESS } from '../bed/slowness';
 import { Program } from '../kube/programs';
 import { until } from '../kube/until';
 import { PAUSE_IMAGE } from './images';
@@ -29,8 +30,12 @@ export class Containerd {
 
   /** Waits until it answers. */
   async ready(): Promise<void> {
-    await until('containerd', () => existsSync(CONTAINERD_SOCKET) || !this.program.running).catch(() => undefined);
-    if (!this.program.running) throw new Error(`containerd ended${this.program.tail()}`);
+    await until('containerd', () => {
+      if (!this.program.running) throw new Error('containerd ended');
+      return existsSync(CONTAINERD_SOCKET);
+    }).catch((error: unknown) => {
+      throw new Error(`${String(error)}${this.program.tail()}`, { cause: error });
+    });
   }
 
   /** Takes an archive of images. */
@@ -43,6 +48,7 @@ export class Containerd {
     return execFileSync(this.#ctr, ['-a', CONTAINERD_SOCKET, '-n', 'k8s.io', ...args], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 180_000 * SLOWNESS,
     });
   }
 }

@@ -43,6 +43,7 @@ export function buildAgent(scratch: string): string {
       cwd,
       env: { ...process.env, ...env },
       encoding: 'utf8',
+      timeout: 300_000, // npm waits for a registry as long as its own limits let it
       stdio: 'pipe', // of a step that fails, the error has it
     });
   // The steps of `npm run pack`, but for the build, which is done.

@@ -8,7 +8,7 @@
  * one cgroup in each hierarchy. They are removed at the end, at SIGINT, SIGTERM and SIGHUP, and, after a SIGKILL, by
  * the next run.
  */
-import { cpSync, mkdirSync, readFileSync, readdirSync, existsSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { onAbnormalEnd } from '../bed/abnormal-end';
@@ -16,8 +16,8 @@ import { TYPESCRIPT, spawn } from '../bed/children';
 import { ownedDirectory, ownedName, sweepOwned } from '../bed/owned';
 import { createCgroups, hierarchies, removeCgroups, sweepCgroups } from './cgroups';
 import { buildImages } from './images';
-import { MACHINE_SYSCTLS } from './mounts';
 import { Report } from './report';
+import { traces } from './traces';
 import type { InsidePlan } from './inside';
 
 /** `$0` is the program; the arguments before `--` are cgroups that the shell enters before it becomes that. */
@@ -29,7 +29,7 @@ async function main([assets, programs, option, logs]: string[]): Promise<number>
   if (assets === undefined || programs === undefined)
     throw new Error('ASSETS and PROGRAMS are missing: scripts/node.sh');
   for (const what of [...sweepCgroups(), ...sweepOwned()]) console.log(`left by a killed run, removed: ${what}`);
-  const before = traces();
+  const before = traces(hierarchies());
   const report = new Report();
   const name = ownedName('node');
   // Before the directory is made, and so before it is removed: what runs in them has its files there.
@@ -62,22 +62,10 @@ async function main([assets, programs, option, logs]: string[]): Promise<number>
     forget();
     rmSync(directory, { recursive: true, force: true });
   }
-  const left = traces().filter(trace => !before.includes(trace));
+  const left = traces(hierarchies()).filter(trace => !before.includes(trace));
   for (const trace of left) console.log(`LEFT: ${trace}`);
   report.done(left.length === 0 ? 'nothing is left on the machine' : `${left.length} traces are left on the machine`);
   return left.length === 0 ? (code ?? 1) : 1;
-}
-
-/** What a node could leave on the machine: namespaces, mounts, pins, cgroups, directories, values of sysctls. */
-function traces(): string[] {
-  const list = (path: string): string[] =>
-    existsSync(path) ? readdirSync(path).map(each => join(path, each)) : [`no ${path}`];
-  return [
-    ...['/run/netns', '/sys/fs/bpf', '/run', '/var/lib', '/var/log', '/opt', '/etc', '/usr/libexec'].flatMap(list),
-    ...hierarchies().flatMap(({ parent, mount }) => [...list(parent), ...list(mount)]),
-    ...readFileSync('/proc/self/mounts', 'utf8').trim().split('\n'),
-    ...Object.keys(MACHINE_SYSCTLS).map(key => `${key} = ${readFileSync(join('/proc/sys', key), 'utf8').trim()}`),
-  ].filter(trace => !/merbridge-(?!node)|\/mb-|xtables\.lock/.test(trace)); // of test beds that run beside this
 }
 
 function keepLogs(directory: string, to: string): void {

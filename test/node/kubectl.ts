@@ -3,6 +3,10 @@ import type { ChildProcess } from 'node:child_process';
 import { dirname } from 'node:path';
 import { finished, spawn } from '../bed/children';
 import { SYSTEM_PATH } from '../bed/shell';
+import { SLOWNESS } from '../bed/slowness';
+
+/** For a command that kubectl itself does not end, more than the longest `--timeout`. */
+const LIMIT_MS = 180_000;
 
 /** kubectl for one cluster. */
 export class Kubectl {
@@ -47,9 +51,18 @@ export class Kubectl {
   }
 }
 
-/** What a process printed; fails with that if it fails. */
-async function printed(child: ChildProcess, what: string): Promise<string> {
-  const { code, stdout, stderr } = await finished(child);
-  if (code !== 0) throw new Error(`${what} failed (${code}): ${stderr.trim()}\n${stdout.trim()}`);
+/** What a process printed; fails with that if it fails, or does not end in time. */
+export async function printed(child: ChildProcess, what: string, limit = LIMIT_MS * SLOWNESS): Promise<string> {
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    child.kill('SIGKILL');
+    // A shell's children have its pipes, and would keep them open. They end with the node.
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  }, limit);
+  const { code, stdout, stderr } = await finished(child).finally(() => clearTimeout(timer));
+  const why = isLate ? `not within ${limit} ms` : code;
+  if (isLate || code !== 0) throw new Error(`${what} failed (${why}): ${stderr.trim()}\n${stdout.trim()}`);
   return stdout;
 }

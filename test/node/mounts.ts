@@ -17,6 +17,21 @@ export const MACHINE_SYSCTLS: Readonly<Record<string, string>> = {
   'kernel/keys/root_maxbytes': '25000000',
 };
 
+/** Below it are the machine's hierarchies of cgroups. */
+const CGROUPS = '/sys/fs/cgroup';
+/** Where the node has its own files instead of the machine's. */
+const OWN_FILES = ['/var/lib', '/var/log'] as const;
+
+/** What it mounts something on. */
+export const MOUNT_POINTS: readonly string[] = [
+  '/sys',
+  CGROUPS,
+  '/sys/fs/bpf',
+  '/run',
+  ...OWN_FILES,
+  ...Object.keys(MACHINE_SYSCTLS).map(name => join('/proc/sys', name)),
+];
+
 const mount = (...args: string[]): string => sh('mount', args);
 
 /** Sets them up in the mount namespace of this process. `directory` is where the node's files are kept. */
@@ -26,7 +41,7 @@ export function mountNode(directory: string, hierarchies: readonly Hierarchy[]):
   mountCgroups(hierarchies);
   mount('-t', 'bpf', 'bpf', '/sys/fs/bpf');
   mount('-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', '/run');
-  for (const path of ['/var/lib', '/var/log']) {
+  for (const path of OWN_FILES) {
     const own = join(directory, path);
     mkdirSync(own, { recursive: true });
     mount('--bind', own, path);
@@ -43,12 +58,11 @@ export function mountNode(directory: string, hierarchies: readonly Hierarchy[]):
 
 /** Anew, because the root of a hierarchy is that of the cgroup namespace in which it is mounted. */
 function mountCgroups(hierarchies: readonly Hierarchy[]): void {
-  const top = '/sys/fs/cgroup';
-  if (hierarchies.some(({ type, mount }) => type === 'cgroup2' && mount === top)) {
-    mount('-t', 'cgroup2', 'cgroup2', top);
+  if (hierarchies.some(({ type, mount }) => type === 'cgroup2' && mount === CGROUPS)) {
+    mount('-t', 'cgroup2', 'cgroup2', CGROUPS);
     return;
   }
-  mount('-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', top);
+  mount('-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', CGROUPS);
   for (const { mount: path, type, options } of hierarchies) {
     mkdirSync(path, { recursive: true });
     mount('-t', type, ...(options === '' ? [] : ['-o', options]), type, path);
