@@ -11,8 +11,8 @@ import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { release } from 'node:os';
 import { diagnose } from 'merbridge';
 import { tcpPair } from '../../src/bpf/internal';
-import { messageProgram } from '../../src/mesh/datapath/hooks';
 import { type Answer, type Ends, RemoteSocket, Worlds, connectEnds, hello, isOpenAfter, type World } from '../bed';
+import { loadedMessageProgram } from './message-program';
 
 /** How long to look at what may never come. */
 const WHILE_MS = 500;
@@ -161,7 +161,7 @@ const SINGLE: Readonly<Record<string, (worlds: Worlds) => Promise<unknown>>> = {
   release: async () => release(),
   'mesh.backlogAccount': async ({ mesh }) => mesh.backlogAccount,
   'mesh.fionreadCounts': async ({ mesh }) => mesh.fionreadCounts,
-  'program of sk_msg': async () => messageProgram(),
+  'program of sk_msg': async () => loadedMessageProgram(),
   'instructions verified, most in a program': async () => mostVerified(),
   'file descriptors of links': async () => linkTarget(),
   'features that are missing': async () =>
