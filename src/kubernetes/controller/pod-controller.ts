@@ -2,10 +2,10 @@ import { ClosedError, MerbridgeError } from '../../errors';
 import { assertNumber, refuseUnknown } from '../../checks';
 import { istioPodRules, SteadyEmitter, type PodOptions } from '../../policy';
 import { Backoff } from '../api/backoff';
-import { PodRefusedError, PodsLeftOutError } from '../errors';
 import type { PodSource } from '../sources/pod-source';
 import type { PodTable } from './pod-table';
 import { passing, reconcile, type Held, type Outcome } from './reconcile';
+import { Refusals } from './refusals';
 import { asError, report } from '../sources/report';
 import { WantedPods, type RulesOfAnnotations } from './wanted-pods';
 
@@ -115,6 +115,7 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
   readonly #retry = new Backoff(1_000, 60_000);
   /** Content of the table, as far as this controller knows. */
   readonly #held = new Map<string, Held>();
+  readonly #refusals = new Refusals(error => this.#report(error));
   readonly #closed = new AbortController();
   readonly #unsubscribe: () => void;
   #table: PodTable | undefined;
@@ -124,7 +125,6 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
   #resyncRound: NodeJS.Timeout | undefined;
   #oldest: number | undefined;
   #synced = false;
-  #leftOut = '';
   #errors = 0;
 
   /**
@@ -322,36 +322,10 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
     if (done) this.#oldest = undefined;
     if (added.length + changed.length + deleted.length > 0)
       this.emit('applied', { added, changed, deleted, resync, seconds });
-    this.#reportRefused(refused);
+    if (this.#refusals.tell(refused, address => this.#held.has(address)) === 'closed') void this.close();
     if (this.#synced && done && !this.closed) {
       this.#synced = false;
       this.emit('synced');
-    }
-  }
-
-  /** The same refusals are reported only once, however often they are retried. */
-  #reportRefused(refused: ReadonlyMap<string, Error>): void {
-    const now = [...refused].map(([address, error]) => `${address} ${error.message}`).join('\n');
-    if (now === this.#leftOut) return;
-    this.#leftOut = now;
-    const full = [...refused].filter(([, error]) => codeOf(error) === 'ERR_BPF_MAP_FULL');
-    if (full.length > 0) {
-      const cause = full[0]![1] as MerbridgeError; // it names the option that sizes the full map
-      const hint = cause.hint && `${cause.hint}; the other pods are enrolled, and these will be retried`;
-      this.#report(
-        new PodsLeftOutError(
-          full.map(([address]) => address),
-          { cause, ...(hint && { hint }) },
-        ),
-      );
-    }
-    for (const [address, error] of refused) {
-      const code = codeOf(error);
-      if (code === 'ERR_BPF_MAP_FULL') continue;
-      this.#report(code === 'ERR_BPF_CLOSED' ? error : refusal(address, error, this.#held.has(address)));
-      if (code !== 'ERR_BPF_CLOSED') continue;
-      void this.close(); // the table is gone
-      return;
     }
   }
 
@@ -363,19 +337,4 @@ export class PodController<T extends PodTarget = PodTarget> extends SteadyEmitte
 
 function worthRetrying({ refused }: Outcome): boolean {
   return [...refused.values()].some(passing);
-}
-
-function codeOf(error: Error): string | undefined {
-  return error instanceof MerbridgeError ? error.code : undefined;
-}
-
-function refusal(address: string, cause: Error, isEnrolled: boolean): PodRefusedError {
-  const problem = { name: '', position: 0, entry: address, reason: cause.message };
-  const now = isEnrolled ? 'it keeps its previous options' : 'it is not enrolled';
-  return new PodRefusedError(
-    address,
-    [problem],
-    `${now}, until ${passing(cause) ? 'a retry succeeds' : 'the pod changes'}`,
-    { cause },
-  );
 }
