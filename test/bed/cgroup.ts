@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readFileSync, readdirSync, rmdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { sleepSync } from './shell';
+import { removeUntilGone } from './gone';
 
 /** Where cgroup v2 is mounted: `/sys/fs/cgroup`, or `/sys/fs/cgroup/unified` on a hybrid system. */
 export function cgroup2Mount(): string {
@@ -16,11 +16,16 @@ export function createCgroup(path: string): string {
   return path;
 }
 
-/** The ids of all processes in a cgroup and below it. */
+/** The ids of all processes in a cgroup and below it; none in what is being removed. */
 export function cgroupProcesses(path: string): number[] {
-  if (!existsSync(path)) return [];
-  const own = readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
-  return [...own, ...childCgroups(path).flatMap(cgroupProcesses)];
+  try {
+    const own = readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+    return [...own, ...childCgroups(path).flatMap(cgroupProcesses)];
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['ENOENT', 'ENODEV'].includes(code)) return []; // ENODEV: it went after it was opened
+    throw error;
+  }
 }
 
 /** CPU time of everything that ran in a cgroup or below it, in microseconds, with what the kernel did on its behalf. */
@@ -35,19 +40,20 @@ export function cgroupCpuTime(path: string): number {
  * process that is just being started enters the cgroup later; so it is done again while there is one.
  */
 export function removeCgroup(path: string): void {
-  for (let waited = 0; existsSync(path); waited += 2) {
-    writeFileSync(join(path, 'cgroup.kill'), '1');
-    try {
-      if (!populated(path) || waited >= 5000) return removeTree(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || waited >= 5000) throw error;
-    }
-    sleepSync(2);
-  }
+  removeUntilGone(path, () => {
+    killAll(path);
+    removeTree(path); // EBUSY while a process is ending
+  });
 }
 
-function populated(path: string): boolean {
-  return readFileSync(join(path, 'cgroup.events'), 'utf8').includes('populated 1');
+/** The file is not created: in a cgroup that is being removed, that would be refused instead of ENOENT. */
+function killAll(path: string): void {
+  const fd = openSync(join(path, 'cgroup.kill'), constants.O_WRONLY);
+  try {
+    writeSync(fd, '1');
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function removeTree(path: string): void {

@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, statSync } from 'node:fs';
+import { removeUntilGone } from './gone';
 import { allProcesses, isInNetns } from './processes';
 import { ipBatch, sh, sleepSync } from './shell';
 
@@ -21,21 +22,29 @@ export function netnsPath(name: string): string {
  * would keep the namespace alive without a name.
  */
 export function removeNetns(name: string): void {
-  if (!existsSync(netnsPath(name))) return;
-  const link = netnsLink(name);
-  for (let round = 0; link && round < 100; round++) {
-    const strays = allProcesses().filter(pid => pid !== process.pid && isInNetns(pid, link));
-    if (strays.length === 0) break;
-    for (const pid of strays) kill(pid);
-    sleepSync(10);
-  }
-  sh('ip', ['netns', 'delete', name]);
+  removeUntilGone(netnsPath(name), () => {
+    endStrays(netnsPath(name));
+    sh('ip', ['netns', 'delete', name]);
+  });
 }
 
-/** `net:[inode]`, or undefined for a name whose namespace was never mounted (left by a killed `ip netns add`). */
-function netnsLink(name: string): string | undefined {
-  const { ino, dev } = statSync(netnsPath(name));
-  return dev === statSync('/proc/self/ns/net').dev ? `net:[${ino}]` : undefined;
+function endStrays(path: string): void {
+  // Open, it keeps its inode number, by which its processes are found. If another process removed it meanwhile, the
+  // kernel would give the number to the next namespace, whose processes are not ours.
+  const fd = openSync(path, 'r');
+  try {
+    const { ino, dev } = fstatSync(fd);
+    // A name whose namespace was never mounted, or is not any more: left by a killed `ip netns`.
+    if (dev !== statSync('/proc/self/ns/net').dev) return;
+    for (let round = 0; round < 100; round++) {
+      const strays = allProcesses().filter(pid => pid !== process.pid && isInNetns(pid, `net:[${ino}]`));
+      if (strays.length === 0) return;
+      for (const pid of strays) kill(pid);
+      sleepSync(10);
+    }
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function kill(pid: number): void {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { onAbnormalEnd } from './abnormal-end';
 import { cgroup2Mount, removeCgroup } from './cgroup';
+import { removeUntilGone } from './gone';
 import { NETNS_DIRECTORY, netnsPath, removeNetns } from './netns';
 import { startTime } from './processes';
 import { sh } from './shell';
@@ -61,8 +62,10 @@ function mountsBelow(path: string): string[] {
 
 /** Removes a directory with all that is mounted in it. What cannot be unmounted is not entered. */
 function removeDirectory(path: string): void {
-  for (const at of mountsBelow(path)) sh('umount', ['-l', at]);
-  if (mountsBelow(path).length === 0) rmSync(path, { recursive: true, force: true });
+  removeUntilGone(path, () => {
+    for (const at of mountsBelow(path)) sh('umount', ['-l', at]);
+    if (mountsBelow(path).length === 0) rmSync(path, { recursive: true, force: true });
+  });
 }
 
 /** Removes what processes left that were killed, and says what it was. */
@@ -72,12 +75,8 @@ export function sweepOwned(): string[] {
     if (!existsSync(directory)) return;
     for (const name of readdirSync(directory).filter(isDead)) {
       const path = join(directory, name);
-      try {
-        remove(path);
-        removed.push(`${what} ${path}`);
-      } catch (error) {
-        if (readdirSync(directory).includes(name)) throw error; // else another process swept it, too
-      }
+      remove(path);
+      removed.push(`${what} ${path}`);
     }
   };
   sweep(cgroup2Mount(), 'cgroup', removeCgroup);

@@ -1,9 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeUntilGone } from './gone';
 import { startTime } from './processes';
 
 const RUN = '/run';
 const PREFIX = 'merbridge-bed-';
+const RECORD = 'owner';
 
 /**
  * A run's directory: configuration and logs of its sidecars, and the record of who owns the run.
@@ -17,12 +19,18 @@ export function runDirectory(id: string): string {
 export function recordOwner(id: string): string {
   const directory = runDirectory(id);
   mkdirSync(directory, { mode: 0o755 });
-  writeFileSync(join(directory, 'owner'), `${process.pid} ${identity(process.pid)}\n`);
+  writeFileSync(join(directory, RECORD), `${process.pid} ${identity(process.pid)}\n`);
   return directory;
 }
 
+/** The record goes last: a sweep that is killed leaves nothing without an owner. */
 export function removeRunDirectory(id: string): void {
-  rmSync(runDirectory(id), { recursive: true, force: true });
+  const directory = runDirectory(id);
+  removeUntilGone(directory, () => {
+    for (const name of readdirSync(directory))
+      if (name !== RECORD) rmSync(join(directory, name), { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
+  });
 }
 
 /** Runs whose owner is dead. A run without a readable record is left alone: it may be seconds old, or not ours. */
@@ -34,10 +42,18 @@ export function deadRuns(): string[] {
 }
 
 function ownerIsDead(id: string): boolean {
-  const record = join(runDirectory(id), 'owner');
-  if (!existsSync(record)) return false;
-  const match = /^(\d+) (\S+)\n$/.exec(readFileSync(record, 'utf8'));
+  const match = /^(\d+) (\S+)\n$/.exec(recordOf(id));
   return match !== null && identity(Number(match[1])) !== match[2];
+}
+
+/** Empty if there is none yet, or none any more. */
+function recordOf(id: string): string {
+  try {
+    return readFileSync(join(runDirectory(id), RECORD), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
 }
 
 /** Start time and boot: start times count from the boot, and /run outlives one on some machines. */

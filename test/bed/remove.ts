@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { cgroup2Mount, cgroupProcesses, removeCgroup } from './cgroup';
+import { removeUntilGone } from './gone';
 import { listNetns, netnsPath, removeNetns } from './netns';
 import { removeRunDirectory, runDirectory } from './owner';
 import { allProcesses, startTime } from './processes';
@@ -27,40 +28,24 @@ export function removeRun(id: string): string[] {
   const directory = runDirectory(id);
   const removed: string[] = [];
   const failures: unknown[] = [];
-  const step = (what: string, exists: () => boolean, action: () => void): void => {
-    if (!exists()) return;
+  const step = (what: string, path: string, action: () => void): void => {
+    if (!existsSync(path)) return;
     try {
       action();
       removed.push(what);
     } catch (error) {
-      if (exists()) failures.push(error); // else another process swept the same dead run
+      failures.push(error);
     }
   };
   const count = cgroupProcesses(cgroupPath).length;
-  step(
-    `cgroup ${cgroupPath} with ${count} process${count === 1 ? '' : 'es'}`,
-    () => existsSync(cgroupPath),
-    () => removeCgroup(cgroupPath),
+  step(`cgroup ${cgroupPath} with ${count} process${count === 1 ? '' : 'es'}`, cgroupPath, () =>
+    removeCgroup(cgroupPath),
   );
-  for (const name of listNetns().filter(each => each.startsWith(netnsPrefix))) {
-    step(
-      `network namespace ${name}`,
-      () => existsSync(netnsPath(name)),
-      () => removeNetns(name),
-    );
-  }
-  for (const path of pinsOf(pinPath))
-    step(
-      `pins ${path}`,
-      () => existsSync(path),
-      () => removePins(path),
-    );
+  for (const name of listNetns().filter(each => each.startsWith(netnsPrefix)))
+    step(`network namespace ${name}`, netnsPath(name), () => removeNetns(name));
+  for (const path of pinsOf(pinPath)) step(`pins ${path}`, path, () => removeUntilGone(path, () => removePins(path)));
+  if (failures.length === 0) step(`directory ${directory}`, directory, () => removeRunDirectory(id));
   if (failures.length > 0) throw new AggregateError(failures, `run ${id} could not be removed: ${failures.join('; ')}`);
-  step(
-    `directory ${directory}`,
-    () => existsSync(directory),
-    () => removeRunDirectory(id),
-  );
   return removed;
 }
 

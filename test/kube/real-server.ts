@@ -10,6 +10,7 @@ import { accessSync, constants, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onAbnormalEnd } from '../bed/abnormal-end';
+import { removeUntilGone } from '../bed/gone';
 import { startTime } from '../bed/processes';
 import { sh } from '../bed/shell';
 import { CuttingProxy } from './cutting-proxy';
@@ -77,7 +78,7 @@ export class RealServer implements ApiServer {
     this.#forget = onAbnormalEnd(() => {
       this.#apiServer?.kill();
       this.#etcd?.kill();
-      rmSync(this.directory, { recursive: true, force: true });
+      removeDirectory(this.directory);
     });
   }
 
@@ -143,7 +144,7 @@ export class RealServer implements ApiServer {
     await this.#apiServer?.end();
     await this.#etcd?.end();
     this.#proxy = this.#apiServer = this.#etcd = undefined;
-    rmSync(this.directory, { recursive: true, force: true });
+    removeDirectory(this.directory);
     this.#forget();
   }
 
@@ -228,7 +229,11 @@ export class RealServer implements ApiServer {
 function sweep(): void {
   for (const name of readdirSync(tmpdir())) {
     const [, pid, started] = /^merbridge-kube-(\d+)\.(\d+)\./.exec(name) ?? [];
-    if (pid !== undefined && startTime(Number(pid)) !== started)
-      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    if (pid !== undefined && startTime(Number(pid)) !== started) removeDirectory(join(tmpdir(), name));
   }
+}
+
+/** Its programs may still be ending, and write until then. */
+function removeDirectory(path: string): void {
+  removeUntilGone(path, () => rmSync(path, { recursive: true, force: true }));
 }

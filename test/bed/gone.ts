@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs';
+import { PATIENCE_MS, sleepSync } from './shell';
+import { SLOWNESS } from './slowness';
+
+/** Trying again does not help against these. */
+const REFUSED: readonly unknown[] = ['EACCES', 'EPERM'];
+
+/**
+ * Removes what is at a path: calls `remove` until nothing is there.
+ *
+ * Several processes may sweep the same killed run at the same time, and what that run started may still be ending. So
+ * any step of a removal may fail because another process was quicker, or is about to be. Only what is there decides. An
+ * error of `remove` counts when the path still exists after {@link PATIENCE_MS}.
+ */
+export function removeUntilGone(path: string, remove: () => void): void {
+  const end = performance.now() + PATIENCE_MS * SLOWNESS;
+  while (existsSync(path)) {
+    try {
+      remove();
+    } catch (error) {
+      const isFinal = REFUSED.includes((error as NodeJS.ErrnoException).code) || performance.now() > end;
+      if (isFinal && existsSync(path)) throw error;
+      sleepSync(2);
+    }
+  }
+}
