@@ -75,7 +75,7 @@ async function start(
       if (child.exitCode !== null) throw new Error(`it ended (${child.exitCode}): ${errors}`);
       return existsSync(report) && readFileSync(report, 'utf8');
     },
-    60_000,
+    undefined,
     () => errors,
   );
   return { made: JSON.parse(text) as Doomed, top: child.pid!, ended };
