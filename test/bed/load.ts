@@ -1,4 +1,5 @@
 import type { Pod } from './pod';
+import { PATIENCE_MS } from './shell';
 import { APPLICATION_UID } from './web-server';
 
 /** Options of {@link load}. */
@@ -46,7 +47,7 @@ export async function load(pod: Pod, options: LoadOptions): Promise<LoadResult> 
       ...(close ? ['-H', 'Connection: close'] : []),
       url,
     ],
-    { uid, timeoutMs: (seconds + 15) * 1000 },
+    { uid, timeoutMs: seconds * 1000 + PATIENCE_MS },
   );
   if (run.code !== 0)
     throw new Error(`wrk in pod ${pod.name} failed (${run.code ?? run.signal}): ${run.stderr}${run.stdout}`);

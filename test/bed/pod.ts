@@ -6,7 +6,7 @@ import { createCgroup } from './cgroup';
 import { createPodNetns, netnsPath } from './netns';
 import { startTime } from './processes';
 import { reachFlags } from './reach';
-import { SYSTEM_PATH, sh } from './shell';
+import { PATIENCE_MS, SYSTEM_PATH, sh } from './shell';
 import { SLOWNESS } from './slowness';
 
 /** How {@link Pod.spawn} runs a process. */
@@ -106,8 +106,8 @@ export class Pod {
   }
 
   /**
-   * Runs a program in this pod to its end. It is killed after `timeoutMs` (default 30 s), or more on a slow machine:
-   * see {@link SLOWNESS}.
+   * Runs a program in this pod to its end. It is killed after `timeoutMs` (default {@link PATIENCE_MS}), or more on a
+   * slow machine: see {@link SLOWNESS}.
    */
   async run(
     command: string,
@@ -115,7 +115,7 @@ export class Pod {
     options: SpawnOptions & { readonly timeoutMs?: number } = {},
   ): Promise<Finished> {
     const child = this.spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    const timer = setTimeout(() => child.kill('SIGKILL'), (options.timeoutMs ?? 30_000) * SLOWNESS);
+    const timer = setTimeout(() => child.kill('SIGKILL'), (options.timeoutMs ?? PATIENCE_MS) * SLOWNESS);
     try {
       return await finished(child);
     } finally {

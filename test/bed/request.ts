@@ -1,4 +1,5 @@
 import type { Pod } from './pod';
+import { PATIENCE_MS } from './shell';
 import { SLOWNESS } from './slowness';
 import { APPLICATION_UID } from './web-server';
 
@@ -25,11 +26,10 @@ export interface RequestOptions {
 const MARK = '\n--merbridge--';
 
 /**
- * One request from a pod, without any retry, with a short timeout: how the first connection of a fresh sidecar goes is
- * what this is for.
+ * One request from a pod, without any retry: how the first connection of a fresh sidecar goes is what this is for.
  */
 export async function request(pod: Pod, url: string, options: RequestOptions = {}): Promise<RequestResult> {
-  const { timeoutMs = 2000, uid = APPLICATION_UID } = options;
+  const { timeoutMs = 10_000, uid = APPLICATION_UID } = options;
   const run = await pod.run(
     'curl',
     [
@@ -42,7 +42,7 @@ export async function request(pod: Pod, url: string, options: RequestOptions = {
       `${MARK}%{http_code} %{time_total} %{remote_ip}:%{remote_port}`,
       url,
     ],
-    { uid, timeoutMs: timeoutMs + 5000 },
+    { uid, timeoutMs: timeoutMs + PATIENCE_MS },
   );
   const at = run.stdout.lastIndexOf(MARK);
   const [status = '0', seconds = '0', peer = ''] = run.stdout.slice(at + MARK.length).split(' ');

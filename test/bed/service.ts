@@ -86,7 +86,7 @@ export async function startService(pod: Pod, options: ServiceOptions): Promise<S
         const listening = listeningPorts(service.pid);
         return options.ports.every(port => listening.has(port));
       },
-      options.timeoutMs ?? 10_000,
+      options.timeoutMs,
       lastLines,
     );
   } catch (error) {

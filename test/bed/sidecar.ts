@@ -73,7 +73,7 @@ export class Sidecar {
   }
 
   /** The same once at least `count` entries are there: proxies log at the end, and a little later. */
-  async logged(count: number, timeoutMs = 3000): Promise<Connection[]> {
+  async logged(count: number, timeoutMs?: number): Promise<Connection[]> {
     await until(
       `${count} entries in the log of ${this.service.name}`,
       () => this.connections().length >= count,

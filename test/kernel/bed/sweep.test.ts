@@ -13,7 +13,7 @@ const SWEEPERS = 4;
 
 after(() => Bed.sweep());
 
-/** A killed run: beds with processes and pins, and as many directories, mounts, cgroups and namespaces without a bed. */
+/** A killed run: beds with processes and pins; and without a bed, directories, mounts, cgroups and namespaces. */
 const KILLED = `
   const { mkdirSync, readFileSync } = require('fs');
   const { join } = require('path');
