@@ -1,4 +1,6 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { until } from './shell';
 
 /**
  * When a process started, in clock ticks since boot; undefined once it is dead (a zombie is dead).
@@ -52,4 +54,22 @@ export function processCpuTime(pid: number): number {
     .slice(11, 13)
     .map(Number);
   return (user! + system!) * 10; // clock ticks of 10 ms, see proc_pid_stat(5)
+}
+
+/** How often the threads of a process slept or were put to sleep. */
+function switches(pid: number): number {
+  return readdirSync(`/proc/${pid}/task`)
+    .flatMap(thread => [
+      ...readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8').matchAll(/ctxt_switches:\s+(\d+)$/gm),
+    ])
+    .reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+/** Waits until no thread of a process has run for a while. */
+export async function settled(pid: number, quietMs: number): Promise<void> {
+  await until(`nothing runs in process ${pid} for ${quietMs} ms`, async () => {
+    const before = switches(pid);
+    await setTimeout(quietMs);
+    return switches(pid) === before;
+  });
 }

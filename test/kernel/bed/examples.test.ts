@@ -160,13 +160,17 @@ test('kubernetes-pods.ts follows a file instead of an API server', () =>
     const folder = ownedDirectory('example');
     try {
       const file = join(folder, 'pods.json');
-      writeFileSync(file, '{ "10.51.0.7": {}, "10.51.0.8": { "acceleration": "full" } }');
+      const write = (pods: object): void => {
+        writeFileSync(`${file}.new`, JSON.stringify(pods));
+        renameSync(`${file}.new`, file);
+      };
+      write({ '10.51.0.7': {}, '10.51.0.8': { acceleration: 'full' } });
       process.env.PODS_FILE = file;
       const rest = await run(
         'kubernetes-pods.ts',
         [path],
         [
-          [/^attached to .* with 2 pods$/, () => writeFileSync(file, '{ "10.51.0.8": {}, "10.51.0.9": {} }')],
+          [/^attached to .* with 2 pods$/, () => write({ '10.51.0.8': {}, '10.51.0.9': {} })],
           [/^\+1 ~1 -1 pods after /],
         ],
       );

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ownedCgroupPath } from '../../bed/owned';
 import { BOUND, spawn, spawnSync } from '../../bed/children';
+import { settled } from '../../bed/processes';
 import { BpfArrayMap, Cgroup, OpenBpfObject, RingBuffer, type BpfLink, type BpfObject } from '../../../src/bpf';
 import { struct, u32, u64 } from '../../../src/codec';
 import { compile, openFds, ROOT } from '../../fixtures/support';
@@ -289,7 +290,8 @@ describe('the process of a reader', () => {
     });
     try {
       await once(idle.stdout, 'data');
-      await sleep(3000);
+      // Until the threads of the engine have done what they do after a start.
+      await settled(idle.pid!, 3000);
       const { stderr } = spawnSync('timeout', ['-s', 'INT', '10', ...BOUND, 'strace', '-f', '-p', `${idle.pid}`], {
         encoding: 'utf8',
       });

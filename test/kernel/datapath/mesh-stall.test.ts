@@ -187,6 +187,8 @@ async function stopForEver(scope: Acceleration, t: TestContext): Promise<void> {
     await using streams = await Stalled.start(client, server, 3600);
     await setTimeout(2000); // until all buffers are full
     meanwhile = await requests();
+    // Once, or until what else runs on this machine leaves them some time.
+    for (let again = 0; again < 5 && meanwhile.qps <= 0.2 * usual.qps; again++) meanwhile = await requests();
     assertBounded(scope, streams.perStream(t, `${scope}, for ever`, mesh));
 
     const killed = performance.now();

@@ -264,24 +264,28 @@ test('coming and going under load loses no established connection', { timeout: 2
   await Promise.all([client, server].map(pod => startSidecar(pod, { kind: 'haproxy', log: false })));
   let mesh = await enterMesh(bed, 'full');
   await using _ = { [Symbol.asyncDispose]: () => mesh.close() };
-  const running = load(client, { url: `http://${server.address}:${WEB_PORT}/`, connections: 16, seconds: 6 });
-  let rounds = 0;
-  let done = false;
-  void running
-    .finally(() => {
-      done = true;
-    })
-    .catch(() => undefined);
-  while (!done) {
-    await delay(150);
-    await mesh.close();
-    await delay(50);
-    mesh = await enterMesh(bed, rounds++ % 2 === 0 ? 'proxies' : 'full');
+  let [rounds, requests] = [0, 0];
+  // Once, or more often on a machine where a start takes seconds.
+  for (let loads = 0; loads < 10 && (rounds < 3 || requests <= 300); loads++) {
+    const running = load(client, { url: `http://${server.address}:${WEB_PORT}/`, connections: 16, seconds: 6 });
+    let done = false;
+    void running
+      .finally(() => {
+        done = true;
+      })
+      .catch(() => undefined);
+    while (!done) {
+      await delay(150);
+      await mesh.close();
+      await delay(50);
+      mesh = await enterMesh(bed, rounds++ % 2 === 0 ? 'proxies' : 'full');
+    }
+    const { errors, socketErrors, requests: answered } = await running;
+    requests += answered;
+    assert.equal(errors, 0, JSON.stringify(socketErrors));
   }
   await mesh.close();
-  const { errors, socketErrors, requests } = await running;
   t.diagnostic(`${rounds} times under ${requests} requests`);
-  assert.equal(errors, 0, JSON.stringify(socketErrors));
   assert.ok(rounds >= 3 && requests > 300, `${rounds} rounds, ${requests} requests`);
 });
 
