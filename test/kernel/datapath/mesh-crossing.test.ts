@@ -59,7 +59,8 @@ for (const size of [2.5, 3, 20].map(megabytes => megabytes * MB)) {
           );
           assert.equal(answer?.bytes, size);
           assert.equal(answer.wrongAt, -1);
-          assert.ok(answer.seconds < 5, `the answer took ${answer.seconds} s, of which the reader slept 1`);
+          // One that takes the short read for all hangs for good. What comes in time takes 3 s beside busy loops.
+          assert.ok(answer.seconds < 20, `the answer took ${answer.seconds} s, of which the reader slept 1`);
           assert.ok(
             redirectedBytes > before.redirectedBytes && passedBacklog > before.passedBacklog,
             'the stream took both paths',
