@@ -11,8 +11,9 @@
 # 125: the kernel ended before SCRIPT did, and the console says why.
 set -euo pipefail
 
-# All mounts and processes end with this script, by SIGKILL too.
-if [ "${MERBRIDGE_GUEST-}" != inside ]; then
+# All mounts and processes end with this script, by SIGKILL too. The first process of a namespace is 1: who has the
+# variable from elsewhere must not mount on the machine.
+if [ "${MERBRIDGE_GUEST-}" != inside ] || [ "$$" -ne 1 ]; then
   MERBRIDGE_GUEST=inside exec unshare --mount --pid --fork --kill-child --mount-proc bash "$0" "$@"
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,8 +24,12 @@ virtiofsd=$(PATH=$PATH:/usr/lib/qemu:/usr/libexec command -v virtiofsd) ||
   { echo 'guest: virtiofsd is missing: run scripts/setup.sh --kernels' >&2; exit 1; }
 node=$(realpath "$(command -v node)")
 
-mount -t tmpfs -o mode=755 guest /mnt
-view=/mnt/view initrd=/mnt/initrd
+# A new folder, so that the mount hides nothing. Its path is short: that of a socket ends at 107 bytes.
+place=$(mktemp -d /run/merbridge-guest.XXXXXX)
+trap 'umount --lazy "$place" || true; rmdir "$place"' EXIT
+trap 'exit 143' INT TERM HUP
+mount -t tmpfs -o mode=755 guest "$place"
+view=$place/view initrd=$place/initrd
 mkdir -p "$view"/{dev,etc,merbridge,modules,opt/bin,proc,root,run,sys,tmp,usr,var/lib,var/tmp} "$initrd"/{bin,first,host,memory,proc,root}
 
 # What the guest sees.
@@ -48,17 +53,18 @@ cp test/kernels/init.sh "$initrd/init"
 cp test/kernels/guest.sh "$initrd/guest"
 printf '%s\n' "$script" >"$initrd/script"
 chmod 755 "$initrd/init"
+modules=$(/sbin/modprobe -d "$kernel" -S "$version" -a --show-depends virtio_pci virtiofs overlay |
+  sed -n 's/^insmod \(.*\.ko[^ ]*\).*/\1/p' | awk '!seen[$0]++')
 number=10
 while read -r module; do
   case $module in *.xz) xz -dc "$module" ;; *) cat "$module" ;; esac >"$initrd/first/$((number++)).ko"
-done < <(/sbin/modprobe -d "$kernel" -S "$version" -a --show-depends virtio_pci virtiofs overlay |
-  sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++')
-(cd "$initrd" && find . | cpio --quiet -o -H newc | gzip -1) >/mnt/initrd.gz
+done <<<"$modules"
+(cd "$initrd" && find . | cpio --quiet -o -H newc | gzip -1) >"$place/initrd.gz"
 
-"$virtiofsd" --socket-path=/mnt/host -o source="$view" -o cache=always -o sandbox=chroot >/mnt/virtiofsd.log 2>&1 &
-until [ -S /mnt/host ]; do
+"$virtiofsd" --socket-path="$place/host" -o source="$view" -o cache=always -o sandbox=chroot >"$place/virtiofsd.log" 2>&1 &
+until [ -S "$place/host" ]; do
   sleep 0.1
-  kill -0 $! 2>/dev/null || { cat /mnt/virtiofsd.log >&2; exit 125; }
+  kill -0 $! 2>/dev/null || { cat "$place/virtiofsd.log" >&2; exit 125; }
 done
 
 case $(file -b "$kernel/vmlinuz") in
@@ -66,16 +72,17 @@ case $(file -b "$kernel/vmlinuz") in
   *x86*) qemu=(qemu-system-x86_64 -M q35 -cpu max,la57=off) console=ttyS0 ;;
   *) qemu=(qemu-system-aarch64 -M virt -cpu cortex-a72) console=ttyAMA0 ;;
 esac
-memory=${MERBRIDGE_GUEST_MEMORY:-3G}
-status=0
+memory=${MERBRIDGE_GUEST_MEMORY:-3G} limit=${MERBRIDGE_GUEST_SECONDS:-1800}
+SECONDS=0
 # What the kernel does not know of its command line becomes init's environment.
-timeout --foreground -k 5 "${MERBRIDGE_GUEST_SECONDS:-1800}" "${qemu[@]}" -accel tcg,thread=multi -smp 2 \
+timeout --foreground -k 5 "$limit" "${qemu[@]}" -accel tcg,thread=multi -smp 2 \
   -nodefaults -no-user-config -display none -no-reboot \
   -m "$memory" -object "memory-backend-memfd,id=memory,size=$memory,share=on" -numa node,memdev=memory \
-  -chardev socket,id=host,path=/mnt/host -device vhost-user-fs-pci,queue-size=1024,chardev=host,tag=host \
-  -serial stdio -kernel "$kernel/vmlinuz" -initrd /mnt/initrd.gz \
+  -chardev socket,id=host,path="$place/host" -device vhost-user-fs-pci,queue-size=1024,chardev=host,tag=host \
+  -serial stdio -kernel "$kernel/vmlinuz" -initrd "$place/initrd.gz" \
   -append "console=$console panic=-1 loglevel=4 mitigations=off cgroups=$cgroups ${MERBRIDGE_GUEST_APPEND-}" </dev/null |
-  tee /mnt/console || status=$?
-[ "$status" -ne 124 ] || exit 124
-status=$(sed -n 's/^guest: exit \([0-9]*\).*/\1/p' /mnt/console | tail -n 1)
-exit "${status:-125}"
+  tee "$place/console" || true
+status=$(sed -n 's/^guest: exit \([0-9]*\).*/\1/p' "$place/console" | tail -n 1)
+# By the clock: where QEMU had to be killed, timeout says the same as where something else killed it.
+if [ -z "$status" ]; then status=$((SECONDS < limit ? 125 : 124)); fi
+exit "$status"
