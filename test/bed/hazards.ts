@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { spawn } from './children';
 import type { Pod } from './pod';
-import { SLOWNESS } from './slowness';
+import { patienceFor } from './slowness';
 import { APPLICATION_UID } from './web-server';
 
 const app = resolve(__dirname, 'apps', 'hazards.py');
@@ -169,7 +169,7 @@ export async function connectEnds(
 export async function isOpenAfter(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<true>(done => {
-    timer = setTimeout(done, milliseconds * SLOWNESS, true);
+    timer = setTimeout(done, patienceFor(milliseconds), true);
   });
   const open = await Promise.race([promise.then(() => false), late]);
   clearTimeout(timer);
@@ -177,6 +177,6 @@ export async function isOpenAfter(milliseconds: number, promise: Promise<unknown
 }
 
 async function within<T>(promise: Promise<T>, what: string): Promise<T> {
-  if (await isOpenAfter(PATIENCE_MS, promise)) throw new Error(`${what}: no answer in ${PATIENCE_MS * SLOWNESS} ms`);
+  if (await isOpenAfter(PATIENCE_MS, promise)) throw new Error(`${what}: no answer in ${patienceFor(PATIENCE_MS)} ms`);
   return promise;
 }

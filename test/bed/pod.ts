@@ -7,7 +7,7 @@ import { createPodNetns, netnsPath } from './netns';
 import { startTime } from './processes';
 import { reachFlags } from './reach';
 import { PATIENCE_MS, SYSTEM_PATH, sh } from './shell';
-import { SLOWNESS } from './slowness';
+import { patienceFor } from './slowness';
 
 /** How {@link Pod.spawn} runs a process. */
 export interface SpawnOptions {
@@ -107,7 +107,7 @@ export class Pod {
 
   /**
    * Runs a program in this pod to its end. It is killed after `timeoutMs` (default {@link PATIENCE_MS}), or more on a
-   * slow machine: see {@link SLOWNESS}.
+   * slow machine: see {@link patienceFor}.
    */
   async run(
     command: string,
@@ -115,7 +115,7 @@ export class Pod {
     options: SpawnOptions & { readonly timeoutMs?: number } = {},
   ): Promise<Finished> {
     const child = this.spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    const timer = setTimeout(() => child.kill('SIGKILL'), (options.timeoutMs ?? PATIENCE_MS) * SLOWNESS);
+    const timer = setTimeout(() => child.kill('SIGKILL'), patienceFor(options.timeoutMs ?? PATIENCE_MS));
     try {
       return await finished(child);
     } finally {

@@ -1,6 +1,6 @@
 import type { Pod } from './pod';
 import { PATIENCE_MS } from './shell';
-import { SLOWNESS } from './slowness';
+import { patienceFor } from './slowness';
 import { APPLICATION_UID } from './web-server';
 
 /** How one request went. */
@@ -35,7 +35,7 @@ export async function request(pod: Pod, url: string, options: RequestOptions = {
     [
       '-gsS',
       '--max-time',
-      `${(timeoutMs / 1000) * SLOWNESS}`,
+      `${patienceFor(timeoutMs) / 1000}`,
       '--noproxy',
       '*',
       '-w',

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { SLOWNESS } from './slowness';
+import { patienceFor } from './slowness';
 
 /** Where the tools are: a root shell that came by `su` has no sbin in its PATH. */
 export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -55,7 +55,7 @@ export const PATIENCE_MS = 60_000;
 
 /**
  * Waits until `probe` gives something, asking every few milliseconds. On a slow machine `timeoutMs` is longer: see
- * {@link SLOWNESS}.
+ * {@link patienceFor}.
  */
 export async function until<T>(
   what: string,
@@ -63,7 +63,7 @@ export async function until<T>(
   timeoutMs: number = PATIENCE_MS,
   detail: () => string = () => '',
 ): Promise<T> {
-  const limit = timeoutMs * SLOWNESS;
+  const limit = patienceFor(timeoutMs);
   const end = Date.now() + limit;
   for (;;) {
     const value = await probe();
