@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes a root of arm64 for scripts/guest.sh, once, and prints its folder: packages of Debian unpacked, Node.js and Envoy.
-# No program of it runs here. Needs root, and scripts/setup.sh --arm64.
+# No program of it runs here. Needs root, and scripts/setup.sh --envoy --arm64. From the mirror that
+# scripts/kernel-image.sh takes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -8,6 +9,7 @@ SUITE=trixie
 NODE=20.19.6
 PACKAGES=bash,bpftool,busybox-static,coreutils,curl,dash,findutils,gawk,grep,haproxy,iproute2,iptables,kmod,libbpf1,mount,openssl,procps,python3,sed,util-linux
 
+. scripts/apt.sh
 . scripts/cache.sh
 kernels=$cache/kernels
 # A change of this file, or of Envoy's version, makes another one.
@@ -21,8 +23,8 @@ fi
 make_temporary
 root=$temporary/root
 echo "arm64-root: unpacking $PACKAGES of $SUITE" >&2
-mmdebstrap --quiet --mode=root --variant=extract --architectures=arm64 --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-  --include="$PACKAGES" "$SUITE" "$root" http://deb.debian.org/debian >&2
+mmdebstrap --quiet --mode=root --variant=extract --architectures=arm64 --keyring="$debian_keyring" \
+  --aptopt='Acquire::Retries "3"' --include="$PACKAGES" "$SUITE" "$root" "$debian_mirror/debian" >&2
 
 # What the packages' own scripts would have done.
 [ -e "$root/usr/bin/sh" ] || ln -s dash "$root/usr/bin/sh"

@@ -5,14 +5,15 @@
 #
 # The packages are unpacked, not installed. apt checks their signatures, with an apt configuration that holds nothing
 # but this suite and the keyring of Debian's archive: so it works on every distribution that has apt, and changes
-# nothing about that of the machine. MERBRIDGE_KERNELS=update fetches the suite's newest again.
+# nothing about that of the machine. MERBRIDGE_KERNELS=update fetches the suite's newest again. MERBRIDGE_DEBIAN_MIRROR
+# is where from, http://deb.debian.org by default: a folder that has debian/ and debian-security/. A proxy in the
+# machine's configuration of apt counts as well.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/apt.sh
 . scripts/cache.sh
 
 suite=$1 architecture=$2
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-mirror=http://deb.debian.org
 
 say() { printf 'kernel-image: %s\n' "$*" >&2; }
 fail() { say "$@"; exit 1; }
@@ -23,14 +24,14 @@ if [ -e "$folder/version" ] && [ "${MERBRIDGE_KERNELS-}" != update ]; then
   printf '%s\n' "$folder"
   exit 0
 fi
-[ -r "$keyring" ] || fail "$keyring is missing: install debian-archive-keyring, or run scripts/setup.sh --kernels"
+[ -r "$debian_keyring" ] || fail "$debian_keyring is missing: install debian-archive-keyring, or run scripts/setup.sh --kernels"
 
 make_temporary
 mkdir -p "$temporary/state/lists/partial" "$temporary/cache/archives/partial" "$temporary/packages" "$temporary/root"
 : >"$temporary/status"
 {
-  echo "deb [signed-by=$keyring] $mirror/debian $suite main"
-  case $suite in *-backports) ;; *) echo "deb [signed-by=$keyring] $mirror/debian-security $suite-security main" ;; esac
+  echo "deb [signed-by=$debian_keyring] $debian_mirror/debian $suite main"
+  case $suite in *-backports) ;; *) echo "deb [signed-by=$debian_keyring] $debian_mirror/debian-security $suite-security main" ;; esac
 } >"$temporary/sources.list"
 cat >"$temporary/apt.conf" <<CONFIGURATION
 APT::Architecture "$architecture";
@@ -49,7 +50,7 @@ CONFIGURATION
 apt() {
   program=$1
   shift
-  "$program" -c "$temporary/apt.conf" -q "$@"
+  "$program" -c "$temporary/apt.conf" $apt_options "$@"
 }
 
 say "$suite $architecture: fetching"

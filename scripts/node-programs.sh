@@ -13,6 +13,7 @@ PROGRAMS='containerd runc containernetworking-plugins'
 BASE="coreutils $(sed -n 's/.*apt-get install .*--no-install-recommends //p' examples/daemonset/Dockerfile | tr -d '\\') libstdc++6 iptables"
 
 . /etc/os-release
+. scripts/apt.sh
 . scripts/cache.sh
 folder=$cache/node-$ID${VERSION_ID-}-$(uname -m)
 
@@ -20,7 +21,7 @@ folder=$cache/node-$ID${VERSION_ID-}-$(uname -m)
 download_base() {
   mkdir -p "$temporary/archives/partial"
   : >"$temporary/status"
-  apt-get -q -y -o Dir::State::status="$temporary/status" -o Debug::NoLocking=1 -o Dir::Cache::archives="$temporary/archives" -o APT::Sandbox::User=root \
+  apt-get $apt_options -y -o Dir::State::status="$temporary/status" -o Debug::NoLocking=1 -o Dir::Cache::archives="$temporary/archives" -o APT::Sandbox::User=root \
     --no-install-recommends --download-only install $BASE
   # As Debian's own installer begins: packages still have files in /bin and /lib.
   mkdir -p "$temporary/base/usr" "$temporary/base/tmp" "$temporary/base/etc"
@@ -43,7 +44,7 @@ build() {
   make_temporary
   mkdir "$temporary/root"
   chmod 755 "$temporary/root"
-  (cd "$temporary" && apt-get -q -o APT::Sandbox::User=root download $PROGRAMS)
+  (cd "$temporary" && apt-get $apt_options -o APT::Sandbox::User=root download $PROGRAMS)
   for package in "$temporary"/*.deb; do dpkg-deb -x "$package" "$temporary/root"; done
   download_base
   mv "$temporary/root" "$folder"

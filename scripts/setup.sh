@@ -20,6 +20,8 @@ PACKAGES='bpftool clang clang-format llvm libbpf1 libbpf-dev linux-libc-dev ipro
 KERNEL_PACKAGES='qemu-system-x86 busybox-static kmod cpio xz-utils file debian-archive-keyring'
 NODE_MAJOR=20
 NODE_MINOR=19
+. scripts/apt.sh
+. scripts/cache.sh
 # One that Go's own installer put there is as good, and often newer.
 command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || PACKAGES="$PACKAGES golang-go"
 
@@ -74,12 +76,39 @@ missing_packages() {
   done
 }
 
+apt_get() {
+  # shellcheck disable=SC2086 # several words
+  as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get $apt_options "$@"
+}
+
+# apt waits for the locks of dpkg only, not for that of the lists.
+update() {
+  attempts=40
+  until said=$(apt_get update 2>&1); do
+    attempts=$((attempts - 1))
+    case $said in
+      *'Could not get lock'*) [ "$attempts" -gt 0 ] || fail "$said" ;;
+      *) fail "$said" ;;
+    esac
+    say 'system packages: another apt updates its lists, waiting'
+    sleep 15
+  done
+}
+
+install_now() {
+  say "system packages: installing $*"
+  apt_get install -y --no-install-recommends "$@"
+}
+
 install_packages() {
   missing=$(missing_packages)
-  [ -n "$missing" ] || { say 'system packages: present'; return 0; }
-  say "system packages: installing $missing"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+  if [ -z "$missing" ] && { [ -z "$kernels" ] || virtiofsd; }; then
+    say 'system packages: present'
+    return 0
+  fi
+  update
+  [ -z "$missing" ] || install_now $missing
+  [ -z "$kernels" ] || virtiofsd || install_now virtiofsd
   # The tests start their own; the packages' services are of no use here. (apache2-bin has none: that is in apache2.)
   case $missing in *haproxy*) no_service haproxy ;; esac
   case $missing in *etcd-server*) no_service etcd ;; esac
@@ -90,6 +119,11 @@ no_service() {
   [ ! -d /run/systemd/system ] || as_root systemctl disable --now "$1" || true
 }
 
+# npm writes that file last.
+modules_present() {
+  [ -e node_modules/.package-lock.json ] && ! [ package-lock.json -nt node_modules/.package-lock.json ]
+}
+
 # --ignore-scripts as in .npmrc, which the environment may override: the native packages bring their binaries, and their scripts fail on current Node.js versions.
 install_modules() {
   command -v node >/dev/null && command -v npm >/dev/null || fail "needs Node.js $NODE_MAJOR.$NODE_MINOR or later with npm"
@@ -97,10 +131,13 @@ install_modules() {
   minor=${version#*.}
   [ "${version%%.*}" -gt "$NODE_MAJOR" ] || { [ "${version%%.*}" -eq "$NODE_MAJOR" ] && [ "${minor%%.*}" -ge "$NODE_MINOR" ]; } ||
     fail "needs Node.js $NODE_MAJOR.$NODE_MINOR or later, found $version"
-  if [ -e node_modules/.package-lock.json ] && ! [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  if modules_present; then
     [ -n "$modules" ] || say 'node_modules: present'
     return 0
   fi
+  # Two at once would write into the same folder.
+  lock .cache/setup
+  ! modules_present || return 0
   say 'node_modules: npm ci --ignore-scripts'
   npm ci --ignore-scripts --no-audit --no-fund
 }
@@ -111,7 +148,6 @@ if [ -n "$modules" ]; then
 fi
 require_system
 install_packages
-[ -z "$kernels" ] || virtiofsd || as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends virtiofsd
 install_modules
 case $envoy in
   ''|0) say 'Envoy: left out (--envoy installs it)' ;;
