@@ -5,11 +5,13 @@
 #   scripts/test-kernels.sh [--only WORD] [FILE…]     every kernel, or those whose name has WORD in it; hours
 #                                                     a FILE that is no test, as test/kernels/facts.ts, prints facts, and
 #                                                     the table has a row for each
-#   scripts/test-kernels.sh --short                   the oldest and the newest kernel, smoke and hazards-maps: minutes
+#   scripts/test-kernels.sh --short                   the kernels of Debian 12 and 13, smoke and hazards-maps: minutes
 #
+# At SIGINT and SIGTERM it ends the guest, and prints the table of what was run.
 # What was printed in the guests stays in .cache/kernels/, one file a kernel.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+. scripts/cache.sh
 
 # Suite of Debian, architecture, cgroups. 6.1, 6.12, and the newest there is.
 GUESTS=(
@@ -21,7 +23,7 @@ GUESTS=(
   'trixie-backports amd64 hybrid'
   'trixie arm64 unified'
 )
-SHORT=('bookworm amd64 hybrid' 'trixie-backports amd64 unified')
+SHORT=('bookworm amd64 hybrid' 'trixie amd64 unified') # not of backports, which change under a test
 FILES=(
   test/kernels/smoke.test.ts
   test/kernel/hazards/hazards-{half-close,maps,options,reads,writes}.test.ts
@@ -36,9 +38,12 @@ SECONDS_A_FILE=1500
 only=
 while [ "$#" -gt 0 ]; do
   case $1 in
-    --short) GUESTS=("${SHORT[@]}") FILES=(test/kernels/smoke.test.ts test/kernel/hazards/hazards-maps.test.ts) ;;
-    --only) only=$2; shift ;;
-    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --short)
+      GUESTS=("${SHORT[@]}") FILES=(test/kernels/smoke.test.ts test/kernel/hazards/hazards-maps.test.ts)
+      SECONDS_A_FILE=240
+      ;;
+    --only) only=${2:?a word is missing}; shift ;;
+    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) echo "test-kernels: unknown argument $1 (try --help)" >&2; exit 2 ;;
     *) break ;;
   esac
@@ -51,33 +56,38 @@ for file in "${FILES[@]}"; do
   [ -e "$file" ] || { echo "test-kernels: $file: no tests there" >&2; exit 2; }
 done
 
-# What a guest would take minutes for.
-node -e "require('./scripts/typescript.cjs').compileAll(); require('./test/fixtures/compile.ts').compileAll()" || exit 1
+# Two would write into the same logs.
+logs=.cache/kernels
+lock "$logs/run"
+# Asks for a password, if it has to, before anything is in the background.
+bash scripts/as-root.sh true || exit 1
+
+# What a guest would take minutes for. As root: what the tests compiled before belongs to root.
+bash scripts/as-root.sh node -e "require('./scripts/typescript.cjs').compileAll(); require('./test/fixtures/compile.ts').compileAll()" || exit 1
 
 # In the guest: each file on its own, so that one that hangs costs no other its result.
 script=$(
   cat <<SCRIPT
-export CI=true NO_COLOR=1 MERBRIDGE_TEST_SLOWNESS=60 MERBRIDGE_TEST_ROUNDS=1
+export CI=true NO_COLOR=1 MERBRIDGE_TEST_SLOWNESS=50 MERBRIDGE_TEST_ROUNDS=1
+export MERBRIDGE_TEST_LONGEST_WAIT=$((SECONDS_A_FILE / 2)) MERBRIDGE_TEST_CLANG=$(printf %q "$(clang --version)")
 uname -a
-for file in ${FILES[*]}; do
+for file in $(printf '%q ' "${FILES[@]}"); do
   echo "== \$file"
-  since=\$SECONDS
+  since=\$SECONDS status=0
   case \$file in
     *.test.ts)
-      timeout -k 10 $((SECONDS_A_FILE + 60)) node -r ./scripts/typescript.cjs -r ./test/fixtures/with-runner.cjs --test \\
+      timeout -k 10 $((SECONDS_A_FILE + 10)) node -r ./scripts/typescript.cjs -r ./test/fixtures/with-runner.cjs --test \\
         --test-concurrency=1 --test-timeout=$((SECONDS_A_FILE * 1000)) --test-reporter=spec --test-reporter-destination=stdout \\
-        --test-reporter=./test/reporter.mjs --test-reporter-destination=/tmp/report "\$file"
+        --test-reporter=./test/reporter.mjs --test-reporter-destination=/tmp/report "\$file" || status=\$?
       cat /tmp/report
       rm -f /tmp/report ;;
-    *) timeout -k 10 $SECONDS_A_FILE node -r ./scripts/typescript.cjs "\$file" && echo 'totals 1 0 0' ;;
+    *) timeout -k 10 $SECONDS_A_FILE node -r ./scripts/typescript.cjs "\$file" && echo 'totals 1 0 0' || status=\$? ;;
   esac
-  echo "took \$((SECONDS - since)) \$file"
+  echo "took \$((SECONDS - since)) \$file \$status"
 done
 SCRIPT
 )
 
-logs=.cache/kernels
-mkdir -p "$logs"
 table=$(mktemp)
 trap 'rm -f "$table"' EXIT
 passed=0 failed=0
@@ -87,31 +97,77 @@ cell() {
   awk -v wanted="$2" '
     $1 == "==" { here = $2 == wanted }
     here && $1 == "totals" { pass = $2; bad = $3; unrun = $4; found = 1 }
-    here && $1 == "took" { seconds = $2 }
+    here && $1 == "took" { seconds = $2; status = $4 }
+    # As scripts/guest.sh has it, when its whole time was over.
+    $0 == "test-kernels: timed out" { if (here && !found) status = 124 }
     END {
-      if (!found) print "**did not end**"
+      if (!found && (status == 124 || status == 137)) print "**timed out**"
+      else if (!found) print "**did not end**"
       else if (bad) printf "**%d of %d failed**\n", bad, pass + bad
       else printf "%d%s, %d s\n", pass, unrun ? " (" unrun " skipped)" : "", seconds
     }' "$1"
 }
 
+exec 3>&1 4>&2
+# A guest, or what fetches its kernel, in a process group of its own: a signal ends all of it.
+running=
+apart() {
+  local status=0
+  set -m
+  "$@" </dev/null 3>&- 4>&- &
+  running=$!
+  set +m
+  wait "$running" || status=$?
+  running=
+  return "$status"
+}
+
+run=()
 # guest <suite> <architecture> <cgroups>
 guest() {
-  local suite=$1 architecture=$2 cgroups=$3 log kernel name status=0 file each
-  log=$logs/$suite-$architecture-$cgroups.log
+  local suite=$1 architecture=$2 cgroups=$3 status=0 root=
+  log=$logs/$suite-$architecture-$cgroups.log name="$suite $architecture (no kernel), $cgroups"
   printf '\n== %s %s, %s\n' "$suite" "$architecture" "$cgroups"
   : >"$log"
-  if kernel=$(sh scripts/kernel-image.sh "$suite" "$architecture"); then
-    export MERBRIDGE_GUEST_ROOT=
-    if [ "$architecture" = arm64 ]; then MERBRIDGE_GUEST_ROOT=$(bash scripts/as-root.sh bash scripts/arm64-root.sh) || status=1; fi
-    if [ "$status" -eq 0 ]; then
-      MERBRIDGE_GUEST_SECONDS=$((120 + ${#FILES[@]} * SECONDS_A_FILE)) \
-        bash scripts/as-root.sh setpriv --pdeathsig KILL -- bash scripts/guest.sh "$kernel" "$cgroups" "$script" 2>&1 | tee "$log" || status=$?
+  run+=("$log")
+  if apart sh scripts/kernel-image.sh "$suite" "$architecture" >"$logs/kernel"; then
+    kernel=$(cat "$logs/kernel")
+    name="$(cat "$kernel/version"), $cgroups"
+    if [ "$architecture" = arm64 ]; then
+      apart bash scripts/as-root.sh bash scripts/arm64-root.sh >"$logs/root" || status=1
+      root=$(cat "$logs/root")
     fi
-    name=$(cat "$kernel/version")
-  else
-    name="$suite $architecture (no kernel)"
+    if [ "$status" -eq 0 ]; then
+      tail -n +1 -f --pid=$$ "$log" &
+      shown=$!
+      # A minute to boot; each file may take 20 s more than its time, to be killed.
+      MERBRIDGE_GUEST_ROOT=$root MERBRIDGE_GUEST_SECONDS=$((60 + ${#FILES[@]} * (SECONDS_A_FILE + 20))) \
+        apart bash scripts/as-root.sh setpriv --pdeathsig KILL -- bash scripts/guest.sh "$kernel" "$cgroups" "$script" >"$log" 2>&1 ||
+        status=$?
+      case $status in
+        124) echo 'test-kernels: timed out' >>"$log" ;;
+        125) echo 'test-kernels: the kernel ended before its tests' >>"$log" ;;
+      esac
+      hide
+    fi
   fi
+  note
+}
+
+# tail looks once a second.
+shown=
+hide() {
+  [ -n "$shown" ] || return 0
+  sleep 1.2
+  kill "$shown"
+  wait "$shown" 2>/dev/null
+  shown=
+}
+
+# What the table says of the guest that ran last.
+log=
+note() {
+  local file each
   for file in "${FILES[@]}"; do
     each=$(cell "$log" "$file")
     # A skipped test is a failed one on the CI.
@@ -119,35 +175,64 @@ guest() {
       '**'* | 0[,\ ]* | *skipped*CI) failed=$((failed + 1)) ;;
       *) passed=$((passed + 1)) ;;
     esac
-    printf '%s\t%s\t%s\n' "$name, $cgroups" "\`$(basename "$file" .test.ts)\`" "$each" >>"$table"
+    printf '%s\t%s\t%s\n' "$name" "\`$(basename "$file" .test.ts)\`" "$each" >>"$table"
   done
-  sed -n "s/^fact\t/$name, $cgroups\t/p" "$log" >>"$table"
+  sed -n "s/^fact\t/$name\t/p" "$log" >>"$table"
+  log=
 }
 
+# A row for each test, a column for each kernel.
+report() {
+  echo
+  awk -F '\t' '
+    !($1 in column) { column[$1] = ++columns; head[columns] = $1 }
+    !($2 in row) { row[$2] = ++rows; left[rows] = $2 }
+    { cell[row[$2], column[$1]] = $3 }
+    END {
+      printf "| |"; for (c = 1; c <= columns; c++) printf " %s |", head[c]
+      printf "\n|---|"; for (c = 1; c <= columns; c++) printf "---|"
+      for (r = 1; r <= rows; r++) {
+        printf "\n| %s |", left[r]
+        for (c = 1; c <= columns; c++) printf " %s |", cell[r, c]
+      }
+      print ""
+    }' "$table"
+  if [ "$failed" -gt 0 ]; then
+    printf '\n== failed in other kernels\n'
+    grep -H '^failure ' "${run[@]}" |
+      sed "s|^$logs/||; s|\.log:failure |: |"
+  fi
+  echo "$passed passed, $failed failed"
+}
+
+# interrupted <exit code>
+interrupted() {
+  trap '' INT TERM HUP
+  exec >&3 2>&4 # not those of the command that was interrupted
+  if [ -n "$running" ]; then
+    bash scripts/as-root.sh kill -TERM -- "-$running" 2>/dev/null
+    # QEMU ends at once; a guest that is still being prepared need not.
+    for _ in {1..50}; do bash scripts/as-root.sh kill -0 -- "-$running" 2>/dev/null || break; sleep 0.1; done
+    bash scripts/as-root.sh kill -KILL -- "-$running" 2>/dev/null
+    wait "$running" 2>/dev/null
+  fi
+  hide
+  if [ -n "$log" ]; then
+    echo 'test-kernels: interrupted' >>"$log"
+    note
+  fi
+  [ "$failed" -gt 0 ] || failed=1
+  report
+  exit "$1"
+}
+trap 'interrupted 130' INT
+trap 'interrupted 143' TERM HUP
+
 for each in "${GUESTS[@]}"; do
+  # shellcheck disable=SC2086 # three words
   case $each in *"$only"*) guest $each ;; esac
 done
 [ -s "$table" ] || { echo "test-kernels: no kernel is called $only" >&2; exit 2; }
 
-# A row for each test, a column for each kernel.
-echo
-awk -F '\t' '
-  !($1 in column) { column[$1] = ++columns; head[columns] = $1 }
-  !($2 in row) { row[$2] = ++rows; left[rows] = $2 }
-  { cell[row[$2], column[$1]] = $3 }
-  END {
-    printf "| |"; for (c = 1; c <= columns; c++) printf " %s |", head[c]
-    printf "\n|---|"; for (c = 1; c <= columns; c++) printf "---|"
-    for (r = 1; r <= rows; r++) {
-      printf "\n| %s |", left[r]
-      for (c = 1; c <= columns; c++) printf " %s |", cell[r, c]
-    }
-    print ""
-  }' "$table"
-if [ "$failed" -gt 0 ]; then
-  printf '\n== failed in other kernels\n'
-  grep -H '^failure ' $(for each in "${GUESTS[@]}"; do case $each in *"$only"*) echo "$logs/${each// /-}.log" ;; esac; done) |
-    sed "s|^$logs/||; s|\.log:failure |: |"
-fi
-echo "$passed passed, $failed failed"
+report
 [ "$failed" -eq 0 ]
