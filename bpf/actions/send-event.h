@@ -52,9 +52,9 @@ static __always_inline __u32 mb_count_in_pod(const struct mb_event *event, __u32
 /* May one more be sent in this second? Counts it, or counts it as missed. Pods share the limit equally, so that a busy
  * pod does not hide events of others. How many pods there are is known from the previous second and from this one so
  * far. Pods that were silent in the second before share a limit of their own, because the others may have used theirs
- * already. The first event of a pod in a second counts in neither, up to the limit: pods that flood from the beginning of
- * the second may have used both. It uses a lock instead of atomic operations that return a value, because programs on
- * arm64 have these only since Linux 5.18. */
+ * already. The first event of a pod in a second counts in neither, up to the limit: pods that flood from the beginning
+ * of the second may have used both. It uses a lock instead of atomic operations that return a value, because programs
+ * on arm64 have these only since Linux 5.18. */
 static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second, __u32 of_pod,
 					   __u32 *missed)
 {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { PATIENCE_MS, sleepSync } from './shell';
-import { SLOWNESS } from './slowness';
+import { patienceFor } from './slowness';
 
 /** Trying again does not help against these. */
 const REFUSED: readonly unknown[] = ['EACCES', 'EPERM'];
@@ -13,7 +13,7 @@ const REFUSED: readonly unknown[] = ['EACCES', 'EPERM'];
  * error of `remove` counts when the path still exists after {@link PATIENCE_MS}.
  */
 export function removeUntilGone(path: string, remove: () => void): void {
-  const end = performance.now() + PATIENCE_MS * SLOWNESS;
+  const end = performance.now() + patienceFor(PATIENCE_MS);
   while (existsSync(path)) {
     try {
       remove();

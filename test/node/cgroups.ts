@@ -5,8 +5,9 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeCgroup } from '../bed/cgroup';
+import { removeUntilGone } from '../bed/gone';
 import { isDead } from '../bed/owned';
-import { sh, sleepSync } from '../bed/shell';
+import { sh } from '../bed/shell';
 
 /** A hierarchy that is mounted. On a hybrid machine there are several of v1, and one of cgroup2. */
 export interface Hierarchy {
@@ -69,16 +70,11 @@ export function sweepCgroups(): string[] {
   return removeCgroups(name => name.startsWith('merbridge-node-') && isDead(name));
 }
 
+/** v1 counts a process until it is reaped. */
 function removeTree(path: string): void {
-  for (const entry of readdirSync(path, { withFileTypes: true }))
-    if (entry.isDirectory()) removeTree(join(path, entry.name));
-  for (let waited = 0; ; waited += 5) {
-    try {
-      return rmdirSync(path);
-    } catch (error) {
-      // v1 counts a process until it is reaped.
-      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || waited >= 5000) throw error;
-      sleepSync(5);
-    }
-  }
+  removeUntilGone(path, () => {
+    for (const entry of readdirSync(path, { withFileTypes: true }))
+      if (entry.isDirectory()) removeTree(join(path, entry.name));
+    rmdirSync(path);
+  });
 }
