@@ -27,26 +27,17 @@ static __always_inline bool mb_later_second(__u32 second, __u32 counted)
 	return (__s32)(second - counted) > 0;
 }
 
-/* Counts this event among those of its pod in this second, and returns `count`. If several CPUs count at the same time
- * it is not exact, which does not matter. */
-static __always_inline __u32 mb_count_in_pod(const struct mb_event *event, __u32 second)
+/* NULL if the map cannot have one more entry. */
+static __always_inline struct mb_pod_events *mb_events_of_pod(const struct mb_event *event)
 {
 	struct mb_pod_events_key key = { .pod = event->pod, .kind = event->kind };
 	struct mb_pod_events *events = bpf_map_lookup_elem(&pod_events, &key);
+	struct mb_pod_events none = {};
 
-	if (!events) {
-		struct mb_pod_events first = { .second = second, .count = 1 | MB_WAS_SILENT };
-
-		bpf_map_update_elem(&pod_events, &key, &first, BPF_ANY);
-		return first.count;
-	}
-	if (mb_later_second(second, events->second)) {
-		events->count = events->second + 1 == second ? 1 : 1 | MB_WAS_SILENT;
-		events->second = second;
-	} else {
-		__sync_fetch_and_add(&events->count, 1);
-	}
-	return *(volatile __u32 *)&events->count;
+	if (events)
+		return events;
+	bpf_map_update_elem(&pod_events, &key, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&pod_events, &key);
 }
 
 /* May one more be sent in this second? Counts it, or counts it as missed. Pods share the limit equally, so that a busy
@@ -55,13 +46,11 @@ static __always_inline __u32 mb_count_in_pod(const struct mb_event *event, __u32
  * already. The first event of a pod in a second counts in neither, up to the limit: pods that flood from the beginning
  * of the second may have used both. It uses a lock instead of atomic operations that return a value, because programs
  * on arm64 have these only since Linux 5.18. */
-static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 limit, __u32 second, __u32 of_pod,
-					   __u32 *missed)
+static __always_inline bool mb_within_rate(struct mb_event_rate *rate, struct mb_pod_events *of_pod, __u32 limit,
+					   __u32 second, __u32 *missed)
 {
-	__u32 was_silent = of_pod & MB_WAS_SILENT ? 1 : 0;
-	__u32 count = of_pod & ~MB_WAS_SILENT;
 	__u32 pods, share;
-	bool within;
+	bool within = false;
 
 	bpf_spin_lock(&rate->lock);
 	if (mb_later_second(second, rate->second)) {
@@ -70,14 +59,21 @@ static __always_inline bool mb_within_rate(struct mb_event_rate *rate, __u32 lim
 		rate->second = second;
 		rate->sent[0] = rate->sent[1] = 0;
 	}
-	if (count == 1) {
+	if (of_pod && mb_later_second(second, of_pod->second)) {
+		of_pod->was_silent = of_pod->second + 1 != second;
+		of_pod->second = second;
+		of_pod->count = 0;
+	}
+	if (of_pod && !of_pod->count++) {
 		rate->pods++;
 		within = rate->pods <= limit;
-	} else {
+	} else if (of_pod) {
+		__u32 *sent = of_pod->was_silent ? &rate->sent[1] : &rate->sent[0];
+
 		pods = rate->pods > rate->pods_before ? rate->pods : rate->pods_before;
 		share = pods > 1 ? limit / pods : limit;
-		within = rate->sent[was_silent] < limit && count <= share;
-		rate->sent[was_silent] += within;
+		within = *sent < limit && of_pod->count <= share;
+		*sent += within;
 	}
 	if (within) {
 		*missed = rate->missed;
@@ -94,14 +90,12 @@ static __noinline int mb_send_event(struct mb_event *event, __u32 limit)
 {
 	__u32 kind = event->kind;
 	struct mb_event_rate *rate = bpf_map_lookup_elem(&event_rates, &kind);
-	__u32 second, of_pod;
+	struct mb_pod_events *of_pod = mb_events_of_pod(event);
 
 	if (!rate)
 		return 0;
 	event->time = bpf_ktime_get_ns();
-	second = event->time / MB_SECOND_NS;
-	of_pod = mb_count_in_pod(event, second);
-	if (!mb_within_rate(rate, limit, second, of_pod, &event->missed)) {
+	if (!mb_within_rate(rate, of_pod, limit, event->time / MB_SECOND_NS, &event->missed)) {
 		mb_count(MB_COUNT_EVENTS_LIMITED, 1);
 		return 0;
 	}

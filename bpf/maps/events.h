@@ -36,9 +36,7 @@ struct {
 	__type(value, struct mb_event_rate);
 } event_rates SEC(".maps");
 
-#define MB_WAS_SILENT (1u << 31)
-
-/* How many events of a kind one pod had in the current second. */
+/* How many events of a kind one pod had in the current second. Protected by the lock of struct mb_event_rate. */
 struct mb_pod_events_key {
 	struct mb_address pod;
 	__u32 kind;
@@ -46,8 +44,9 @@ struct mb_pod_events_key {
 
 struct mb_pod_events {
 	__u32 second;
-	/* With MB_WAS_SILENT if the pod had none in the second before. */
 	__u32 count;
+	/* Whether the pod had none in the second before. */
+	__u32 was_silent;
 };
 
 struct {

@@ -59,10 +59,17 @@ export function processCpuTime(pid: number): number {
 /** How often the threads of a process slept or were put to sleep. */
 function switches(pid: number): number {
   return readdirSync(`/proc/${pid}/task`)
-    .flatMap(thread => [
-      ...readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8').matchAll(/ctxt_switches:\s+(\d+)$/gm),
-    ])
+    .flatMap(thread => [...statusOf(pid, thread).matchAll(/ctxt_switches:\s+(\d+)$/gm)])
     .reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+/** Empty if the thread has ended meanwhile. */
+function statusOf(pid: number, thread: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Waits until no thread of a process has run for a while. */
