@@ -45,7 +45,8 @@ mb_pending_handshake_of(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct mb
 
 /* Between pods, connection tracking of the accepting pod may change the port in the packets: if the mesh's own rules
  * redirected an older connection from the same port, the replies of both would be the same. So there is a second entry,
- * without the port. It is used if the first is not found, which the dialling side deletes at the end then. */
+ * without the port. It is used if the first is not found. The first then stays, and the dialling side deletes it when
+ * the connection ends. */
 static __always_inline bool mb_may_be_translated(const struct mb_pending_handshake *pending, __u8 hop)
 {
 	return hop == MB_HOP_INBOUND && !pending->netns;

@@ -63,10 +63,8 @@ static __noinline void mb_on_dialler_end(struct bpf_sock_ops *ctx, struct bpf_so
 		return;
 	pending.client_isn = mb_isn_of_dialler(ctx);
 	/* The SYN counts as one: without more the other end may never have accepted. */
-	if (ctx->bytes_acked <= 1)
+	if (ctx->bytes_acked <= 1 || mb_may_be_translated(&pending, original->hop))
 		mb_delete_pending_handshake(&pending, original->hop);
-	else if (mb_may_be_translated(&pending, original->hop))
-		bpf_map_delete_elem(&pair_original_dst, &pending);
 }
 
 static __noinline int mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
