@@ -103,7 +103,7 @@ cell() {
     END {
       if (!found && (status == 124 || status == 137)) print "**timed out**"
       else if (!found) print "**did not end**"
-      else if (bad) printf "**%d of %d failed**\n", bad, pass + bad
+      else if (bad || status) printf "**%d of %d failed, exit code %d**\n", bad, pass + bad, status
       else printf "%d%s, %d s\n", pass, unrun ? " (" unrun " skipped)" : "", seconds
     }' "$1"
 }
@@ -126,6 +126,8 @@ run=()
 # guest <suite> <architecture> <cgroups>
 guest() {
   local suite=$1 architecture=$2 cgroups=$3 status=0 root=
+  # sudo asks only in the foreground, and may have forgotten the password since the last guest.
+  bash scripts/as-root.sh true || exit 1
   log=$logs/$suite-$architecture-$cgroups.log name="$suite $architecture (no kernel), $cgroups"
   printf '\n== %s %s, %s\n' "$suite" "$architecture" "$cgroups"
   : >"$log"
