@@ -20,7 +20,7 @@ lock() {
 # cache is whole, also after an interruption.
 make_temporary() {
   # What a SIGKILL left. Nothing here takes a day.
-  find "$cache" -maxdepth 1 -name 'making.*' -mmin +1440 -exec rm -rf {} +
+  find "$cache" -maxdepth 1 -name 'making.*' -mmin +1440 -exec rm -rf {} + 2>/dev/null || true
   temporary=$(mktemp -d "$cache/making.XXXXXX")
   trap 'rm -rf "$temporary"' EXIT
   trap 'exit 130' INT TERM HUP

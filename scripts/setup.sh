@@ -136,7 +136,8 @@ install_modules() {
     return 0
   fi
   # Two at once would write into the same folder.
-  lock .cache/setup
+  # Not in .cache, which belongs to root after tests by sudo.
+  lock "$cache/setup.$(pwd | cksum | cut -d ' ' -f 1)"
   ! modules_present || return 0
   say 'node_modules: npm ci --ignore-scripts'
   npm ci --ignore-scripts --no-audit --no-fund

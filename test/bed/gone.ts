@@ -15,12 +15,15 @@ const REFUSED: readonly unknown[] = ['EACCES', 'EPERM'];
 export function removeUntilGone(path: string, remove: () => void): void {
   const end = performance.now() + patienceFor(PATIENCE_MS);
   while (existsSync(path)) {
+    let failure: unknown = new Error(`${path} is there again after it was removed`);
     try {
       remove();
     } catch (error) {
-      const isFinal = REFUSED.includes((error as NodeJS.ErrnoException).code) || performance.now() > end;
-      if (isFinal && existsSync(path)) throw error;
-      sleepSync(2);
+      failure = error;
     }
+    const isFinal = REFUSED.includes((failure as NodeJS.ErrnoException).code) || performance.now() > end;
+    if (!existsSync(path)) return;
+    if (isFinal) throw failure;
+    sleepSync(2);
   }
 }
