@@ -59,8 +59,6 @@ done
 # Two would write into the same logs.
 logs=.cache/kernels
 lock "$logs/run"
-# Asks for a password, if it has to, before anything is in the background.
-bash scripts/as-root.sh true || exit 1
 
 # What a guest would take minutes for. As root: what the tests compiled before belongs to root.
 bash scripts/as-root.sh node -e "require('./scripts/typescript.cjs').compileAll(); require('./test/fixtures/compile.ts').compileAll()" || exit 1

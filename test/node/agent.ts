@@ -1,7 +1,7 @@
 /** The agent's pod, as seen from the node. */
 import { readFileSync } from 'node:fs';
 import { allProcesses } from '../bed/processes';
-import { SLOWNESS } from '../bed/slowness';
+import { patienceFor } from '../bed/slowness';
 import { documentedCapabilities } from '../kube/manifests';
 import { until } from '../kube/until';
 import type { Kubectl } from './kubectl';
@@ -12,7 +12,7 @@ const PORT = 9464;
 
 /** One request to it. */
 function ask({ address }: RunningPod, path: string): Promise<Response> {
-  return fetch(`http://${address}:${PORT}${path}`, { signal: AbortSignal.timeout(5000 * SLOWNESS) });
+  return fetch(`http://${address}:${PORT}${path}`, { signal: AbortSignal.timeout(patienceFor(5000)) });
 }
 
 /** What its metrics say. */

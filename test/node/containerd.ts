@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execFileSync } from '../bed/children';
 import { SYSTEM_PATH } from '../bed/shell';
-import { SLOWNESS } from '../bed/slowness';
+import { patienceFor } from '../bed/slowness';
 import { Program } from '../kube/programs';
 import { until } from '../kube/until';
 import { PAUSE_IMAGE } from './images';
@@ -48,7 +48,7 @@ export class Containerd {
     return execFileSync(this.#ctr, ['-a', CONTAINERD_SOCKET, '-n', 'k8s.io', ...args], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 180_000 * SLOWNESS,
+      timeout: patienceFor(180_000),
     });
   }
 }

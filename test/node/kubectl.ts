@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { dirname } from 'node:path';
 import { finished, spawn } from '../bed/children';
 import { SYSTEM_PATH } from '../bed/shell';
-import { SLOWNESS } from '../bed/slowness';
+import { patienceFor } from '../bed/slowness';
 
 /** For a command that kubectl itself does not end, more than the longest `--timeout`. */
 const LIMIT_MS = 180_000;
@@ -52,7 +52,7 @@ export class Kubectl {
 }
 
 /** What a process printed; fails with that if it fails, or does not end in time. */
-export async function printed(child: ChildProcess, what: string, limit = LIMIT_MS * SLOWNESS): Promise<string> {
+export async function printed(child: ChildProcess, what: string, limit = patienceFor(LIMIT_MS)): Promise<string> {
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
