@@ -53,18 +53,23 @@ static __noinline void mb_on_retransmission(struct bpf_sock_ops *ctx, struct bpf
 	mb_write_pending_handshake(ctx, original, &pending);
 }
 
-/* A connection has ended, or could not be made. The other end may have left an entry. */
+/* A connection has ended, or could not be made. The other end may have left an entry: if it never accepted, or if
+ * connection tracking may have changed the port. */
 static __noinline void mb_on_dialler_end(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
+	/* The SYN counts as one. */
+	bool accepted = ctx->bytes_acked > 1;
 	struct mb_pending_handshake pending = {};
-	struct mb_original_destination *original = mb_pending_handshake_of(ctx, sk, &pending);
+	struct mb_original_destination *original;
 
-	if (!original)
+	/* Spares most connections the search. */
+	if (accepted && bpf_ntohl(ctx->remote_port) != profile.inbound_port)
+		return;
+	original = mb_pending_handshake_of(ctx, sk, &pending);
+	if (!original || (accepted && !mb_may_be_translated(&pending, original->hop)))
 		return;
 	pending.client_isn = mb_isn_of_dialler(ctx);
-	/* The SYN counts as one: without more the other end may never have accepted. */
-	if (ctx->bytes_acked <= 1 || mb_may_be_translated(&pending, original->hop))
-		mb_delete_pending_handshake(&pending, original->hop);
+	mb_delete_pending_handshake(&pending, original->hop);
 }
 
 static __noinline int mb_on_active(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
