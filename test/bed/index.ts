@@ -81,4 +81,4 @@ export { type BadStream, DAMAGES, type Damage, Tally } from './streams/tally';
 export { type Outcomes, tally, tallyOf } from './tally';
 export { trackOnNode, trackedOnNode } from './tracking';
 export { Traffic, type ReadersOptions, type TrafficOptions } from './streams/traffic';
-export { MESH, SOCKMAP, STACK, type World, Worlds, all, hello } from './worlds';
+export { MESH, SOCKMAP, STACK, type World, Worlds, all, hello, say } from './worlds';

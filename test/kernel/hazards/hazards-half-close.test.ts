@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
-import { type Ends, SLOWNESS, Worlds } from '../../bed';
+import { SLOWNESS, Worlds, say } from '../../bed';
 
 const WORLDS = ['plain', 'proxies', 'full'] as const;
 const ROUNDS = 3;
@@ -15,11 +15,6 @@ before(async () => {
   worlds = await Worlds.create(107);
 });
 after(() => worlds[Symbol.asyncDispose]());
-
-async function say(from: Ends['client'], to: Ends['client'], text: string): Promise<void> {
-  await from.get('send', text);
-  assert.equal(await to.get('recv', 64), text);
-}
 
 for (const [name, clientSends, serverSends] of [
   ['nothing was sent', false, false],
@@ -38,7 +33,7 @@ for (const [name, clientSends, serverSends] of [
             if (serverSends) await say(ends.server, ends.client, 'welcome');
             // HAProxy gives up where a client half-closes with nothing sent before its own connection to the server is
             // through (CC in its log).
-            if (!clientSends && !serverSends) await setTimeout(100);
+            if (!clientSends && !serverSends) await setTimeout(250 * SLOWNESS);
             const [one, other] = waits === 'client' ? [ends.client, ends.server] : [ends.server, ends.client];
             const answer = one.start('half_close_and_recv', 64);
             assert.equal(await other.get('recv', 1), '', 'the end of the stream');
